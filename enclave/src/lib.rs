@@ -1,0 +1,3 @@
+//! The key holder: boot, vault, core and channels. See ARCHITECTURE.md for its rooms.
+
+pub mod platform;
