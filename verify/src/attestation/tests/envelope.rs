@@ -1,0 +1,157 @@
+//! The envelope: which forms of COSE_Sign1 are accepted, the size limit, the age.
+
+use super::super::{Error, MAX_AHEAD_MS, MAX_DOCUMENT, verify, verify_at_own_time};
+use super::document::{ES384, Members, array, bytes, envelope, head, map, sign, text, uint};
+use super::pki::{NOW_MS, Pki};
+
+#[test]
+fn a_document_of_the_right_shape_verifies_and_reads_back() {
+    let pki = Pki::new();
+    let document = verify(&Members::of(&pki).sign(&pki), &pki.root(), NOW_MS, 0).unwrap();
+    assert_eq!(
+        document.module_id(),
+        "i-0123456789abcdef0-enc0123456789abcdef"
+    );
+    assert_eq!(document.timestamp_ms(), NOW_MS);
+    assert_eq!(document.pcrs().len(), 16);
+    assert_eq!(document.pcr(15), Some(&[16; 48]));
+    assert_eq!(
+        (
+            document.public_key(),
+            document.user_data(),
+            document.nonce()
+        ),
+        (Some(&b"key"[..]), Some(&b"data"[..]), None)
+    );
+    assert!(!document.is_debug());
+}
+
+#[test]
+fn tag_18_or_no_tag_is_accepted_and_any_other_is_refused() {
+    let pki = Pki::new();
+    let doc = Members::of(&pki).sign(&pki);
+    let tagged = |tag: u64| verify_at_own_time(&[head(6, tag), doc.clone()].concat(), &pki.root());
+    assert!(tagged(18).is_ok());
+    assert!(matches!(tagged(17), Err(Error::Envelope(_))));
+    assert!(matches!(tagged(61), Err(Error::Envelope(_))));
+    let twice = [head(6, 18), head(6, 18), doc.clone()].concat();
+    assert!(verify_at_own_time(&twice, &pki.root()).is_err());
+}
+
+#[test]
+fn a_payload_map_of_indefinite_length_is_accepted() {
+    // Modules since 2025 write the map so.
+    let pki = Pki::new();
+    let definite = Members::of(&pki).encode();
+    let indefinite = [&[0xbf], &definite[1..], &[0xff]].concat();
+    assert!(verify_at_own_time(&sign(&indefinite, &pki), &pki.root()).is_ok());
+    let unended = [&[0xbf], &definite[1..]].concat();
+    assert!(verify_at_own_time(&sign(&unended, &pki), &pki.root()).is_err());
+}
+
+#[test]
+fn the_protected_header_is_exactly_es384() {
+    let pki = Pki::new();
+    let payload = Members::of(&pki).encode();
+    for header in [
+        &[0xa1, 0x01, 0x26][..],
+        &[0xa0],
+        &[],
+        &[0xa2, 0x01, 0x38, 0x22, 0x04, 0x40],
+        &[0xbf, 1, 0x38, 0x22, 0xff],
+    ] {
+        let doc = envelope(header, &[0xa0], &payload, &pki);
+        assert!(
+            matches!(
+                verify_at_own_time(&doc, &pki.root()),
+                Err(Error::Envelope(_))
+            ),
+            "{header:02x?}"
+        );
+    }
+}
+
+#[test]
+fn the_unprotected_header_is_empty() {
+    let pki = Pki::new();
+    let doc = envelope(
+        ES384,
+        &map(&[(uint(4), bytes(b"k"))]),
+        &Members::of(&pki).encode(),
+        &pki,
+    );
+    assert!(matches!(
+        verify_at_own_time(&doc, &pki.root()),
+        Err(Error::Envelope(_))
+    ));
+}
+
+#[test]
+fn four_parts_and_nothing_after_them() {
+    let pki = Pki::new();
+    let doc = Members::of(&pki).sign(&pki);
+    let mut more = doc.clone();
+    more.push(0);
+    let three = array(&[bytes(ES384), vec![0xa0], bytes(b"x")]);
+    let five = [vec![0x85], doc[1..].to_vec(), vec![0x40]].concat();
+    let payload_as_text = array(&[bytes(ES384), vec![0xa0], text("x"), bytes(&[0; 96])]);
+    for (what, doc) in [
+        ("after", more),
+        ("three", three),
+        ("five", five),
+        ("text", payload_as_text),
+        ("empty", Vec::new()),
+    ] {
+        assert!(verify_at_own_time(&doc, &pki.root()).is_err(), "{what}");
+    }
+}
+
+#[test]
+fn a_signature_is_96_bytes_and_by_the_leaf() {
+    let (pki, other) = (Pki::new(), Pki::new());
+    let payload = Members::of(&pki).encode();
+    for length in [0, 95, 97] {
+        let doc = array(&[
+            bytes(ES384),
+            vec![0xa0],
+            bytes(&payload),
+            bytes(&vec![1; length]),
+        ]);
+        assert!(
+            matches!(
+                verify_at_own_time(&doc, &pki.root()),
+                Err(Error::Envelope(_))
+            ),
+            "{length}"
+        );
+    }
+    assert_eq!(
+        verify_at_own_time(&sign(&payload, &other), &pki.root()),
+        Err(Error::Signature)
+    );
+}
+
+#[test]
+fn a_document_is_at_most_16_kib() {
+    let pki = Pki::new();
+    // The largest document of legal members is far smaller, so the limit shows by which rule refuses.
+    assert!(matches!(
+        verify_at_own_time(&vec![0; MAX_DOCUMENT], &pki.root()),
+        Err(Error::Malformed(_))
+    ));
+    assert_eq!(
+        verify_at_own_time(&vec![0; MAX_DOCUMENT + 1], &pki.root()),
+        Err(Error::TooLarge)
+    );
+}
+
+#[test]
+fn age_is_limited_on_both_sides_to_the_millisecond() {
+    let pki = Pki::new();
+    let doc = Members::of(&pki).sign(&pki);
+    let at = |now_ms| verify(&doc, &pki.root(), now_ms, 300_000).map(|_| ());
+    assert_eq!(at(NOW_MS + 300_000), Ok(()));
+    assert_eq!(at(NOW_MS + 300_001), Err(Error::TooOld));
+    assert_eq!(at(NOW_MS - MAX_AHEAD_MS), Ok(()));
+    assert_eq!(at(NOW_MS - MAX_AHEAD_MS - 1), Err(Error::FromTheFuture));
+}
