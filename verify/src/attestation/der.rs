@@ -108,7 +108,10 @@ mod tests {
 
     #[test]
     fn only_the_shortest_definite_length_is_read() {
-        assert!(Reader::new(&[0x04, 0x01, 0xaa]).value(OCTET_STRING).is_ok());
+        assert_eq!(
+            Reader::new(&[0x04, 0x01, 0xaa]).value(OCTET_STRING),
+            Ok(&[0xaa][..])
+        );
         for broken in [
             &[0x04u8, 0x81, 0x01, 0xaa][..],
             &[0x04, 0x82, 0x00, 0x01, 0xaa],

@@ -1,5 +1,11 @@
 //! One test for every rule of a document, a real document of AWS's, and the tools to make bad ones.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::assertions_on_result_states,
+    reason = "tests say which side of a rule they are on"
+)]
+
 mod chain;
 mod document;
 mod envelope;
