@@ -1,1 +1,97 @@
-//! To be written.
+//! Credential kinds: one folder each, of one shape: parse, effects, bytes to sign, assemble.
+//!
+//! A kind reads structured input, matches it against the catalog's routes, says every effect, builds the very bytes that
+//! will be signed and puts the signature into a credential. It holds no key, reads no clock, draws no randomness and does
+//! no I/O: time and random bytes come in a [`Moment`], the signature from whoever holds the key.
+
+use claviger_shared::{
+    catalog::Catalog,
+    credential::{Credential, Replay},
+    denial::Denial,
+    effect::{Effects, Kind},
+    grant::Grant,
+    id::KeyId,
+    owner::command::Alg,
+    time::UnixMs,
+};
+
+/// What a credential is made of besides the caller's input; recorded, so that the same bytes can be built again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// When it was decided.
+    pub now: UnixMs,
+    /// When the credential ends.
+    pub expires_at: UnixMs,
+    /// Random: nonce, `jti`, and the idempotency key of a charging call that has none of its own.
+    pub nonce: [u8; 16],
+}
+
+/// The key a credential will be signed with, as far as a kind may know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SigningKeyInfo {
+    /// Its name.
+    pub id: KeyId,
+    /// Its kind.
+    pub kind: Kind,
+    /// Its algorithm.
+    pub alg: Alg,
+    /// RFC 7638 thumbprint of its public JWK, base64url: the `keyid` and `kid`.
+    pub thumbprint: String,
+}
+
+/// The bytes a key is to sign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToSign {
+    /// The message; the algorithm hashes it.
+    Message(Vec<u8>),
+}
+
+/// One call of one kind, parsed and matched.
+///
+/// Having one means its input was well-formed and matched exactly one route; it does not mean the grant allows it.
+pub trait Call: Sized {
+    /// Which kind.
+    const KIND: Kind;
+    /// The caller's input.
+    type Input;
+
+    /// Parses the input and matches it against the routes of the resources the grant names.
+    ///
+    /// # Errors
+    ///
+    /// A [`Denial`] that names the failing rule and the place in the input.
+    fn parse(
+        input: &Self::Input,
+        idempotency_key: Option<&str>,
+        catalog: &Catalog,
+        grant: &Grant,
+    ) -> Result<Self, Denial>;
+
+    /// Every effect of what would be signed.
+    fn effects(&self) -> &Effects;
+
+    /// How the credential could be replayed once it is out.
+    fn replay(&self, moment: &Moment) -> Replay;
+
+    /// Canonical bytes of the input, for digests: equal for equal calls.
+    fn canonical(&self) -> Vec<u8>;
+
+    /// The bytes to sign.
+    ///
+    /// # Errors
+    ///
+    /// A [`Denial`] where the moment or key does not fit; nothing else can fail after parsing.
+    fn to_sign(&self, key: &SigningKeyInfo, moment: &Moment) -> Result<ToSign, Denial>;
+
+    /// The credential, from the signature over exactly those bytes (Ed25519: 64 bytes; P-256: 64 bytes `r ‖ s`).
+    ///
+    /// # Errors
+    ///
+    /// A [`Denial`] where the moment or key does not fit.
+    fn assemble(
+        &self,
+        key: &SigningKeyInfo,
+        moment: &Moment,
+        signature: &[u8],
+    ) -> Result<Credential, Denial>;
+}

@@ -25,9 +25,16 @@
 //! | receipt | offline-checkable proof that a call's record is in the log |
 
 pub mod amount;
+pub mod call;
+pub mod catalog;
 pub mod codec;
+pub mod credential;
 pub mod crypto;
+pub mod denial;
+pub mod effect;
+pub mod grant;
 pub mod id;
 pub mod label;
+pub mod owner;
 pub mod time;
 pub mod wire;

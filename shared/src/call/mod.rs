@@ -1,0 +1,160 @@
+//! What agent and enclave say to each other inside the seal.
+//!
+//! Requests are structured: a method, a URL, headers and a body; a profile and an audience; never a digest of what
+//! rules must read. Everything is canonical CBOR within a frame's limit.
+
+pub mod http;
+
+use crate::{
+    credential::{Issued, Remaining},
+    denial::Denial,
+    grant::Grant,
+    id::Digest,
+    time::UnixMs,
+};
+use serde::{Deserialize, Serialize};
+
+/// Largest inline body (DESIGN §11).
+pub const MAX_BODY: usize = 512 * 1024;
+/// Header fields a request may carry (DESIGN §11: headers covered 64).
+pub const MAX_HEADERS: usize = 64;
+/// Longest URL (DESIGN §11).
+pub const MAX_URL: usize = 8 * 1024;
+/// Longest idempotency key.
+pub const MAX_IDEMPOTENCY_KEY: usize = 128;
+
+/// The highest log state an agent has seen; zero size at first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Echo {
+    /// Tree size.
+    pub size: u64,
+    /// Root hash at that size.
+    pub root: Digest,
+}
+
+/// One sealed request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// What the agent saw last.
+    pub echo: Option<Echo>,
+    /// What it wants.
+    pub ask: Ask,
+}
+
+/// What an agent can ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ask {
+    /// Push `expires_at` forward within `renew_until`.
+    Renew,
+    /// End the own grant for ever; `leaked` says why.
+    RevokeSelf {
+        /// Whether the key was found where it should not be.
+        leaked: bool,
+    },
+    /// A credential.
+    Sign(Sign),
+    /// What a credential would cost and why it would be refused; nothing is spent but rate.
+    Simulate(Sign),
+    /// The own grant and what is left of it.
+    Whoami,
+}
+
+/// A call to be signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sign {
+    /// The kind's own input.
+    pub input: Input,
+    /// Makes a retry return the same credential for one charge.
+    pub idempotency_key: Option<String>,
+}
+
+/// What each kind reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Input {
+    /// An HTTP request.
+    Http(HttpInput),
+    /// A token.
+    Jwt(JwtInput),
+}
+
+/// An HTTP request as the caller will send it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpInput {
+    /// Upper case.
+    pub method: String,
+    /// Absolute, https.
+    pub url: String,
+    /// Name and value, in order; names lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body's bytes; absent means none.
+    pub body: Option<serde_bytes::ByteBuf>,
+}
+
+/// A token to be issued.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JwtInput {
+    /// `assertion`.
+    pub profile: String,
+    /// Exact audience of a route.
+    pub audience: String,
+    /// Shorter lifetime in seconds, if wanted.
+    pub ttl_s: Option<u64>,
+}
+
+/// One sealed answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// The last stored log state.
+    pub echo: Echo,
+    /// The outcome.
+    pub reply: Reply,
+}
+
+/// The outcome of one request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// Refused.
+    Denied(Denial),
+    /// The own grant.
+    Grant(Box<Whoami>),
+    /// A credential (or, simulated, none) and its receipt.
+    Issued(Box<IssuedWithReceipt>),
+    /// Renewed until.
+    Renewed(UnixMs),
+    /// Revoked for ever.
+    Revoked,
+}
+
+/// A credential with the proof that its record is durable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IssuedWithReceipt {
+    /// The credential and what it cost.
+    pub issued: Issued,
+    /// The receipt's bytes (docs/spec/receipt.md); empty for a simulated call.
+    #[serde(with = "serde_bytes")]
+    pub receipt: Vec<u8>,
+}
+
+/// The own grant and what is left of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Whoami {
+    /// The grant as it now stands.
+    pub grant: Grant,
+    /// `active`, `suspended`, `revoked`, `expired`, `not_yet_valid`, `frozen`.
+    pub state: String,
+    /// What is left of every budget.
+    pub remaining: Vec<Remaining>,
+    /// The enclave's time.
+    pub now: UnixMs,
+}

@@ -1,0 +1,169 @@
+//! The catalog: what the names in grants mean, as owners signed it.
+//!
+//! Having a [`Catalog`] means its text was strict JSON within limits and every route is complete. Unlisted is refused:
+//! hosts, paths, methods, members. It holds no grant and decides nothing by itself; kinds match calls against routes.
+
+pub mod parse;
+
+use crate::{
+    amount::Amount,
+    effect::{Env, Verb},
+    id::{ResourceName, Unit},
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Largest catalog text in bytes (DESIGN §11).
+pub const MAX_BYTES: usize = 512 * 1024;
+
+/// Every resource, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Catalog {
+    /// Resources; a call matches at most one route of those the grant names.
+    pub resources: BTreeMap<ResourceName, Resource>,
+}
+
+/// One name's meaning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resource {
+    /// Live or sandbox, for ever.
+    pub env: Env,
+    /// Ways to it, at least one; their order is their number in records.
+    pub routes: Vec<Route>,
+}
+
+/// One way to a resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Route {
+    /// An HTTP endpoint.
+    Http(HttpRoute),
+    /// A token for an audience.
+    Jwt(JwtRoute),
+}
+
+/// An HTTP endpoint, https only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpRoute {
+    /// Exact, lower case, no trailing dot.
+    pub host: String,
+    /// 443 unless named.
+    pub port: u16,
+    /// In normal form; a segment is a literal or one `{name}`.
+    pub path: Vec<Segment>,
+    /// The template as written.
+    pub template: String,
+    /// Methods; the default is GET and HEAD for a route without a body, POST for one with.
+    pub methods: Vec<String>,
+    /// Verb instead of the method's own.
+    pub verb: Option<Verb>,
+    /// Query members a call may carry.
+    pub query: Members,
+    /// Header fields a caller may add to the signature.
+    pub headers: Members,
+    /// The body's rule; absent means no body.
+    pub body: Option<BodyRule>,
+    /// What a call spends besides one `call`.
+    pub charge: Vec<Extractor>,
+    /// Whether charges may be made without single use at the destination.
+    pub replayable: bool,
+    /// A harmless call for `claviger test`.
+    pub probe: bool,
+    /// The response is itself a credential.
+    pub mints: bool,
+}
+
+/// One segment of a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Segment {
+    /// These very bytes.
+    Literal(String),
+    /// Any one segment in normal form, by this name.
+    Parameter(String),
+}
+
+/// Which members may stand in a query, a set of headers or a body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Members {
+    /// Any; never on the body of a route that charges.
+    Any,
+    /// These only, each at most once; names, or JSON pointers in a JSON body.
+    Listed(Vec<String>),
+}
+
+/// How a body is read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BodyRule {
+    /// The one media type.
+    pub media: Media,
+    /// Members it may carry; empty and unused for opaque bodies.
+    pub members: Members,
+}
+
+/// Media types a route can demand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Media {
+    /// `application/json`.
+    Json,
+    /// `application/x-www-form-urlencoded`.
+    Form,
+    /// Any bytes; nothing is read from them.
+    Opaque,
+}
+
+/// Where a charged amount stands in the bytes that are signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Extractor {
+    /// The unit charged.
+    pub unit: Unit,
+    /// Where the amount is.
+    pub from: Source,
+    /// Members that must have exactly these values, in the same place.
+    pub require: BTreeMap<String, String>,
+}
+
+/// A place an amount is read from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// A fixed price.
+    Const(Amount),
+    /// A form member of the body.
+    Form(String),
+    /// A header field, which is then covered.
+    Header(String),
+    /// A JSON pointer (RFC 6901) into the body.
+    Json(String),
+    /// The body's length in bytes.
+    Len,
+    /// A query member.
+    Query(String),
+}
+
+/// A token for one audience.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JwtRoute {
+    /// `assertion` (RFC 7523).
+    pub profile: String,
+    /// Exact.
+    pub audience: String,
+    /// `iss`.
+    pub issuer: String,
+    /// `sub`.
+    pub subject: String,
+    /// Verb instead of `write`.
+    pub verb: Option<Verb>,
+    /// A harmless call for `claviger test`.
+    pub probe: bool,
+    /// Always true for `assertion`: what the audience answers is a credential.
+    pub mints: bool,
+}

@@ -1,0 +1,84 @@
+//! Credentials: what an agent gets for one call, and what it is told about it.
+//!
+//! A credential carries no key and nothing a key follows from. This module does not know how one is made.
+
+use crate::{
+    amount::Amount,
+    effect::{Charge, Effect, Kind},
+    id::Unit,
+    time::UnixMs,
+};
+use serde::{Deserialize, Serialize};
+
+/// The signed thing itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "kind")]
+pub enum Credential {
+    /// Header fields to add to the request, in order.
+    Http {
+        /// Name and value; names are lower case.
+        headers: Vec<(String, String)>,
+    },
+    /// A compact JWS.
+    Jwt {
+        /// `header.payload.signature`.
+        jwt: String,
+    },
+}
+
+impl Credential {
+    /// Which kind it is.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Http { .. } => Kind::Http,
+            Self::Jwt { .. } => Kind::Jwt,
+        }
+    }
+}
+
+/// How long and how often a credential could be used by whoever gets hold of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replay {
+    /// Whether the destination can take it once only.
+    pub single_use: bool,
+    /// Seconds from now in which it is accepted.
+    pub window_s: u64,
+}
+
+/// What is left of one budget.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Remaining {
+    /// The unit.
+    pub unit: Unit,
+    /// The window as the grant writes it.
+    pub window: String,
+    /// What may still be spent in it.
+    pub amount: Amount,
+    /// When all of it is back; nothing for `grant`.
+    pub resets_at: Option<UnixMs>,
+}
+
+/// The whole answer to a Sign or Simulate, apart from the receipt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Issued {
+    /// Nothing for a simulated call.
+    pub credential: Option<Credential>,
+    /// When the credential ends.
+    pub expires_at: UnixMs,
+    /// How it could be replayed.
+    pub replay: Replay,
+    /// What it does.
+    pub effects: Vec<Effect>,
+    /// What was taken from budgets, one `call` included.
+    pub charged: Vec<Charge>,
+    /// What is left of every budget of the grant.
+    pub remaining: Vec<Remaining>,
+    /// Whether only a sandbox can be touched.
+    pub sandbox: bool,
+    /// Whether this is the answer to an earlier call of the same idempotency key.
+    pub replayed: bool,
+}

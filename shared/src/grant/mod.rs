@@ -1,0 +1,154 @@
+//! Grants: what one agent may do, until when, how often and at what cost.
+//!
+//! A [`Grant`] is one conjunctive document: everything in it must allow. Having one means its text was strict JSON with
+//! no unknown member, every limit held, and it has an expiry and a `call` budget. It does not mean an owner signed it,
+//! nor that its names exist in a catalog: the command and the ledger check those.
+
+pub mod parse;
+
+use crate::{
+    amount::Amount,
+    effect::{Env, Kind, Verb},
+    id::{AgentId, GrantId, KeyId, ResourceName, Unit, X25519Public},
+    time::{Millis, UnixMs},
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Largest grant text in bytes (DESIGN §11).
+pub const MAX_BYTES: usize = 64 * 1024;
+
+/// One agent's permission, parsed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grant {
+    /// Its name.
+    pub id: GrantId,
+    /// Whose it is.
+    pub agent: AgentId,
+    /// The agent's channel key.
+    pub agent_key: X25519Public,
+    /// Live or sandbox.
+    pub env: Env,
+    /// From when on.
+    pub not_before: UnixMs,
+    /// Until when; a call at this very millisecond is refused.
+    pub expires_at: UnixMs,
+    /// Up to when renewals may reach; absent means no renewal.
+    pub renew_until: Option<UnixMs>,
+    /// The signing keys it may use, one per kind at most used for a call.
+    pub keys: Vec<KeyId>,
+    /// The scope: resource names per verb.
+    pub permissions: Permissions,
+    /// Narrower: per resource, the values a parameter (`path.id`, `query.expand`) may take.
+    pub only: BTreeMap<ResourceName, BTreeMap<String, Vec<String>>>,
+    /// Per kind: profile and lifetime of credentials.
+    pub credentials: BTreeMap<Kind, CredentialRule>,
+    /// Budgets, `call` among them.
+    pub budgets: Vec<Budget>,
+    /// Rates, in calls.
+    pub rate: Vec<Rate>,
+    /// Addresses or prefixes the host must report; empty means any.
+    pub reported_sources: Vec<SourcePrefix>,
+    /// Resources whose credentials may carry no destination.
+    pub allow_identity_only: Vec<ResourceName>,
+    /// Resources whose responses may be credentials.
+    pub allow_minting: Vec<ResourceName>,
+    /// Resources whose credentials may outlive the grant.
+    pub allow_outliving: Vec<ResourceName>,
+    /// For people.
+    pub purpose: Option<String>,
+}
+
+/// The three lists.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Permissions {
+    /// Looks.
+    pub read: Vec<ResourceName>,
+    /// Changes.
+    pub write: Vec<ResourceName>,
+    /// Removes.
+    pub delete: Vec<ResourceName>,
+}
+
+impl Permissions {
+    /// Whether a verb on a resource is in the scope.
+    #[must_use]
+    pub fn allows(&self, verb: Verb, resource: &ResourceName) -> bool {
+        let list = match verb {
+            Verb::Read => &self.read,
+            Verb::Write => &self.write,
+            Verb::Delete => &self.delete,
+        };
+        list.contains(resource)
+    }
+
+    /// Every name, once per list it stands in.
+    pub fn names(&self) -> impl Iterator<Item = &ResourceName> {
+        self.read.iter().chain(&self.write).chain(&self.delete)
+    }
+}
+
+/// How credentials of one kind are made under a grant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CredentialRule {
+    /// The kind's profile (`generic`, `assertion`); absent means the kind's only or default one.
+    pub profile: Option<String>,
+    /// Longest lifetime; absent means the kind's maximum.
+    pub ttl: Option<Millis>,
+}
+
+/// The time over which a budget counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Window {
+    /// Each call by itself.
+    #[serde(rename = "call")]
+    Call,
+    /// The grant's whole life.
+    #[serde(rename = "grant")]
+    Grant,
+    /// A UTC day.
+    #[serde(rename = "day")]
+    CalendarDay,
+    /// A UTC month.
+    #[serde(rename = "month")]
+    CalendarMonth,
+    /// The last so many milliseconds.
+    #[serde(rename = "rolling")]
+    Rolling(Millis),
+}
+
+/// At most so much of a unit in a window.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// The unit.
+    pub unit: Unit,
+    /// At most; never zero.
+    pub max: Amount,
+    /// In this time.
+    pub window: Window,
+}
+
+/// At most so many calls in so many seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    /// Calls; never zero.
+    pub max: u64,
+    /// In this time.
+    pub per: Millis,
+}
+
+/// An IPv6 prefix, IPv4 mapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourcePrefix {
+    /// The address; bits after the prefix are zero.
+    #[serde(with = "serde_bytes")]
+    pub address: [u8; 16],
+    /// Leading bits that count, 0 to 128.
+    pub bits: u8,
+}

@@ -1,0 +1,124 @@
+//! Commands: one action each, chained, signed by owners (widening) or by one operator or owner (narrowing).
+//!
+//! Having a [`Command`] means its bytes were strict JSON within limits and its action is complete. It does not mean
+//! anybody signed it or that it is the next of its chain: the ledger checks both.
+
+pub mod parse;
+
+use crate::{
+    catalog::Catalog,
+    effect::{Env, Kind},
+    grant::Grant,
+    id::{AgentId, Digest, GrantId, KeyId, X25519Public},
+    time::UnixMs,
+};
+use serde::{Deserialize, Serialize};
+
+/// Longest time between `issued_at` and `not_after` (DESIGN §5): 24 hours.
+pub const MAX_LIFE_MS: u64 = 86_400_000;
+
+/// One action with its place in its chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// SHA-256 of the exact bytes.
+    pub digest: Digest,
+    /// The deployment it is for.
+    pub origin: String,
+    /// Whether it widens or narrows; follows from the action and must be stated.
+    pub chain: Chain,
+    /// One more than the last of its chain, from 1.
+    pub seq: u64,
+    /// Digest of the last command of the chain; of g1 for the first.
+    pub prev: Digest,
+    /// When it was made.
+    pub issued_at: UnixMs,
+    /// When it can no longer be applied, at most 24 h later.
+    pub not_after: UnixMs,
+    /// Digests of the narrow commands this lifts; only for actions that lift.
+    pub lifts: Vec<Digest>,
+    /// What to do.
+    pub action: Action,
+}
+
+/// Which chain a command stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Chain {
+    /// One per signing key; one signature.
+    Narrow,
+    /// One per deployment; the owners' threshold.
+    Widen,
+}
+
+/// What a command does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// `catalog.set`: the names' meaning, whole; grants that a change touches must be listed.
+    CatalogSet {
+        /// The new catalog.
+        catalog: Box<Catalog>,
+        /// Live grants whose names change meaning.
+        touches: Vec<GrantId>,
+    },
+    /// `freeze`: nothing is issued, released or renewed.
+    Freeze,
+    /// `grant.amend`: the same grant, other terms; counters stay.
+    GrantAmend(Box<Grant>),
+    /// `grant.create`.
+    GrantCreate(Box<Grant>),
+    /// `grant.reissue`: same scope, shorter end, new agent key; counters inherited.
+    GrantReissue {
+        /// The grant that ends.
+        old: GrantId,
+        /// The new one's name.
+        new: GrantId,
+        /// The new agent key.
+        agent_key: X25519Public,
+        /// The new end, not later than the old one's.
+        expires_at: UnixMs,
+    },
+    /// `grant.resume`.
+    GrantResume(GrantId),
+    /// `grant.revoke`: for ever.
+    GrantRevoke(GrantId),
+    /// `grant.suspend`.
+    GrantSuspend(GrantId),
+    /// `key.create`: born inside.
+    KeyCreate(KeyCreate),
+    /// `key.retire`: forgotten for ever.
+    KeyRetire(KeyId),
+    /// `manifest.set`: the next generation.
+    ManifestSet {
+        /// The manifest's exact bytes.
+        body: Vec<u8>,
+        /// Signatures over them, under its own and the previous owners' threshold.
+        signatures: Vec<String>,
+    },
+    /// `thaw`.
+    Thaw,
+}
+
+/// A key to be born.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyCreate {
+    /// Its name.
+    pub id: KeyId,
+    /// Its one kind.
+    pub kind: Kind,
+    /// Its algorithm.
+    pub alg: Alg,
+    /// Live or sandbox, for ever.
+    pub env: Env,
+    /// The one agent that may ever use it, where the owner says so already.
+    pub agent: Option<AgentId>,
+}
+
+/// Algorithms of signing keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Alg {
+    /// Ed25519.
+    Ed25519,
+    /// ECDSA on P-256 with SHA-256.
+    P256,
+}
