@@ -4,6 +4,7 @@
 //! against them. What they make is encoded here by code of its own, so that a mistake in a decoder is not mirrored.
 //! Nothing of this crate is linked into a production binary.
 
+pub mod aws;
 pub mod clock;
 mod files;
 mod hex;
