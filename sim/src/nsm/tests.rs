@@ -5,8 +5,10 @@
     reason = "tests say which side of a rule they are on"
 )]
 
+use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use aws_nitro_enclaves_nsm_api::api::AttestationDoc;
 use claviger_verify::attestation::{self, Root};
 
 use super::*;
@@ -281,6 +283,70 @@ fn a_document_has_the_shape_of_a_real_one() {
     assert!(names.map(text).is_sorted());
     assert_eq!(payload[text("nonce") + 5], 0xf6);
     assert_eq!(document[document.len() - 98..][..2], [0x58, 0x60]);
+}
+
+#[test]
+fn awss_own_decoder_reads_a_document() {
+    let bench = boot();
+    let made = bench.document();
+    let parts: Vec<serde_cbor::Value> = serde_cbor::from_slice(&made).unwrap();
+    let [_, _, serde_cbor::Value::Bytes(payload), _] = &parts[..] else {
+        panic!("{parts:?}")
+    };
+    let read = AttestationDoc::from_binary(payload).unwrap();
+    // Written again by AWS's encoder it has the same length: every head is in its shortest form.
+    assert_eq!(read.to_binary().len(), payload.len());
+    assert_eq!((read.timestamp, read.digest), (NOW_MS, Digest::SHA384));
+    assert_eq!(read.pcrs.len(), 16);
+    assert_eq!(read.pcrs[&2].as_slice(), [3; PCR_LEN]);
+    assert_eq!((read.cabundle.len(), read.nonce), (4, None));
+    assert_eq!(read.public_key, Some(ByteBuf::from([7])));
+}
+
+#[test]
+fn openssl_accepts_the_chain() {
+    if Command::new("openssl").arg("version").output().is_err() {
+        println!("skipped: there is no openssl on this machine");
+        return;
+    }
+    let pki = Pki::generate().unwrap();
+    let signer = pki
+        .issue("i-0123456789abcdef0-enc0123456789abcdef", NOW_MS)
+        .unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, pem: String| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, pem).unwrap();
+        path
+    };
+    let root = write("root.pem", pki.root_pem());
+    let between = write(
+        "between.pem",
+        signer.cabundle[1..]
+            .iter()
+            .map(|der| x509::to_pem(der))
+            .collect(),
+    );
+    let leaf = write("leaf.pem", x509::to_pem(&signer.leaf));
+    let verify = |at_s: u64| {
+        let mut openssl = Command::new("openssl");
+        openssl
+            .args(["verify", "-attime", &at_s.to_string(), "-CAfile"])
+            .arg(&root);
+        openssl
+            .arg("-untrusted")
+            .arg(&between)
+            .arg(&leaf)
+            .output()
+            .unwrap()
+    };
+    let accepted = verify(NOW_MS / 1000);
+    assert!(
+        accepted.status.success(),
+        "{}",
+        String::from_utf8_lossy(&accepted.stderr)
+    );
+    assert!(!verify(NOW_MS / 1000 + 3 * 3600 + 1).status.success());
 }
 
 #[test]

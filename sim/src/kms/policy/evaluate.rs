@@ -70,18 +70,16 @@ pub(crate) fn decide(
             .max()
             .unwrap_or(Coverage::None)
     };
-    let by_identity = identity.map_or(Coverage::None, best) == Coverage::Direct;
-    let by_key = match key {
-        Some(key) => best(key),
-        // Where there is no key yet, the account decides alone; its root user may do anything in it.
-        None if request.caller.is_root => Coverage::Direct,
-        None => Coverage::Account,
-    };
+    // An account's root user may do anything that the account may.
+    let by_identity =
+        request.caller.is_root || identity.map_or(Coverage::None, best) == Coverage::Direct;
     let is_own_account = request.caller.account == request.account;
-    let allowed = match by_key {
-        Coverage::Direct => is_own_account || by_identity,
-        Coverage::Account => (is_own_account || key.is_some()) && by_identity,
-        Coverage::None => false,
+    let allowed = match key.map(best) {
+        // Where there is no key yet, the account decides alone.
+        None => is_own_account && by_identity,
+        Some(Coverage::Direct) => is_own_account || by_identity,
+        Some(Coverage::Account) => by_identity,
+        Some(Coverage::None) => false,
     };
     if allowed {
         Decision::Allowed

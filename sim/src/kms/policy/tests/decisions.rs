@@ -262,4 +262,8 @@ fn without_a_key_the_account_decides() {
         decide_for("arn:aws:iam::111111111111:role/a", Some(yes)),
         Decision::ImplicitDeny
     );
+    assert_eq!(
+        decide_for("arn:aws:iam::111111111111:root", Some(yes)),
+        Decision::ImplicitDeny
+    );
 }
