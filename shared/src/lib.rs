@@ -35,6 +35,7 @@ pub mod effect;
 pub mod grant;
 pub mod id;
 pub mod label;
+pub mod log;
 pub mod owner;
 pub mod time;
 pub mod wire;
