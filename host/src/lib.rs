@@ -1,1 +1,13 @@
-//! To be written.
+//! The courier: HTTP faces, relay, KMS calls and storage.
+//!
+//! It is trusted for liveness only. It carries sealed, signed or self-authenticating bytes; it knows no key, opens no
+//! channel and decides nothing about a grant.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    reason = "outside the trusted part: sizes here are bounded by the parsers, and a fault costs liveness alone"
+)]
+
+pub mod store;
+mod sync;
