@@ -149,10 +149,13 @@ pub enum BlobReply {
 
 /// What a failed write means to the enclave.
 pub(crate) fn failure(error: &io::Error) -> StoreFailure {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            StoreFailure::Full
-        }
-        _ => StoreFailure::Io,
+    let full = matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    );
+    if full {
+        StoreFailure::Full
+    } else {
+        StoreFailure::Io
     }
 }

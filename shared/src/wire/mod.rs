@@ -6,6 +6,7 @@
 pub mod call;
 pub mod control;
 pub mod storage;
+pub mod stream;
 
 use serde::{Deserialize, Serialize};
 

@@ -76,7 +76,7 @@ fn one_process_writes() {
         Err(Error::Locked)
     ));
     drop(store);
-    assert!(Local::open(dir.path(), small()).is_ok());
+    assert_eq!(Local::open(dir.path(), small()).unwrap().tail().size, 1);
 }
 
 /// The last segment's file and where its last frame begins and ends.
