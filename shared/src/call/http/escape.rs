@@ -21,7 +21,7 @@ pub fn segment(raw: &str) -> Option<String> {
     if matches!(raw, "" | "." | "..") {
         return None;
     }
-    decode(raw, Place::Strict, |b| is_pchar(b))
+    decode(raw, Place::Strict, is_pchar)
 }
 
 /// The decoded name of a query member, under the rules of a path segment; `+`, `=` and `&` stand in it escaped only.
