@@ -5,7 +5,9 @@
 
 pub mod command;
 pub mod manifest;
+pub mod sshkey;
 pub mod sshsig;
+pub mod sshwire;
 
 use crate::codec::json;
 
