@@ -4,6 +4,10 @@
 //! will be signed and puts the signature into a credential. It holds no key, reads no clock, draws no randomness and does
 //! no I/O: time and random bytes come in a [`Moment`], the signature from whoever holds the key.
 
+pub mod any;
+pub mod http;
+pub mod jwt;
+
 use claviger_shared::{
     catalog::Catalog,
     credential::{Credential, Replay},

@@ -25,6 +25,8 @@
 //! | receipt | offline-checkable proof that a call's record is in the log |
 
 pub mod amount;
+pub mod attest;
+pub mod bundle;
 pub mod call;
 pub mod catalog;
 pub mod codec;
@@ -34,7 +36,9 @@ pub mod denial;
 pub mod effect;
 pub mod grant;
 pub mod id;
+pub mod jwk;
 pub mod label;
+pub mod ledger;
 pub mod log;
 pub mod owner;
 pub mod time;

@@ -59,6 +59,31 @@ impl Millis {
     }
 }
 
+impl fmt::Display for Millis {
+    /// The ISO 8601 form that [`Millis::parse_iso`] reads, in whole seconds rounded down.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let secs = self.0 / 1000;
+        let (days, hours, minutes, seconds) =
+            (secs / 86_400, secs / 3600 % 24, secs / 60 % 60, secs % 60);
+        f.write_str("P")?;
+        if days > 0 {
+            write!(f, "{days}D")?;
+        }
+        if secs % 86_400 > 0 || days == 0 {
+            f.write_str("T")?;
+        }
+        for (count, unit) in [(hours, 'H'), (minutes, 'M')] {
+            if count > 0 {
+                write!(f, "{count}{unit}")?;
+            }
+        }
+        if seconds > 0 || secs == 0 {
+            write!(f, "{seconds}S")?;
+        }
+        Ok(())
+    }
+}
+
 fn take_units(mut text: &str, units: &[(char, u64)], total: &mut u64) -> Result<(), BadTime> {
     for (unit, secs) in units {
         let Some((digits, rest)) = text.split_once(*unit) else {
@@ -273,6 +298,16 @@ mod tests {
         ] {
             assert_eq!(UnixMs::parse_rfc3339(bad), Err(BadTime), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_duration_is_written_as_it_is_read() {
+        for text in ["P1D", "PT8H", "P1DT30M", "PT1H1M1S", "P30D", "PT90M"] {
+            let length = Millis::parse_iso(text).unwrap();
+            assert_eq!(Millis::parse_iso(&length.to_string()), Ok(length), "{text}");
+        }
+        assert_eq!(Millis(0).to_string(), "PT0S");
+        assert_eq!(Millis::from_secs(86_400 + 1800).to_string(), "P1DT30M");
     }
 
     #[test]

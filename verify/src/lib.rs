@@ -5,3 +5,5 @@
 //! with another.
 
 pub mod attestation;
+pub mod audit;
+pub mod ring_verifier;

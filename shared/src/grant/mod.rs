@@ -120,6 +120,18 @@ pub enum Window {
     Rolling(Millis),
 }
 
+impl std::fmt::Display for Window {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Call => f.write_str("call"),
+            Self::Grant => f.write_str("grant"),
+            Self::CalendarDay => f.write_str("calendar:P1D"),
+            Self::CalendarMonth => f.write_str("calendar:P1M"),
+            Self::Rolling(length) => write!(f, "rolling:{length}"),
+        }
+    }
+}
+
 /// At most so much of a unit in a window.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -86,23 +86,54 @@ impl Frontier {
     }
 }
 
-/// The inclusion proof of one leaf in the tree over `leaves` (RFC 6962 §2.1.1), nothing for an index outside.
-#[must_use]
-pub fn inclusion_proof(leaves: &[Digest], index: usize) -> Option<Vec<Digest>> {
-    if index >= leaves.len() {
-        return None;
+/// A whole tree over leaf hashes, for proving many of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tree {
+    /// Leaves first; a node without a right neighbour stands on the next level as it is (RFC 6962 §2.1's split).
+    levels: Vec<Vec<Digest>>,
+}
+
+impl Tree {
+    /// Hashes the tree.
+    #[must_use]
+    pub fn new(leaves: Vec<Digest>) -> Self {
+        let mut levels = vec![leaves];
+        while let Some(level) = levels.last().filter(|level| level.len() > 1) {
+            let next = level.chunks(2).filter_map(|pair| match pair {
+                [left, right] => Some(node_hash(left, right)),
+                [alone] => Some(*alone),
+                _ => None,
+            });
+            let next = next.collect();
+            levels.push(next);
+        }
+        Self { levels }
     }
-    if leaves.len() == 1 {
-        return Some(Vec::new());
+
+    /// Its root.
+    #[must_use]
+    pub fn root(&self) -> Digest {
+        self.levels
+            .last()
+            .and_then(|level| level.first())
+            .copied()
+            .unwrap_or_else(empty_root)
     }
-    let split = leaves.len().checked_next_power_of_two()? >> usize::from(true);
-    let (left, right) = leaves.split_at_checked(split)?;
-    let (mut proof, sibling) = match index.checked_sub(split) {
-        None => (inclusion_proof(left, index)?, root(right)),
-        Some(index) => (inclusion_proof(right, index)?, root(left)),
-    };
-    proof.push(sibling);
-    Some(proof)
+
+    /// The inclusion proof of one leaf (RFC 6962 §2.1.1), nothing for an index outside.
+    #[must_use]
+    pub fn proof(&self, index: usize) -> Option<Vec<Digest>> {
+        self.levels.first()?.get(index)?;
+        let mut at = index;
+        let mut proof = Vec::with_capacity(self.levels.len());
+        for level in &self.levels {
+            if level.len() > 1 {
+                proof.extend(level.get(at ^ 1).copied());
+            }
+            at >>= 1;
+        }
+        Some(proof)
+    }
 }
 
 /// Checks that a leaf hash stands at `index` in the tree of `size` leaves with `root` (RFC 9162 §2.1.3.2).
@@ -213,7 +244,8 @@ mod tests {
         fn every_leaf_is_proved_and_nothing_else(size in 1_usize..70, index in 0_usize..70, other in 0_usize..70) {
             let leaves: Vec<Digest> = (0..size).map(|n| leaf_hash(&n.to_be_bytes())).collect();
             let whole = root(&leaves);
-            let Some(proof) = inclusion_proof(&leaves, index) else { prop_assert!(index >= size); return Ok(()) };
+            prop_assert_eq!(Tree::new(leaves.clone()).root(), whole);
+            let Some(proof) = Tree::new(leaves.clone()).proof(index) else { prop_assert!(index >= size); return Ok(()) };
             let check = |leaf: usize, at: usize, of: usize| verify_inclusion(&leaves[leaf], at as u64, of as u64, &proof, &whole);
             prop_assert!(check(index, index, size).is_ok());
             let other = other % size;

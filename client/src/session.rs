@@ -1,0 +1,186 @@
+//! An agent's session: attested once, then one sealed frame per request.
+//!
+//! Frame numbers come from a counter in memory alone and are never used twice. Each request echoes the highest tree head
+//! seen; an answer that shows a smaller one is refused. When the enclave restarts, [`Agent::ask`] attests anew and asks
+//! again by itself only what cannot spend twice.
+
+use crate::{AgentKey, Error, face::Face, receipt, stream::Stream, trust};
+use claviger_shared::{
+    call::{Answer, Ask, Echo, Reply, Request},
+    codec::cbor,
+    crypto::handshake::{Initiator, Session},
+    id::ChannelId,
+    wire::{RefusedCode, call::MAX_SEALED_ANSWER},
+};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+use tokio::sync::RwLock;
+
+/// A connected agent.
+#[derive(Debug)]
+pub struct Agent {
+    key: AgentKey,
+    face: Face,
+    open: RwLock<Open>,
+    seen: Mutex<Echo>,
+}
+
+/// One channel of one boot.
+#[derive(Debug)]
+struct Open {
+    stream: Stream,
+    session: Session,
+    channel: ChannelId,
+    next: AtomicU64,
+    trusted: trust::Trusted,
+}
+
+/// Milliseconds since 1970 by this machine's clock, for the freshness of documents.
+#[must_use]
+pub fn wall_clock_ms() -> u64 {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one clock of the client; the enclave never asks it"
+    )]
+    let now = std::time::SystemTime::now();
+    now.duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| {
+            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        })
+}
+
+impl Agent {
+    /// Attests the enclave and opens a channel.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`]; the enclave has then learnt at most that somebody with this key wanted to speak.
+    pub async fn connect(key: AgentKey) -> Result<Self, Error> {
+        let face = Face::new(&key.api)?;
+        let open = open(&key, &face).await?;
+        let seen = Mutex::new(Echo {
+            size: key.size,
+            root: key.root,
+        });
+        Ok(Self {
+            key,
+            face,
+            open: RwLock::new(open),
+            seen,
+        })
+    }
+
+    /// The agent key.
+    #[must_use]
+    pub const fn key(&self) -> &AgentKey {
+        &self.key
+    }
+
+    /// Whether the deployment is a simulation.
+    pub async fn is_simulation(&self) -> bool {
+        self.open.read().await.trusted.simulation
+    }
+
+    /// Asks once; a restarted enclave is attested anew and asked again where nothing could be spent twice.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`]. After [`Error::Host`] a Sign may have been charged; ask again with its idempotency key.
+    pub async fn ask(&self, ask: Ask) -> Result<Reply, Error> {
+        match self.ask_once(&ask).await {
+            // These two say that the frame was never opened, so nothing was decided.
+            Err(Error::Refused(RefusedCode::UnknownChannel | RefusedCode::NotServing)) => {}
+            Err(Error::Host(_)) if may_repeat(&ask) => {}
+            other => return other,
+        }
+        self.reconnect().await?;
+        self.ask_once(&ask).await
+    }
+
+    /// Attests anew and opens a new channel.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`].
+    pub async fn reconnect(&self) -> Result<(), Error> {
+        let mut open_now = self.open.write().await;
+        *open_now = open(&self.key, &self.face).await?;
+        Ok(())
+    }
+
+    async fn ask_once(&self, ask: &Ask) -> Result<Reply, Error> {
+        let open = self.open.read().await;
+        let echo = Some(*self.seen.lock().unwrap_or_else(PoisonError::into_inner));
+        let request = Request {
+            echo,
+            ask: ask.clone(),
+        };
+        let mut text =
+            cbor::encode(&request).map_err(|_| Error::Answer("request does not encode"))?;
+        let seq = open.next.fetch_add(1, Ordering::Relaxed);
+        open.session
+            .sealing
+            .seal(seq, &mut text)
+            .map_err(|_| Error::Answer("request does not seal"))?;
+        let sealed = open.stream.call(open.channel, seq, &text).await?;
+        let text = open
+            .session
+            .opening
+            .open(seq, &sealed)
+            .map_err(|_| Error::Answer("answer does not open"))?;
+        let answer: Answer = cbor::decode(&text, MAX_SEALED_ANSWER)
+            .map_err(|_| Error::Answer("answer is malformed"))?;
+        if let Reply::Issued(issued) = &answer.reply
+            && issued.issued.credential.is_some()
+        {
+            receipt::check(issued, &self.key.grant, &open.trusted.log_key)?;
+        }
+        self.remember(answer.echo);
+        Ok(answer.reply)
+    }
+
+    /// Keeps the highest tree head seen. Answers come in any order, so a smaller one is not a fault by itself.
+    fn remember(&self, echo: Echo) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if echo.size > seen.size {
+            *seen = echo;
+        }
+    }
+
+    /// The highest tree head seen.
+    #[must_use]
+    pub fn seen(&self) -> Echo {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn may_repeat(ask: &Ask) -> bool {
+    match ask {
+        Ask::Renew | Ask::RevokeSelf { .. } | Ask::Simulate(_) | Ask::Whoami => true,
+        Ask::Sign(sign) => sign.idempotency_key.is_some(),
+    }
+}
+
+async fn open(key: &AgentKey, face: &Face) -> Result<Open, Error> {
+    let floor = trust::Floor {
+        fingerprint: key.fingerprint,
+        generation: key.generation,
+    };
+    let trusted = trust::establish(face, &floor, wall_clock_ms()).await?;
+    let start = Initiator::start(key.secret.expose(), &trusted.channel_key, &trusted.prologue);
+    let (initiator, message) = start.map_err(|_| Error::AgentKey)?;
+    let stream = Stream::connect(&key.api).await?;
+    let (channel, reply) = stream.open(&message).await?;
+    let session = initiator
+        .finish(&reply)
+        .map_err(|_| Error::Distrust("handshake does not finish"))?;
+    Ok(Open {
+        stream,
+        session,
+        channel,
+        next: AtomicU64::new(0),
+        trusted,
+    })
+}

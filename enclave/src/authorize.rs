@@ -1,0 +1,151 @@
+//! Authorisation: whether one active grant permits every effect of a call, from this source, with this key.
+//!
+//! Having an [`Authorized`] means every effect was in the scope, within `only`, of the grant's environment, and allowed to
+//! mint, to carry no destination, or to charge, where it does. It says nothing about rate or budgets. Unknown means no.
+
+use claviger_shared::{
+    catalog::Catalog,
+    denial::{Code, Denial},
+    effect::{Charge, Effect, Effects},
+    grant::{Grant, SourcePrefix},
+    id::KeyId,
+    ledger::{State, reserve},
+    time::UnixMs,
+};
+
+/// Proof that a grant permits every effect of a call.
+#[must_use]
+#[derive(Debug)]
+pub struct Authorized {
+    charges: Vec<Charge>,
+    key: KeyId,
+    expires_at: UnixMs,
+}
+
+impl Authorized {
+    /// What the call would spend, one `call` included.
+    #[must_use]
+    pub fn charges(&self) -> &[Charge] {
+        &self.charges
+    }
+
+    /// When the credential would end.
+    #[must_use]
+    pub const fn expires_at(&self) -> UnixMs {
+        self.expires_at
+    }
+
+    /// Gives up the proof for what it proved.
+    pub(crate) fn into_parts(self) -> (Vec<Charge>, KeyId, UnixMs) {
+        (self.charges, self.key, self.expires_at)
+    }
+}
+
+/// Checks every effect against the grant, in this order: source, scope, `only`, environment, minting, identity, key,
+/// lifetime.
+///
+/// # Errors
+///
+/// The first rule that refuses.
+pub fn authorize(
+    state: &State,
+    grant: &Grant,
+    effects: &Effects,
+    source: &[u8; 16],
+    now: UnixMs,
+) -> Result<Authorized, Denial> {
+    check_source(&grant.reported_sources, source)?;
+    for effect in effects.iter() {
+        check_effect(grant, state.catalog(), effect)?;
+    }
+    let kind = effects.first.kind;
+    if effects.iter().any(|effect| effect.kind != kind) {
+        return Err(Code::Unsupported.into());
+    }
+    let (key, _) = state
+        .key_of(grant, kind, grant.env)
+        .ok_or_else(|| Denial::at(Code::KeyDenied, kind.as_str()))?;
+    let charges = reserve::charges(effects.iter())?;
+    let expires_at = lifetime(grant, effects, now)?;
+    Ok(Authorized {
+        charges,
+        key: key.clone(),
+        expires_at,
+    })
+}
+
+fn check_effect(grant: &Grant, catalog: &Catalog, effect: &Effect) -> Result<(), Denial> {
+    let resource = effect.resource.as_str();
+    if !grant.permissions.allows(effect.verb, &effect.resource) {
+        return Err(Denial::at(Code::PermissionDenied, resource));
+    }
+    if let Some(only) = grant.only.get(&effect.resource) {
+        for (parameter, allowed) in only {
+            let value = effect.parameters.iter().find(|(name, _)| name == parameter);
+            if !value.is_some_and(|(_, value)| allowed.contains(value)) {
+                return Err(Denial::at(Code::PermissionDenied, parameter.as_str()));
+            }
+        }
+    }
+    let listed = catalog
+        .resources
+        .get(&effect.resource)
+        .ok_or_else(|| Denial::at(Code::DestinationDenied, resource))?;
+    if listed.env != grant.env {
+        return Err(Denial::at(Code::EnvMismatch, resource));
+    }
+    if effect.mints && !grant.allow_minting.contains(&effect.resource) {
+        return Err(Denial::at(Code::Minting, resource));
+    }
+    if effect.identity_only && !grant.allow_identity_only.contains(&effect.resource) {
+        return Err(Denial::at(Code::IdentityOnly, resource));
+    }
+    Ok(())
+}
+
+fn check_source(prefixes: &[SourcePrefix], source: &[u8; 16]) -> Result<(), Denial> {
+    if prefixes.is_empty() || prefixes.iter().any(|prefix| covers(prefix, source)) {
+        Ok(())
+    } else {
+        Err(Denial::at(Code::SourceDenied, "reported_sources"))
+    }
+}
+
+fn covers(prefix: &SourcePrefix, source: &[u8; 16]) -> bool {
+    if prefix.bits > 128 {
+        return false;
+    }
+    let shift = 128_u32.saturating_sub(u32::from(prefix.bits));
+    let mask = u128::MAX.checked_shl(shift).unwrap_or(0);
+    u128::from_be_bytes(prefix.address) & mask == u128::from_be_bytes(*source) & mask
+}
+
+/// min(grant end, kind's maximum, the grant's own ttl); past the grant's end only where the grant says so.
+fn lifetime(grant: &Grant, effects: &Effects, now: UnixMs) -> Result<UnixMs, Denial> {
+    let rule = grant
+        .credentials
+        .get(&effects.first.kind)
+        .and_then(|rule| rule.ttl);
+    let kind = effects
+        .iter()
+        .map(|effect| effect.max_lifetime)
+        .min()
+        .unwrap_or_default();
+    let length = rule.map_or(kind, |ttl| ttl.min(kind));
+    let outlives = effects
+        .iter()
+        .all(|effect| grant.allow_outliving.contains(&effect.resource));
+    let wanted = now.plus(length);
+    let end = if outlives {
+        wanted
+    } else {
+        wanted.min(grant.expires_at)
+    };
+    // A credential counts whole seconds: one that would end within this second is of no use to anybody.
+    let end = UnixMs(end.secs().saturating_mul(1000));
+    if end > now {
+        Ok(end)
+    } else {
+        Err(Code::Outliving.into())
+    }
+}

@@ -1,0 +1,153 @@
+//! Replay: the log, pulled from storage, verified and folded into the state.
+//!
+//! Nothing beyond the last entry that verifies is trusted. An empty log is refused, as is one whose first entry is not the
+//! one genesis made, one that ends before an entry this deployment's manifests name, and one that breaks a promise. Keys
+//! come from blobs whose digests the log holds.
+
+use crate::serve::storage::Storage;
+use claviger_shared::{
+    codec::cbor,
+    crypto::AwsLc,
+    id::Digest,
+    ledger::{State, state::Data},
+    log::{
+        checkpoint::LogKey,
+        entry::Reader,
+        merkle::Frontier,
+        record::{Body, Snapshot},
+    },
+    owner::manifest::chain::Chain,
+    time::UnixMs,
+};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Bytes of entries asked for at a time.
+const READ_BYTES: u64 = 512 * 1024;
+/// Largest snapshot.
+pub const MAX_SNAPSHOT: usize = 512 * 1024 * 1024;
+/// Version of the snapshot format.
+pub const SNAPSHOT_VERSION: u16 = 1;
+
+/// Why a log is refused; the instance does not serve.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Storage holds no entry.
+    #[error("log is empty")]
+    Empty,
+    /// An entry does not continue the log.
+    #[error("entry {0} does not verify")]
+    Entry(u64),
+    /// The first entry is not the one that genesis made.
+    #[error("first entry is another")]
+    FirstRoot,
+    /// Storage did not answer.
+    #[error("storage did not answer")]
+    Storage,
+    /// A record breaks a promise.
+    #[error("entry {0} holds a record that no honest instance writes")]
+    Violation(u64),
+}
+
+/// A log read to its end.
+#[derive(Debug)]
+pub struct Replayed {
+    /// What it says.
+    pub state: State,
+    /// Its right edge.
+    pub frontier: Frontier,
+    /// Newest snapshot the log names.
+    pub snapshot: Option<Snapshot>,
+    /// Records replayed since that snapshot.
+    pub since_snapshot: u64,
+}
+
+/// A snapshot's content; authenticated by [`crate::secret::Keys`] before it is parsed.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SnapshotBody {
+    /// [`SNAPSHOT_VERSION`].
+    pub v: u16,
+    /// The log's right edge.
+    pub frontier: Frontier,
+    /// Newest time in it.
+    pub time: UnixMs,
+    /// The state.
+    pub data: Data,
+}
+
+/// Opens what storage calls the newest snapshot; nothing when it is missing, not ours, or of another version.
+fn snapshot(storage: &Storage, key: &claviger_shared::crypto::MacKey) -> Option<(SnapshotBody, Digest)> {
+    let at = storage.tail().ok()?.snapshot?;
+    let bytes = storage.get_snapshot(at.digest, MAX_SNAPSHOT).ok()?;
+    let (body, mac) = bytes.split_last_chunk::<32>()?;
+    let expected = key.mac(&[claviger_shared::label::SNAPSHOT_MAC, body]);
+    if !claviger_shared::crypto::constant_time_eq(&expected.0, mac) {
+        return None;
+    }
+    let body: SnapshotBody = cbor::decode(body, MAX_SNAPSHOT).ok()?;
+    (body.v == SNAPSHOT_VERSION && body.frontier.size() == at.size).then_some((body, at.digest))
+}
+
+/// The bytes of a snapshot.
+#[must_use]
+pub fn snapshot_bytes(body: &SnapshotBody, key: &claviger_shared::crypto::MacKey) -> Option<Vec<u8>> {
+    let mut bytes = cbor::encode(body).ok()?;
+    let mac = key.mac(&[claviger_shared::label::SNAPSHOT_MAC, &bytes]);
+    bytes.extend_from_slice(&mac.0);
+    Some(bytes)
+}
+
+/// Reads the whole log, from the newest snapshot where the log itself names it, else from the start.
+///
+/// # Errors
+///
+/// An [`Error`]; nothing of it may be used then.
+pub fn replay(storage: &Storage, chain: &Arc<Chain>, key: &LogKey, mac: &claviger_shared::crypto::MacKey) -> Result<Replayed, Error> {
+    if let Some((body, digest)) = snapshot(storage, mac) {
+        let reader = Reader::resume(key.clone(), body.frontier, body.time);
+        let state = State::restore(Arc::clone(chain), body.data);
+        // A snapshot counts only if an entry after it names it: the host cannot bring back one the log does not know.
+        if let Ok(replayed) = fold(storage, chain, reader, state)
+            && replayed.snapshot.as_ref().is_some_and(|named| named.digest == digest)
+        {
+            return Ok(replayed);
+        }
+    }
+    fold(storage, chain, Reader::new(key.clone()), State::new(Arc::clone(chain)))
+}
+
+fn fold(storage: &Storage, chain: &Chain, mut reader: Reader, mut state: State) -> Result<Replayed, Error> {
+    let mut snapshot = None;
+    let mut since_snapshot = 0_u64;
+    loop {
+        let from = reader.frontier().size();
+        let read = storage.read(from, READ_BYTES).map_err(|_| Error::Storage)?;
+        if read.entries.is_empty() {
+            break;
+        }
+        for stored in &read.entries {
+            let index = reader.frontier().size();
+            let entry = reader.next(stored, &AwsLc).map_err(|_| Error::Entry(index))?;
+            check_first(chain, index, &entry.checkpoint.root)?;
+            for record in &entry.records {
+                state.apply(record, entry.leaf.time, &AwsLc).map_err(|_| Error::Violation(index))?;
+                since_snapshot = since_snapshot.saturating_add(1);
+                if let Body::Snapshot(named) = &record.body {
+                    snapshot = Some(named.clone());
+                    since_snapshot = 0;
+                }
+            }
+        }
+        if read.end {
+            break;
+        }
+    }
+    let frontier = reader.frontier().clone();
+    if frontier.size() == 0 { Err(Error::Empty) } else { Ok(Replayed { state, frontier, snapshot, since_snapshot }) }
+}
+
+fn check_first(chain: &Chain, index: u64, root: &Digest) -> Result<(), Error> {
+    let Some(running) = &chain.newest().running else { return Err(Error::FirstRoot) };
+    if index == 0 && running.first_root != *root { Err(Error::FirstRoot) } else { Ok(()) }
+}

@@ -1,0 +1,239 @@
+//! Deciding a call: state, scope, rate, all budgets at once; and giving its record a place.
+
+use super::{
+    Core, Input, Intent, MAX_DENIALS, MAX_IN_FLIGHT, Note, Output, Reserved, Signed, Standing,
+    Verdict, Withdrawn, input::ReleaseCheck,
+};
+use crate::authorize::{Authorized, authorize};
+use claviger_shared::{
+    denial::{Code, Denial},
+    effect::Env,
+    ledger::{AuthorizedCommand, CommandDenied, Slot},
+    log::record::{Born, Denied},
+    time::UnixMs,
+};
+use std::sync::Arc;
+
+impl<W> Core<W> {
+    pub(super) fn decide(&mut self, intent: &Intent) -> Verdict {
+        match self.try_decide(intent) {
+            Ok(verdict) => verdict,
+            Err(denial) => {
+                self.count_denial(intent.slot, denial.code);
+                Verdict::Denied(denial)
+            }
+        }
+    }
+
+    fn try_decide(&mut self, intent: &Intent) -> Result<Verdict, Denial> {
+        match self.standing {
+            Standing::Serving => {}
+            Standing::Stalled | Standing::Fenced | Standing::Draining => {
+                return Err(Code::Unavailable.into());
+            }
+        }
+        if self.in_flight() >= MAX_IN_FLIGHT {
+            return Err(Code::Busy.into());
+        }
+        let now = self.now;
+        let grant = self.state.check_active(intent.slot, now)?;
+        if !Arc::ptr_eq(&grant.grant, &intent.grant)
+            || !Arc::ptr_eq(self.state.catalog(), &intent.catalog)
+        {
+            return Ok(Verdict::Stale);
+        }
+        let epoch = grant.epoch;
+        let authorized = authorize(
+            &self.state,
+            &grant.grant,
+            &intent.effects,
+            &intent.source,
+            now,
+        )?;
+        self.state.check_rate(intent.slot, now)?;
+        if intent.simulate {
+            return self.simulate(intent.slot, &authorized);
+        }
+        self.state
+            .check_budgets(intent.slot, authorized.charges(), now)?;
+        Ok(Verdict::Reserved(self.reserve(
+            intent.slot,
+            epoch,
+            authorized,
+        )))
+    }
+
+    fn simulate(&mut self, slot: Slot, authorized: &Authorized) -> Result<Verdict, Denial> {
+        let now = self.now;
+        self.state.take_rate(slot, now);
+        let entry = self.simulated.entry(slot).or_insert((0, now, now));
+        entry.0 = entry.0.saturating_add(1);
+        entry.2 = now;
+        self.state.check_budgets(slot, authorized.charges(), now)?;
+        let remaining = self
+            .state
+            .grant(slot)
+            .map(|grant| grant.remaining(now))
+            .unwrap_or_default();
+        Ok(Verdict::Simulated {
+            charges: authorized.charges().to_vec(),
+            expires_at: authorized.expires_at(),
+            remaining,
+        })
+    }
+
+    /// The only maker of [`Reserved`]: takes from rate and all budgets in one go.
+    fn reserve(&mut self, slot: Slot, epoch: u64, authorized: Authorized) -> Reserved {
+        let (charges, key, expires_at) = authorized.into_parts();
+        let now = self.now;
+        self.state.take_rate(slot, now);
+        self.state.take(slot, &charges, now);
+        self.working = self.working.saturating_add(1);
+        let grant = self.state.grant(slot);
+        Reserved {
+            slot,
+            epoch,
+            decided_at: now,
+            expires_at,
+            key,
+            charges,
+            remaining: grant.map(|grant| grant.remaining(now)).unwrap_or_default(),
+            sandbox: grant.is_none_or(|grant| grant.grant.env == Env::Sandbox),
+        }
+    }
+
+    /// Counts a refusal for the next entry.
+    pub fn count_denial(&mut self, slot: Slot, code: Code) {
+        let now = self.now;
+        let Some(grant) = self.state.grant(slot).map(|grant| grant.grant.id.clone()) else {
+            return;
+        };
+        if self.denials.len() >= MAX_DENIALS && !self.denials.contains_key(&(slot, code)) {
+            return;
+        }
+        let denied = self.denials.entry((slot, code)).or_insert(Denied {
+            grant,
+            code,
+            count: 0,
+            first: now,
+            last: now,
+        });
+        denied.count = denied.count.saturating_add(1);
+        denied.last = now;
+    }
+
+    /// The record takes its place in the next entry, if the grant is still the one reserved under.
+    pub(super) fn signed(&mut self, signed: Signed<W>, out: &mut Vec<Output<W>>) {
+        let Signed {
+            reserved,
+            record,
+            hash,
+            effects,
+            waiting,
+        } = signed;
+        let active = self.state.check_active(reserved.slot, self.now);
+        let holds = active.is_ok_and(|grant| grant.epoch == reserved.epoch)
+            && self.standing != Standing::Fenced;
+        if !holds {
+            out.push(Output::Withdrawn(Withdrawn { reserved, waiting }));
+            return;
+        }
+        for effect in effects.iter() {
+            self.state.note_issued(
+                reserved.slot,
+                effect,
+                reserved.expires_at,
+                reserved.decided_at,
+            );
+        }
+        let Reserved {
+            slot,
+            epoch,
+            decided_at,
+            expires_at,
+            ..
+        } = reserved;
+        let release = Some(ReleaseCheck {
+            slot,
+            epoch,
+            decided_at,
+            expires_at,
+        });
+        self.note(Note {
+            record,
+            hash,
+            waiting: Some(waiting),
+            release,
+            settles: true,
+        });
+    }
+
+    pub(super) fn note(&mut self, note: Note<W>) {
+        if note.settles {
+            self.working = self.working.saturating_sub(1);
+        }
+        self.state.count_record();
+        self.building.push(note);
+    }
+
+    /// A reservation that ends without a record, because the platform failed; the charge stays until a restart.
+    pub fn abandon(&mut self, reserved: Reserved) {
+        let Reserved { .. } = reserved;
+        self.working = self.working.saturating_sub(1);
+    }
+
+    /// Checks and applies a command; its record must follow as an [`Input::Note`] before the lock is let go.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandDenied`]; nothing was changed.
+    pub fn command(
+        &mut self,
+        now: UnixMs,
+        command: &AuthorizedCommand,
+        born: Option<&Born>,
+    ) -> Result<UnixMs, CommandDenied> {
+        self.now = self.now.max(now);
+        self.state.check_command(command, self.now)?;
+        self.state.apply_command(command, born, self.now)?;
+        Ok(self.now)
+    }
+
+    /// Moves a grant's end at its agent's wish; its record must follow before the lock is let go.
+    ///
+    /// # Errors
+    ///
+    /// The [`Denial`] of an inactive grant, or of one that cannot be renewed further.
+    pub fn renew(&mut self, now: UnixMs, slot: Slot) -> Result<(UnixMs, UnixMs), Denial> {
+        self.now = self.now.max(now);
+        let end = self.state.renewal(slot, self.now)?;
+        self.state.renew(slot, end);
+        Ok((self.now, end))
+    }
+
+    /// Ends a grant at its agent's wish, in any state; its record must follow before the lock is let go.
+    pub fn revoke_self(&mut self, now: UnixMs, slot: Slot) -> UnixMs {
+        self.now = self.now.max(now);
+        self.state.revoke(slot);
+        self.now
+    }
+
+    pub(super) const fn drain(&mut self) {
+        if matches!(self.standing, Standing::Serving | Standing::Stalled) {
+            self.standing = Standing::Draining;
+        }
+    }
+
+    /// Puts a record that the live path decided into the next entry, under the same lock.
+    pub fn put(&mut self, record: Vec<u8>, hash: claviger_shared::id::Digest, waiting: Option<W>) {
+        let mut out = Vec::new();
+        let note = Note {
+            record,
+            hash,
+            waiting,
+            release: None,
+            settles: false,
+        };
+        self.step(self.now, Input::Note(note), &mut out);
+    }
+}

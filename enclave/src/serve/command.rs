@@ -1,0 +1,213 @@
+//! Commands: checked outside the lock, applied inside it, answered when durable.
+//!
+//! A stop acts the moment it is applied; its answer, like every other, waits for storage. A key is born and its wrapped
+//! blob stored before the command that names it is applied; a command that is then refused leaves a blob nobody can use.
+
+use super::hub::{Hub, Waiting};
+use crate::vault::Born as BornKey;
+use claviger_shared::{
+    codec::cbor,
+    crypto::AwsLc,
+    ledger::{AuthorizedCommand, CommandDenied, command},
+    log::record::{self, Body, Born, Record},
+    owner::command::{Action, KeyCreate},
+    time::UnixMs,
+    wire::control::{
+        CommandDone, CommandRefused, CommandReply, MAX_COMMAND, MAX_SIGNATURES, Signed,
+    },
+};
+use std::{sync::mpsc::sync_channel, time::Duration};
+
+/// How long a command's answer waits for storage before the host is told to ask again.
+const WAIT: Duration = Duration::from_secs(20);
+
+/// Applies a command; the reply when it is durable.
+#[must_use]
+pub fn run(hub: &Hub, body: &[u8]) -> CommandReply {
+    let Ok(signed) = cbor::decode::<Signed>(body, claviger_shared::codec::frame::MAX_BODY) else {
+        return refused("malformed", None, "body and signatures in canonical CBOR");
+    };
+    if signed.body.len() > MAX_COMMAND || signed.signatures.len() > MAX_SIGNATURES {
+        return refused("too_large", None, "a smaller command");
+    }
+    match apply(hub, &signed) {
+        Ok(done) => CommandReply::Done(done),
+        Err(reply) => reply,
+    }
+}
+
+fn refused(code: &str, pointer: Option<&str>, detail: &str) -> CommandReply {
+    CommandReply::Refused(CommandRefused {
+        code: code.to_owned(),
+        pointer: pointer.map(str::to_owned),
+        detail: detail.to_owned(),
+    })
+}
+
+fn denied(denied: &CommandDenied) -> CommandReply {
+    let (pointer, detail) = match denied {
+        CommandDenied::Action { pointer, detail } => (Some(*pointer), detail.clone()),
+        CommandDenied::Malformed(error) | CommandDenied::Signatures(error) => {
+            (Some(error.pointer()), error.to_string())
+        }
+        CommandDenied::NotNext { .. }
+        | CommandDenied::Lifts(_)
+        | CommandDenied::Time
+        | CommandDenied::Unsupported => (None, denied.to_string()),
+    };
+    refused(denied.code(), pointer, &detail)
+}
+
+fn unavailable() -> CommandReply {
+    refused(
+        "unavailable",
+        None,
+        "try again: the log or the platform did not answer",
+    )
+}
+
+fn apply(hub: &Hub, signed: &Signed) -> Result<CommandDone, CommandReply> {
+    let authorized = authorize(hub, signed)?;
+    let born = match &authorized.command().action {
+        Action::KeyCreate(key) => Some(give_birth(hub, &authorized, key)?),
+        _ => None,
+    };
+    let recorded = born.as_ref().map(|key| Born {
+        key: key.id.clone(),
+        public: key.public.clone(),
+        blob: key.digest,
+    });
+    let (done, receipt) = sync_channel(1);
+    let result = put(hub, &authorized, signed, recorded.as_ref(), done)?;
+    hub.wake.notify_one();
+    if let Some(born) = born {
+        hub.vault.insert(born);
+    }
+    if let Action::KeyRetire(id) = &authorized.command().action {
+        hub.vault.forget(id);
+        forget_blob(hub, id);
+    }
+    let receipt = receipt.recv_timeout(WAIT).map_err(|_| unavailable())?;
+    Ok(CommandDone {
+        seq: authorized.command().seq,
+        result,
+        receipt,
+    })
+}
+
+fn authorize(hub: &Hub, signed: &Signed) -> Result<AuthorizedCommand, CommandReply> {
+    let (chain, generation) = {
+        let core = hub.lock();
+        (core.state().chain().clone(), core.state().generation())
+    };
+    let manifest = chain.get(generation).ok_or_else(unavailable)?;
+    let authorized = command::authorize(&signed.body, &signed.signatures, manifest, &AwsLc)
+        .map_err(|error| denied(&error))?;
+    // Refused early, before a key is made; checked again when it is applied.
+    let now = hub.time.now();
+    hub.lock()
+        .state()
+        .check_command(&authorized, now)
+        .map_err(|error| denied(&error))?;
+    Ok(authorized)
+}
+
+fn give_birth(
+    hub: &Hub,
+    authorized: &AuthorizedCommand,
+    key: &KeyCreate,
+) -> Result<BornKey, CommandReply> {
+    let origin = &authorized.command().origin;
+    let born = hub
+        .vault
+        .create(hub.entropy.as_ref(), &hub.keys, origin, key)
+        .map_err(|_| unavailable())?;
+    hub.storage
+        .put_blob(born.digest, &born.blob)
+        .map_err(|_| unavailable())?;
+    Ok(born)
+}
+
+fn forget_blob(hub: &Hub, id: &claviger_shared::id::KeyId) {
+    let blob = hub.lock().state().key(id).map(|key| key.blob);
+    if let Some(blob) = blob {
+        // The courier's best effort; the key is refused for ever whatever it does.
+        let _ = hub.storage.delete_blob(blob);
+    }
+}
+
+fn put(
+    hub: &Hub,
+    authorized: &AuthorizedCommand,
+    signed: &Signed,
+    born: Option<&Born>,
+    done: std::sync::mpsc::SyncSender<Vec<u8>>,
+) -> Result<String, CommandReply> {
+    let salt = hub.random16().map_err(|_| unavailable())?;
+    let now = hub.time.now();
+    let mut core = hub.lock();
+    let applied_at = core
+        .command(now, authorized, born)
+        .map_err(|error| denied(&error))?;
+    let body = Body::Command(Box::new(record::Command {
+        body: signed.body.clone(),
+        signatures: signed.signatures.clone(),
+        applied_at,
+        born: born.cloned(),
+    }));
+    let bytes = (Record { salt, body })
+        .encode()
+        .map_err(|_| unavailable())?;
+    let hash = record::hash(&bytes);
+    core.put(bytes, hash, Some(Waiting::Command(done)));
+    let result = result(core.state(), authorized, applied_at);
+    drop(core);
+    Ok(result)
+}
+
+/// What a command's owner is told, as JSON: the object's name and its new state; for a revocation what is still alive.
+fn result(
+    state: &claviger_shared::ledger::State,
+    authorized: &AuthorizedCommand,
+    now: UnixMs,
+) -> String {
+    let grant = |id: &claviger_shared::id::GrantId| {
+        let found = state.slot(id).and_then(|slot| state.grant(slot));
+        let word = found.map_or("unknown", |grant| grant.word(state.is_frozen(), now));
+        let alive = found
+            .map(|grant| grant.outstanding(now))
+            .unwrap_or_default();
+        let alive: Vec<String> = alive.iter().map(outstanding_json).collect();
+        format!(
+            "{{\"grant\":\"{id}\",\"state\":\"{word}\",\"outstanding\":[{}]}}",
+            alive.join(",")
+        )
+    };
+    match &authorized.command().action {
+        Action::GrantCreate(new) | Action::GrantAmend(new) => grant(&new.id),
+        Action::GrantReissue { old: _, new, .. } => grant(new),
+        Action::GrantResume(id) | Action::GrantRevoke(id) | Action::GrantSuspend(id) => grant(id),
+        Action::KeyCreate(key) => format!("{{\"key\":\"{}\"}}", key.id),
+        Action::KeyRetire(id) => format!("{{\"key\":\"{id}\",\"state\":\"retired\"}}"),
+        Action::CatalogSet { catalog, .. } => {
+            format!("{{\"resources\":{}}}", catalog.resources.len())
+        }
+        Action::Freeze => "{\"state\":\"frozen\"}".to_owned(),
+        Action::Thaw => "{\"state\":\"thawed\"}".to_owned(),
+        Action::ManifestSet { .. } => "{}".to_owned(),
+    }
+}
+
+fn outstanding_json(alive: &claviger_shared::ledger::state::Outstanding) -> String {
+    // Destinations are hosts and audiences of the catalog; escaped all the same.
+    let destination: String = alive
+        .destination
+        .chars()
+        .flat_map(char::escape_default)
+        .collect();
+    format!(
+        "{{\"kind\":\"{}\",\"destination\":\"{destination}\",\"dies_at\":\"{}\"}}",
+        alive.kind.as_str(),
+        alive.dies_at
+    )
+}

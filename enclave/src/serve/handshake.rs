@@ -1,0 +1,150 @@
+//! Handshakes: one thread, a bounded queue, then `busy`, so that a flood of them blocks no call.
+//!
+//! Any key of any grant in the log finishes a handshake, so that its agent gets sealed denials; other keys are refused.
+
+use super::{
+    call::refuse,
+    hub::{Counters, Hub},
+    link::Output,
+};
+use crate::channel::Channel;
+use claviger_shared::{
+    codec::cbor,
+    crypto::handshake,
+    id::ChannelId,
+    ledger::Status,
+    wire::{
+        FrameType, RefusedCode,
+        call::{MAX_NOISE, Open, Opened},
+    },
+};
+use std::sync::{
+    Arc,
+    mpsc::{Receiver, SyncSender, sync_channel},
+};
+use zeroize::Zeroizing;
+
+/// Handshakes waiting at most.
+pub const QUEUE: usize = 64;
+const MAX_OPEN: usize = MAX_NOISE + 64;
+
+/// One handshake to be answered.
+#[derive(Debug)]
+struct Waiting {
+    output: Arc<Output>,
+    id: u64,
+    open: Open,
+}
+
+/// Where call connections put handshakes.
+#[derive(Debug, Clone)]
+pub struct Queue(SyncSender<Waiting>);
+
+impl Queue {
+    /// Queues a handshake or refuses it.
+    pub fn offer(&self, output: &Arc<Output>, id: u64, body: &[u8]) {
+        let open: Open = match cbor::decode(body, MAX_OPEN) {
+            Ok(open) => open,
+            Err(_) => return refuse(output, id, RefusedCode::Invalid, "open"),
+        };
+        let waiting = Waiting {
+            output: Arc::clone(output),
+            id,
+            open,
+        };
+        if self.0.try_send(waiting).is_err() {
+            refuse(output, id, RefusedCode::Busy, "handshakes");
+        }
+    }
+}
+
+/// This boot's channel key.
+pub struct ChannelKey(Zeroizing<[u8; 32]>);
+
+impl std::fmt::Debug for ChannelKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ChannelKey")
+    }
+}
+
+impl ChannelKey {
+    /// Draws a key.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::platform::NoEntropy`].
+    pub fn generate(
+        entropy: &dyn crate::platform::Entropy,
+    ) -> Result<Self, crate::platform::NoEntropy> {
+        let mut key = Zeroizing::new([0_u8; 32]);
+        entropy.fill(key.as_mut())?;
+        Ok(Self(key))
+    }
+
+    /// Its public key.
+    #[must_use]
+    pub fn public(&self) -> Option<claviger_shared::id::X25519Public> {
+        claviger_shared::crypto::noise::public_key(&self.0)
+            .ok()
+            .map(claviger_shared::id::X25519Public)
+    }
+}
+
+/// A queue and the thread's end of it.
+#[must_use]
+pub fn queue() -> (Queue, Worker) {
+    let (sender, receiver) = sync_channel(QUEUE);
+    (Queue(sender), Worker(receiver))
+}
+
+/// Answers handshakes.
+#[derive(Debug)]
+pub struct Worker(Receiver<Waiting>);
+
+impl Worker {
+    /// Runs until every call connection is gone.
+    pub fn run(self, hub: &Arc<Hub>, key: &ChannelKey) {
+        let prologue =
+            handshake::prologue(&hub.boot.origin, &hub.boot.boot_hash, &hub.boot.manifest);
+        for Waiting { output, id, open } in self.0 {
+            match answer(hub, key, &prologue, &open) {
+                Ok(opened) => output.push(
+                    FrameType::Open.reply(),
+                    id,
+                    &cbor::encode(&opened).unwrap_or_default(),
+                ),
+                Err(code) => refuse(&output, id, code, "handshake"),
+            }
+            output.flush();
+        }
+    }
+}
+
+fn answer(
+    hub: &Arc<Hub>,
+    key: &ChannelKey,
+    prologue: &[u8],
+    open: &Open,
+) -> Result<Opened, RefusedCode> {
+    let (session, noise) =
+        handshake::respond(&key.0, prologue, &open.noise).map_err(|_| RefusedCode::Invalid)?;
+    let (slot, active) = {
+        let core = hub.lock();
+        let slot = core
+            .state()
+            .slot_of_agent(&session.peer)
+            .ok_or(RefusedCode::Invalid)?;
+        let active = core
+            .state()
+            .grant(slot)
+            .is_some_and(|grant| grant.status == Status::Active);
+        (slot, active)
+    };
+    let id = ChannelId(hub.random16().map_err(|_| RefusedCode::Unavailable)?);
+    let channel = Arc::new(Channel::new(id, slot, session));
+    hub.channels
+        .insert(channel, active)
+        .map_err(|_| RefusedCode::Busy)?;
+    Counters::add(&hub.counters.channels, 1);
+    Ok(Opened { channel: id, noise })
+}

@@ -1,0 +1,187 @@
+//! What the serving threads share, once an instance serves.
+
+use super::{link::Output, storage::Storage, time::Time};
+use crate::{
+    channel::{Channel, table::Table},
+    core::Core,
+    platform::{Entropy, Nsm},
+    secret::RootKeys,
+    vault::Vault,
+};
+use claviger_shared::{
+    credential::Issued,
+    id::{Digest, InstanceId, X25519Public},
+    owner::manifest::Durability,
+    wire::FrameType,
+    wire::call::Answer as AnswerFrame,
+};
+use std::sync::{
+    Arc, Condvar, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+/// Where one sealed answer goes.
+#[derive(Debug)]
+pub struct Address {
+    /// The connection it came on.
+    pub output: Arc<Output>,
+    /// The frame's id there.
+    pub id: u64,
+    /// The channel it is sealed for.
+    pub channel: Arc<Channel>,
+    /// The frame's number in the channel.
+    pub seq: u64,
+}
+
+impl Address {
+    /// Seals an answer and adds it to the connection's output; the caller flushes.
+    pub fn send(self, text: Vec<u8>) {
+        self.channel.leave();
+        let Some(sealed) = self.channel.seal(self.seq, text) else {
+            return;
+        };
+        let mut body = Vec::with_capacity(sealed.len().saturating_add(8));
+        AnswerFrame {
+            seq: self.seq,
+            sealed: &sealed,
+        }
+        .put(&mut body);
+        self.output.push(FrameType::Call.reply(), self.id, &body);
+    }
+}
+
+/// What waits for its entry to be stored.
+#[derive(Debug)]
+pub enum Waiting {
+    /// A command's result, sent to the control thread.
+    Command(std::sync::mpsc::SyncSender<Vec<u8>>),
+    /// A credential.
+    Credential(Box<(Address, Issued)>),
+    /// Any other sealed answer.
+    Reply(Box<(Address, claviger_shared::call::Reply)>),
+}
+
+/// Counters of this boot, without names.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Calls signed.
+    pub issued: AtomicU64,
+    /// Calls denied.
+    pub denied: AtomicU64,
+    /// Credentials destroyed before release.
+    pub withdrawn: AtomicU64,
+    /// Entries stored.
+    pub entries: AtomicU64,
+    /// Records stored.
+    pub records: AtomicU64,
+    /// Channels opened.
+    pub channels: AtomicU64,
+}
+
+impl Counters {
+    /// Adds one.
+    pub fn add(counter: &AtomicU64, count: u64) {
+        counter.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// All of them in a fixed order.
+    #[must_use]
+    pub fn list(&self) -> Vec<(String, u64)> {
+        let Self {
+            issued,
+            denied,
+            withdrawn,
+            entries,
+            records,
+            channels,
+        } = self;
+        let all = [
+            ("calls_issued", issued),
+            ("calls_denied", denied),
+            ("calls_withdrawn", withdrawn),
+            ("entries_stored", entries),
+            ("records_stored", records),
+            ("channels_opened", channels),
+        ];
+        all.into_iter()
+            .map(|(name, value)| (name.to_owned(), value.load(Ordering::Relaxed)))
+            .collect()
+    }
+}
+
+/// Everything the serving threads share.
+pub struct Hub {
+    /// The core, behind the one lock.
+    pub core: Mutex<Core<Waiting>>,
+    /// Wakes the journal.
+    pub wake: Condvar,
+    /// Signing keys.
+    pub vault: Vault,
+    /// Keys that follow from the root.
+    pub keys: RootKeys,
+    /// Agent channels.
+    pub channels: Table,
+    /// Trusted time.
+    pub time: Time,
+    /// Random bytes.
+    pub entropy: Arc<dyn Entropy>,
+    /// The security module.
+    pub nsm: Arc<dyn Nsm>,
+    /// The log's store.
+    pub storage: Arc<Storage>,
+    /// This boot.
+    pub boot: BootFacts,
+    /// Counters.
+    pub counters: Counters,
+}
+
+/// What is fixed for the life of an instance.
+#[derive(Debug)]
+pub struct BootFacts {
+    /// This instance.
+    pub instance: InstanceId,
+    /// The deployment's name.
+    pub origin: String,
+    /// The log's name.
+    pub log_origin: String,
+    /// Hash that names this boot.
+    pub boot_hash: Digest,
+    /// Digest of the newest manifest.
+    pub manifest: Digest,
+    /// Index of the Boot entry.
+    pub boot_index: u64,
+    /// This boot's public channel key.
+    pub channel_public: X25519Public,
+    /// Whether answers wait for storage.
+    pub durability: Durability,
+    /// Whether the attestation root is not AWS's.
+    pub simulation: bool,
+    /// Whether grants of the live environment are served.
+    pub serves_live: bool,
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hub")
+            .field("boot", &self.boot)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Hub {
+    /// The core. A thread that panicked while holding it would have stopped the process (`panic = "abort"`).
+    pub fn lock(&self) -> MutexGuard<'_, Core<Waiting>> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// 16 random bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::platform::NoEntropy`].
+    pub fn random16(&self) -> Result<[u8; 16], crate::platform::NoEntropy> {
+        let mut bytes = [0_u8; 16];
+        self.entropy.fill(&mut bytes)?;
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,343 @@
+//! The journal: builds entries, signs their checkpoints, stores them, and releases what waited.
+//!
+//! One entry is outstanding. It is sent byte for byte until storage says stored or conflict; an index is never skipped and
+//! never built twice. Only this thread knows the right edge of the tree.
+
+use super::{
+    answer,
+    hub::{Counters, Hub, Waiting},
+    link::Output,
+};
+use crate::core::{
+    Batch, COMMIT_WAIT_US, Input as Step, Output as Out, Released, Standing, commit::Pace,
+};
+use claviger_shared::{
+    call::{IssuedWithReceipt, Reply},
+    codec::cbor,
+    denial::Code,
+    id::Digest,
+    log::{
+        checkpoint::Checkpoint,
+        entry::{Leaf, VERSION},
+        merkle::{self, Frontier, Tree},
+        receipt::{Receipt, Status},
+        record::{self, Body, Record},
+    },
+    owner::manifest::Durability,
+    wire::storage::{Appended, StoredEntry},
+};
+use std::{
+    sync::{Arc, PoisonError, atomic::Ordering},
+    time::Duration,
+};
+
+/// How long refusals may wait to be recorded when nothing else is.
+const TALLY_WAIT: Duration = Duration::from_secs(1);
+/// Pause before a failed store is tried again, at first and at most.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
+
+/// The tree's right edge and the log's signer.
+#[derive(Debug)]
+pub struct Journal {
+    hub: Arc<Hub>,
+    frontier: Frontier,
+}
+
+/// An entry that is being stored, and what its receipts are made of.
+struct Building {
+    stored: StoredEntry,
+    tree: Tree,
+    leaf_proof: Vec<Digest>,
+    root: Digest,
+    next: Frontier,
+}
+
+/// Why the journal ended: nothing is released again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Everything was stored and the instance was asked to close.
+    Drained,
+    /// Another writer was found, or the platform failed.
+    Fenced,
+}
+
+impl Journal {
+    /// A journal at the right edge of a replayed log.
+    #[must_use]
+    pub const fn new(hub: Arc<Hub>, frontier: Frontier) -> Self {
+        Self { hub, frontier }
+    }
+
+    /// Runs until the instance is fenced or drained.
+    pub fn run(mut self) -> End {
+        loop {
+            let Some(batch) = self.wait() else {
+                return End::Drained;
+            };
+            let Some(building) = self.build(batch) else {
+                return self.fence();
+            };
+            let waits = self.hub.boot.durability == Durability::Durable;
+            if !waits {
+                self.release(&building);
+            }
+            if !self.store(&building.stored) {
+                return self.fence();
+            }
+            self.frontier = building.next.clone();
+            if waits {
+                self.release(&building);
+            }
+        }
+    }
+
+    /// The next batch, when it is time; nothing when the instance is drained.
+    fn wait(&self) -> Option<Batch> {
+        let mut core = self.hub.lock();
+        loop {
+            let wait = match core.pace() {
+                Pace::Begin => Duration::ZERO,
+                Pace::Soon => Duration::from_micros(COMMIT_WAIT_US),
+                Pace::Wait => TALLY_WAIT,
+            };
+            let mut due = wait.is_zero();
+            if !due {
+                let (guard, late) = self
+                    .hub
+                    .wake
+                    .wait_timeout(core, wait)
+                    .unwrap_or_else(PoisonError::into_inner);
+                core = guard;
+                due = late.timed_out() && (core.pace() != Pace::Wait || core.has_tallies());
+            }
+            if due {
+                let mut out = Vec::with_capacity(1);
+                let now = core.now();
+                core.step(now, Step::Begin, &mut out);
+                if let Some(Out::Commit(batch)) = out.pop() {
+                    return Some(batch);
+                }
+            }
+            if core.standing() == Standing::Draining && core.in_flight() == 0 && !core.has_tallies()
+            {
+                return None;
+            }
+        }
+    }
+
+    fn build(&self, batch: Batch) -> Option<Building> {
+        let hub = &self.hub;
+        let mut records = batch.records;
+        let denied = batch.denied.into_iter().map(Body::Denied);
+        let simulated = batch.simulated.into_iter().map(Body::Simulated);
+        for body in denied.chain(simulated) {
+            records.push(super::call::encode(hub, body)?);
+        }
+        let time = hub.time.now();
+        let instance = hub.boot.instance;
+        let hashes: Vec<Digest> = records.iter().map(|(_, hash)| *hash).collect();
+        let tree = Tree::new(hashes);
+        let count = u64::try_from(records.len()).ok()?;
+        let index = self.frontier.size();
+        if index != batch.index {
+            return None;
+        }
+        let origin = hub.boot.log_origin.clone();
+        let parent = self.frontier.root();
+        let leaf = Leaf {
+            v: VERSION,
+            origin,
+            instance,
+            index,
+            parent,
+            time,
+            count,
+            records_root: tree.root(),
+        };
+        let records = records.into_iter().map(|(bytes, _)| bytes).collect();
+        let (stored, next) = seal_entry(hub, &self.frontier, &leaf, records)?;
+        let leaf_proof = self.frontier.next_leaf_proof();
+        Some(Building {
+            stored,
+            tree,
+            leaf_proof,
+            root: next.root(),
+            next,
+        })
+    }
+
+    /// Sends the same bytes until storage knows; whether they are stored.
+    fn store(&self, entry: &StoredEntry) -> bool {
+        let mut pause = BACK_OFF.0;
+        loop {
+            match self.hub.storage.append(entry) {
+                Ok(Appended::Stored) => return true,
+                Ok(Appended::Conflict) => return false,
+                Ok(Appended::Failed(_)) | Err(_) => {}
+            }
+            let now = self.hub.time.now();
+            self.hub
+                .lock()
+                .step(now, Step::StoreFailed, &mut Vec::new());
+            std::thread::sleep(pause);
+            pause = pause.saturating_mul(2).min(BACK_OFF.1);
+        }
+    }
+
+    fn release(&self, building: &Building) {
+        let hub = &self.hub;
+        let mut out = Vec::new();
+        let now = hub.time.now();
+        let stored = {
+            let mut core = hub.lock();
+            core.step(
+                now,
+                Step::Stored {
+                    root: building.root,
+                },
+                &mut out,
+            );
+            core.stored()
+        };
+        hub.counters.entries.fetch_add(1, Ordering::Relaxed);
+        hub.counters.records.fetch_add(
+            u64::try_from(building.stored.records.len()).unwrap_or(0),
+            Ordering::Relaxed,
+        );
+        let mut outputs: Vec<Arc<Output>> = Vec::new();
+        for output in out {
+            if let Out::Release(released) = output
+                && let Some(written) = self.send(building, stored, released)
+                && !outputs.iter().any(|known| Arc::ptr_eq(known, &written))
+            {
+                outputs.push(written);
+            }
+        }
+        for output in outputs {
+            output.flush();
+        }
+    }
+
+    /// Sends what waited; says on which connection.
+    fn send(
+        &self,
+        building: &Building,
+        stored: (u64, Digest),
+        released: Released<Waiting>,
+    ) -> Option<Arc<Output>> {
+        let Released {
+            place,
+            record,
+            waiting,
+            withdrawn,
+        } = released;
+        let hub = &self.hub;
+        match waiting {
+            Waiting::Command(done) => {
+                let receipt = self.receipt(building, place, record).unwrap_or_default();
+                // The control thread may be gone with its connection; the command is applied all the same.
+                let _ = done.try_send(receipt);
+                None
+            }
+            Waiting::Reply(waiting) => {
+                let (to, reply) = *waiting;
+                let output = Arc::clone(&to.output);
+                to.send(answer::text(stored, reply));
+                Some(output)
+            }
+            Waiting::Credential(waiting) => {
+                let (to, issued) = *waiting;
+                let output = Arc::clone(&to.output);
+                let receipt = self.receipt(building, place, record);
+                let reply = match receipt.filter(|_| !withdrawn) {
+                    Some(receipt) => {
+                        Counters::add(&hub.counters.issued, 1);
+                        Reply::Issued(Box::new(IssuedWithReceipt { issued, receipt }))
+                    }
+                    None => {
+                        Counters::add(&hub.counters.withdrawn, 1);
+                        Reply::Denied(Code::Withdrawn.into())
+                    }
+                };
+                to.send(answer::text(stored, reply));
+                Some(output)
+            }
+        }
+    }
+
+    fn receipt(&self, building: &Building, place: usize, record: Vec<u8>) -> Option<Vec<u8>> {
+        let boot = &self.hub.boot;
+        let receipt = Receipt {
+            v: 1,
+            status: if boot.durability == Durability::Durable {
+                Status::Logged
+            } else {
+                Status::Volatile
+            },
+            record,
+            place: u64::try_from(place).ok()?,
+            record_proof: building.tree.proof(place)?,
+            leaf: building.stored.leaf.clone(),
+            leaf_proof: building.leaf_proof.clone(),
+            checkpoint: building.stored.checkpoint.clone(),
+            simulation: boot.simulation,
+        };
+        receipt.encode().ok()
+    }
+
+    fn fence(&self) -> End {
+        let now = self.hub.time.now();
+        self.hub.lock().step(now, Step::Conflict, &mut Vec::new());
+        End::Fenced
+    }
+}
+
+/// Hashes a leaf into the tree and signs the checkpoint that ends with it.
+fn seal_entry(
+    hub: &Hub,
+    frontier: &Frontier,
+    leaf: &Leaf,
+    records: Vec<Vec<u8>>,
+) -> Option<(StoredEntry, Frontier)> {
+    let bytes = cbor::encode(leaf).ok()?;
+    let mut next = frontier.clone();
+    next.append(merkle::leaf_hash(&bytes));
+    let checkpoint = Checkpoint {
+        origin: leaf.origin.clone(),
+        size: next.size(),
+        root: next.root(),
+    };
+    let signature = hub.keys.sign_checkpoint(&checkpoint).ok()?;
+    let note = checkpoint.note(hub.keys.log_key(), &signature);
+    let records = records.into_iter().map(Into::into).collect();
+    Some((
+        StoredEntry {
+            index: leaf.index,
+            leaf: bytes,
+            records,
+            checkpoint: note,
+        },
+        next,
+    ))
+}
+
+/// The entry of one record that an instance begins with, before anything is served.
+#[must_use]
+pub fn first_entry(
+    hub: &Hub,
+    frontier: &Frontier,
+    record: &Record,
+) -> Option<(StoredEntry, Frontier)> {
+    let bytes = record.encode().ok()?;
+    let leaf = Leaf {
+        v: VERSION,
+        origin: hub.boot.log_origin.clone(),
+        instance: hub.boot.instance,
+        index: frontier.size(),
+        parent: frontier.root(),
+        time: hub.time.now(),
+        count: 1,
+        records_root: merkle::root(&[record::hash(&bytes)]),
+    };
+    seal_entry(hub, frontier, &leaf, vec![bytes])
+}

@@ -1,0 +1,16 @@
+//! Serving: the threads between the host's connections and the core.
+//!
+//! One thread per call connection runs each call to completion; `journal` stores entries and releases what waited;
+//! `control` boots, takes commands and asks the NSM; `handshake` opens channels. The core's lock is never held across
+//! crypto, parsing or a system call.
+
+pub mod answer;
+pub mod call;
+pub mod command;
+pub mod control;
+pub mod handshake;
+pub mod hub;
+pub mod journal;
+pub mod link;
+pub mod storage;
+pub mod time;

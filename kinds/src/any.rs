@@ -1,0 +1,85 @@
+//! A call of any kind: what the enclave and the client dispatch on.
+
+use crate::{Call, Moment, SigningKeyInfo, ToSign, http::HttpCall, jwt::JwtCall};
+use claviger_shared::{
+    call::{Input, Sign},
+    catalog::Catalog,
+    credential::{Credential, Replay},
+    denial::Denial,
+    effect::Effects,
+    grant::Grant,
+};
+
+/// One parsed call of one of the kinds.
+#[derive(Debug, Clone)]
+pub enum AnyCall {
+    /// An HTTP message signature.
+    Http(HttpCall),
+    /// A JSON web token.
+    Jwt(JwtCall),
+}
+
+macro_rules! each {
+    ($self:expr, $call:ident => $do:expr) => {
+        match $self {
+            Self::Http($call) => $do,
+            Self::Jwt($call) => $do,
+        }
+    };
+}
+
+impl AnyCall {
+    /// Parses a request of the kind it names; [`Call::parse`].
+    ///
+    /// # Errors
+    ///
+    /// A [`Denial`] that names the failing rule and the place in the input.
+    pub fn parse(sign: &Sign, catalog: &Catalog, grant: &Grant) -> Result<Self, Denial> {
+        let key = sign.idempotency_key.as_deref();
+        match &sign.input {
+            Input::Http(input) => HttpCall::parse(input, key, catalog, grant).map(Self::Http),
+            Input::Jwt(input) => JwtCall::parse(input, key, catalog, grant).map(Self::Jwt),
+        }
+    }
+
+    /// [`Call::effects`].
+    #[must_use]
+    pub fn effects(&self) -> &Effects {
+        each!(self, call => call.effects())
+    }
+
+    /// [`Call::replay`].
+    #[must_use]
+    pub fn replay(&self, moment: &Moment) -> Replay {
+        each!(self, call => call.replay(moment))
+    }
+
+    /// [`Call::canonical`].
+    #[must_use]
+    pub fn canonical(&self) -> Vec<u8> {
+        each!(self, call => call.canonical())
+    }
+
+    /// [`Call::to_sign`].
+    ///
+    /// # Errors
+    ///
+    /// A [`Denial`] where the moment or key does not fit.
+    pub fn to_sign(&self, key: &SigningKeyInfo, moment: &Moment) -> Result<ToSign, Denial> {
+        each!(self, call => call.to_sign(key, moment))
+    }
+
+    /// [`Call::assemble`].
+    ///
+    /// # Errors
+    ///
+    /// A [`Denial`] where the moment or key does not fit.
+    pub fn assemble(
+        &self,
+        key: &SigningKeyInfo,
+        moment: &Moment,
+        signature: &[u8],
+    ) -> Result<Credential, Denial> {
+        each!(self, call => call.assemble(key, moment, signature))
+    }
+}

@@ -1,0 +1,201 @@
+//! Reserving: the grant, its time and rate, and all budgets at once, before anything is signed.
+//!
+//! [`State::check`] says no or nothing; [`State::take`] takes from every window of every matching budget together. Neither
+//! looks at what a call does: effects are matched by `authorize` in the enclave. Charges are never handed back.
+
+use super::state::{GrantState, Slot, State, Status};
+use crate::{
+    amount::Amount,
+    denial::{Code, Denial, Requested},
+    effect::{Charge, Effect},
+    grant::Window,
+    id::Unit,
+    time::{Millis, UnixMs},
+};
+
+/// All charges of one call: one `call`, and what its effects charge, one line per unit.
+///
+/// # Errors
+///
+/// [`Code::PerCallExceeded`] when a sum does not fit 128 bits.
+pub fn charges<'a>(effects: impl Iterator<Item = &'a Effect>) -> Result<Vec<Charge>, Denial> {
+    let mut all = vec![Charge {
+        unit: Unit::call(),
+        amount: Amount::ONE,
+    }];
+    for charge in effects.flat_map(|effect| &effect.charges) {
+        match all.iter_mut().find(|known| known.unit == charge.unit) {
+            Some(known) => {
+                let sum = known.amount.plus(charge.amount);
+                known.amount = sum.ok_or_else(|| Denial::new(Code::PerCallExceeded))?;
+            }
+            None => all.push(charge.clone()),
+        }
+    }
+    Ok(all)
+}
+
+impl State {
+    /// Whether a grant may be used at all at `now`.
+    ///
+    /// # Errors
+    ///
+    /// A [`Denial`], in this order: revoked, suspended, expired, not yet valid, frozen.
+    pub fn check_active(&self, slot: Slot, now: UnixMs) -> Result<&GrantState, Denial> {
+        let grant = self
+            .grant(slot)
+            .ok_or_else(|| Denial::new(Code::GrantNotFound))?;
+        let code = match grant.status {
+            Status::Revoked => Code::GrantRevoked,
+            Status::Suspended(_) => Code::GrantSuspended,
+            Status::Active if now >= grant.grant.expires_at => Code::GrantExpired,
+            Status::Active if now < grant.grant.not_before => Code::NotYetValid,
+            Status::Active if self.is_frozen() => Code::Frozen,
+            Status::Active => return Ok(grant),
+        };
+        Err(code.into())
+    }
+
+    /// Whether every rate has room for one more call at `now`.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::RateLimited`] with a time to wait.
+    pub fn check_rate(&self, slot: Slot, now: UnixMs) -> Result<(), Denial> {
+        let grant = self
+            .grant(slot)
+            .ok_or_else(|| Denial::new(Code::GrantNotFound))?;
+        for (rate, spent) in grant.grant.rate.iter().zip(&grant.rates) {
+            if spent.sum(now).0 >= u128::from(rate.max) {
+                let wait = spent.resets_at(now).map_or(rate.per, |at| at.since(now));
+                return Err(Denial {
+                    retry_after_ms: Some(wait.0),
+                    ..Denial::new(Code::RateLimited)
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether every budget covers these charges at `now`.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::UnbudgetedUnit`], [`Code::PerCallExceeded`] or [`Code::BudgetExceeded`], with what is left.
+    pub fn check_budgets(&self, slot: Slot, charges: &[Charge], now: UnixMs) -> Result<(), Denial> {
+        let grant = self
+            .grant(slot)
+            .ok_or_else(|| Denial::new(Code::GrantNotFound))?;
+        for charge in charges {
+            let mut budgets = grant
+                .grant
+                .budgets
+                .iter()
+                .filter(|budget| budget.unit == charge.unit)
+                .peekable();
+            if budgets.peek().is_none() {
+                return Err(Denial::at(Code::UnbudgetedUnit, charge.unit.as_str()));
+            }
+            for budget in budgets {
+                let left = grant.remaining_of(&budget.unit, budget.window, budget.max, now);
+                if charge.amount <= left.amount {
+                    continue;
+                }
+                let code = if budget.window == Window::Call {
+                    Code::PerCallExceeded
+                } else {
+                    Code::BudgetExceeded
+                };
+                let wait = left.resets_at.map(|at| at.since(now).0);
+                let requested = Requested {
+                    unit: charge.unit.clone(),
+                    amount: charge.amount,
+                };
+                return Err(Denial {
+                    requested: Some(requested),
+                    remaining: Some(left),
+                    retry_after_ms: wait,
+                    ..Denial::new(code)
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one call from every rate.
+    pub fn take_rate(&mut self, slot: Slot, now: UnixMs) {
+        if let Some(grant) = self.grant_mut(slot) {
+            for spent in &mut grant.rates {
+                spent.add(Amount::ONE, now);
+            }
+        }
+    }
+
+    /// Takes the charges from every window of every matching budget.
+    pub fn take(&mut self, slot: Slot, charges: &[Charge], now: UnixMs) {
+        let Some(grant) = self.grant_mut(slot) else {
+            return;
+        };
+        for charge in charges {
+            for counter in grant
+                .counters
+                .iter_mut()
+                .filter(|counter| counter.unit == charge.unit)
+            {
+                counter.life = Amount(counter.life.0.saturating_add(charge.amount.0));
+                for spent in &mut counter.windows {
+                    spent.add(charge.amount, now);
+                }
+            }
+        }
+    }
+
+    /// Remembers that a credential may be used outside until `dies_at`.
+    pub(crate) fn note_outstanding(
+        &mut self,
+        slot: Slot,
+        effect: &Effect,
+        dies_at: UnixMs,
+        now: UnixMs,
+    ) {
+        let Some(grant) = self.grant_mut(slot) else {
+            return;
+        };
+        let mut key = (effect.kind, effect.destination.clone());
+        if !grant.outstanding.contains_key(&key)
+            && grant.outstanding.len() >= super::state::MAX_OUTSTANDING
+        {
+            grant.outstanding.retain(|_, dies_at| *dies_at > now);
+            if grant.outstanding.len() >= super::state::MAX_OUTSTANDING {
+                key.1 = "other".to_owned();
+            }
+        }
+        let known = grant.outstanding.entry(key).or_default();
+        *known = (*known).max(dies_at);
+    }
+
+    /// The live path's word that a credential was made.
+    pub fn note_issued(&mut self, slot: Slot, effect: &Effect, dies_at: UnixMs, now: UnixMs) {
+        self.note_outstanding(slot, effect, dies_at, now);
+    }
+
+    /// The end a renewal at `now` would give.
+    ///
+    /// # Errors
+    ///
+    /// The denial of an inactive grant; [`Code::GrantExpired`] where renewal is not allowed or would not move the end.
+    pub fn renewal(&self, slot: Slot, now: UnixMs) -> Result<UnixMs, Denial> {
+        let state = self.check_active(slot, now)?;
+        let until = state
+            .grant
+            .renew_until
+            .ok_or_else(|| Denial::at(Code::PermissionDenied, "renew_until"))?;
+        let end = now.plus(state.first_length).min(until);
+        let moves = end > state.grant.expires_at.plus(Millis(0));
+        if moves {
+            Ok(end)
+        } else {
+            Err(Denial::at(Code::PermissionDenied, "renew_until"))
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! The state itself: plain data, and look-ups that change nothing.
+//!
+//! It holds no key material: public keys and digests only. Grants sit in a slab and never move, so a [`Slot`] stays good
+//! for the life of the process.
+
+use super::window::Spent;
+use crate::{
+    amount::Amount,
+    catalog::Catalog,
+    credential::Remaining,
+    effect::{Env, Kind},
+    grant::{Grant, Window},
+    id::{AgentId, Digest, GrantId, InstanceId, KeyId, Unit, X25519Public},
+    owner::{command::Alg, manifest::chain::Chain},
+    time::{Millis, UnixMs},
+};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Grants a deployment may have (DESIGN §11).
+pub const MAX_GRANTS: usize = 100_000;
+/// Destinations remembered per grant for `outstanding`; further ones are told as `other`.
+pub const MAX_OUTSTANDING: usize = 256;
+
+/// A grant's place in the slab.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Slot(pub u32);
+
+/// Everything the log says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    pub(super) chain: Arc<Chain>,
+    pub(super) data: Data,
+}
+
+/// The part of the state that snapshots hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// Whether the Genesis record was seen.
+    pub(super) born: bool,
+    /// Newest manifest that a Boot record named.
+    pub(super) generation: u64,
+    pub(super) widen: Head,
+    pub(super) narrow: BTreeMap<Digest, Head>,
+    pub(super) freezes: Vec<Digest>,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) keys: BTreeMap<KeyId, KeyState>,
+    pub(super) grants: Vec<GrantState>,
+    pub(super) by_id: BTreeMap<GrantId, Slot>,
+    pub(super) by_agent_key: BTreeMap<X25519Public, Slot>,
+    pub(super) instance: Option<InstanceId>,
+    /// Newest time in the log.
+    pub(super) time: UnixMs,
+    pub(super) records: u64,
+}
+
+/// The end of a command chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Head {
+    /// Number of the last command; 0 before the first.
+    pub seq: u64,
+    /// Its digest; g1's before the first.
+    pub digest: Digest,
+}
+
+/// A signing key, as far as anyone may know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyState {
+    /// Its one kind.
+    pub kind: Kind,
+    /// Its algorithm.
+    pub alg: Alg,
+    /// Live or sandbox.
+    pub env: Env,
+    /// Its public key.
+    #[serde(with = "serde_bytes")]
+    pub public: Vec<u8>,
+    /// The one agent it belongs to, once a grant or its owner said so.
+    pub agent: Option<AgentId>,
+    /// Digest of the wrapped key's blob.
+    pub blob: Digest,
+    /// Refused for ever.
+    pub retired: bool,
+}
+
+/// Whether a grant may be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It may, within its time.
+    Active,
+    /// Never again.
+    Revoked,
+    /// Not until owners lift these commands.
+    Suspended(Vec<Digest>),
+}
+
+/// A grant and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantState {
+    /// The grant; `expires_at` moves with renewals.
+    pub grant: Arc<Grant>,
+    /// Whether it may be used.
+    pub status: Status,
+    /// Changes with everything that could withdraw a call under way.
+    pub epoch: u64,
+    /// How long the grant was at first: what a renewal adds.
+    pub first_length: Millis,
+    pub(super) counters: Vec<Counter>,
+    pub(super) rates: Vec<Spent>,
+    pub(super) outstanding: BTreeMap<(Kind, String), UnixMs>,
+}
+
+/// What a grant spent of one unit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Counter {
+    pub(super) unit: Unit,
+    /// In its whole life, removed budgets included.
+    pub(super) life: Amount,
+    pub(super) windows: Vec<Spent>,
+}
+
+/// A credential that may still be used outside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outstanding {
+    /// Its kind.
+    pub kind: Kind,
+    /// Where.
+    pub destination: String,
+    /// Until when.
+    pub dies_at: UnixMs,
+}
+
+impl State {
+    /// The state before the first record, under a verified manifest chain.
+    #[must_use]
+    pub fn new(chain: Arc<Chain>) -> Self {
+        let first = chain.first_command_prev();
+        let data = Data {
+            born: false,
+            generation: 0,
+            widen: Head {
+                seq: 0,
+                digest: first,
+            },
+            narrow: BTreeMap::new(),
+            freezes: Vec::new(),
+            catalog: Arc::default(),
+            keys: BTreeMap::new(),
+            grants: Vec::new(),
+            by_id: BTreeMap::new(),
+            by_agent_key: BTreeMap::new(),
+            instance: None,
+            time: UnixMs(0),
+            records: 0,
+        };
+        Self { chain, data }
+    }
+
+    /// The state a snapshot held, under the same chain.
+    #[must_use]
+    pub const fn restore(chain: Arc<Chain>, data: Data) -> Self {
+        Self { chain, data }
+    }
+
+    /// What a snapshot holds.
+    #[must_use]
+    pub const fn data(&self) -> &Data {
+        &self.data
+    }
+
+    /// The manifest chain.
+    #[must_use]
+    pub const fn chain(&self) -> &Arc<Chain> {
+        &self.chain
+    }
+
+    /// Generation of the newest manifest that the log names.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.data.generation
+    }
+
+    /// The catalog in force.
+    #[must_use]
+    pub const fn catalog(&self) -> &Arc<Catalog> {
+        &self.data.catalog
+    }
+
+    /// Newest time in the log.
+    #[must_use]
+    pub const fn time(&self) -> UnixMs {
+        self.data.time
+    }
+
+    /// Records applied.
+    #[must_use]
+    pub const fn records(&self) -> u64 {
+        self.data.records
+    }
+
+    /// Whether an operator's freeze is in force.
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        !self.data.freezes.is_empty()
+    }
+
+    /// The end of the widening chain.
+    #[must_use]
+    pub const fn widen_head(&self) -> Head {
+        self.data.widen
+    }
+
+    /// The end of one signer's narrowing chain.
+    #[must_use]
+    pub fn narrow_head(&self, signer: &Digest) -> Head {
+        let first = Head {
+            seq: 0,
+            digest: self.chain.first_command_prev(),
+        };
+        self.data.narrow.get(signer).copied().unwrap_or(first)
+    }
+
+    /// A key by name.
+    #[must_use]
+    pub fn key(&self, id: &KeyId) -> Option<&KeyState> {
+        self.data.keys.get(id)
+    }
+
+    /// Every key, by name.
+    pub fn keys(&self) -> impl Iterator<Item = (&KeyId, &KeyState)> {
+        self.data.keys.iter()
+    }
+
+    /// A grant by place.
+    #[must_use]
+    pub fn grant(&self, slot: Slot) -> Option<&GrantState> {
+        self.data.grants.get(usize::try_from(slot.0).ok()?)
+    }
+
+    pub(super) fn grant_mut(&mut self, slot: Slot) -> Option<&mut GrantState> {
+        self.data.grants.get_mut(usize::try_from(slot.0).ok()?)
+    }
+
+    /// Every grant, by name.
+    pub fn grants(&self) -> impl Iterator<Item = (&GrantId, &GrantState)> {
+        self.data
+            .by_id
+            .iter()
+            .filter_map(|(id, slot)| Some((id, self.grant(*slot)?)))
+    }
+
+    /// The place of a grant.
+    #[must_use]
+    pub fn slot(&self, id: &GrantId) -> Option<Slot> {
+        self.data.by_id.get(id).copied()
+    }
+
+    /// The grant an agent key belongs to.
+    #[must_use]
+    pub fn slot_of_agent(&self, key: &X25519Public) -> Option<Slot> {
+        self.data.by_agent_key.get(key).copied()
+    }
+}
+
+impl GrantState {
+    pub(super) fn new(grant: Arc<Grant>, now: UnixMs) -> Self {
+        let first_length = grant.expires_at.since(if grant.not_before > now {
+            grant.not_before
+        } else {
+            now
+        });
+        let rates = grant
+            .rate
+            .iter()
+            .map(|rate| Spent::new(Window::Rolling(rate.per), Amount::ZERO, now))
+            .collect();
+        let mut state = Self {
+            grant,
+            status: Status::Active,
+            epoch: 0,
+            first_length,
+            counters: Vec::new(),
+            rates,
+            outstanding: BTreeMap::new(),
+        };
+        state.align_counters(now);
+        state
+    }
+
+    /// One counter per unit ever budgeted, one window per budget; a new window starts with the unit's whole-life sum.
+    pub(super) fn align_counters(&mut self, now: UnixMs) {
+        let budgets = &self.grant.budgets;
+        for budget in budgets {
+            if !self
+                .counters
+                .iter()
+                .any(|counter| counter.unit == budget.unit)
+            {
+                self.counters.push(Counter {
+                    unit: budget.unit.clone(),
+                    life: Amount::ZERO,
+                    windows: Vec::new(),
+                });
+            }
+        }
+        for counter in &mut self.counters {
+            let wanted = budgets
+                .iter()
+                .filter(|budget| budget.unit == counter.unit)
+                .map(|budget| budget.window);
+            let old = std::mem::take(&mut counter.windows);
+            let keep = |over: Window| old.iter().find(|spent| spent.over == over).cloned();
+            counter.windows = wanted
+                .map(|over| keep(over).unwrap_or_else(|| Spent::new(over, counter.life, now)))
+                .collect();
+        }
+    }
+
+    pub(super) fn counter(&self, unit: &Unit) -> Option<&Counter> {
+        self.counters.iter().find(|counter| counter.unit == *unit)
+    }
+
+    /// What is left of every budget at `now`.
+    #[must_use]
+    pub fn remaining(&self, now: UnixMs) -> Vec<Remaining> {
+        self.grant
+            .budgets
+            .iter()
+            .map(|budget| self.remaining_of(&budget.unit, budget.window, budget.max, now))
+            .collect()
+    }
+
+    pub(super) fn remaining_of(
+        &self,
+        unit: &Unit,
+        window: Window,
+        max: Amount,
+        now: UnixMs,
+    ) -> Remaining {
+        let spent = self
+            .counter(unit)
+            .and_then(|counter| counter.windows.iter().find(|spent| spent.over == window));
+        Remaining {
+            unit: unit.clone(),
+            window: window.to_string(),
+            amount: spent.map_or(Amount::ZERO, |spent| max.less(spent.sum(now))),
+            resets_at: spent.and_then(|spent| spent.resets_at(now)),
+        }
+    }
+
+    /// Credentials that may still be used outside at `now`, one line per kind and destination.
+    #[must_use]
+    pub fn outstanding(&self, now: UnixMs) -> Vec<Outstanding> {
+        let alive = self
+            .outstanding
+            .iter()
+            .filter(|(_, dies_at)| **dies_at > now);
+        alive
+            .map(|((kind, destination), dies_at)| Outstanding {
+                kind: *kind,
+                destination: destination.clone(),
+                dies_at: *dies_at,
+            })
+            .collect()
+    }
+
+    /// The grant's state in one word, as agents and owners read it.
+    #[must_use]
+    pub fn word(&self, frozen: bool, now: UnixMs) -> &'static str {
+        match self.status {
+            Status::Revoked => "revoked",
+            Status::Suspended(_) => "suspended",
+            Status::Active if now >= self.grant.expires_at => "expired",
+            Status::Active if frozen => "frozen",
+            Status::Active if now < self.grant.not_before => "not_yet_valid",
+            Status::Active => "active",
+        }
+    }
+}
