@@ -1,1 +1,269 @@
-//! To come.
+//! The vault: every signing key of this deployment, in memory; the only place where one is used.
+//!
+//! A signature costs a [`Reserved`]: [`Vault::sign`] takes it by value, so nothing is signed without a reservation and
+//! nothing twice for one. Keys are born here from the enclave's entropy and leave only wrapped. The vault does not know
+//! what it signs.
+
+use crate::{
+    core::{Reserved, Spent},
+    platform::Entropy,
+    secret::{Failed, RootKeys, Secret},
+};
+use aws_lc_rs::{
+    agreement,
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair},
+};
+use claviger_kinds::SigningKeyInfo;
+use claviger_shared::{
+    codec::cbor,
+    crypto::sha256,
+    effect::{Env, Kind},
+    id::{Digest, KeyId},
+    jwk, label,
+    ledger::KeyState,
+    owner::command::{Alg, KeyCreate},
+};
+use serde::Serialize;
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+/// Draws of a P-256 scalar before giving up: each fails with a chance of 2^-32.
+const MAX_DRAWS: usize = 8;
+
+enum Signer {
+    Ed25519(Ed25519KeyPair),
+    P256(EcdsaKeyPair),
+}
+
+/// A key that can sign.
+struct Held {
+    info: SigningKeyInfo,
+    signer: Signer,
+}
+
+impl std::fmt::Debug for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Held")
+            .field("id", &self.info.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A key just born, before the log names it.
+#[derive(Debug)]
+pub struct Born {
+    /// Its name.
+    pub id: KeyId,
+    /// Its public key.
+    pub public: Vec<u8>,
+    /// The wrapped key, for storage.
+    pub blob: Vec<u8>,
+    /// SHA-256 of the blob.
+    pub digest: Digest,
+    held: Held,
+}
+
+/// The keys.
+#[derive(Debug, Default)]
+pub struct Vault {
+    keys: RwLock<HashMap<KeyId, Arc<Held>>>,
+}
+
+/// What a wrapped key is bound to; its canonical CBOR is the AAD.
+#[derive(Serialize)]
+struct Facts<'a> {
+    #[serde(with = "serde_bytes")]
+    label: &'a [u8],
+    origin: &'a str,
+    id: &'a KeyId,
+    kind: Kind,
+    alg: Alg,
+    env: Env,
+    #[serde(with = "serde_bytes")]
+    public: &'a [u8],
+}
+
+impl Facts<'_> {
+    fn aad(&self) -> Result<Vec<u8>, Failed> {
+        cbor::encode(self).map_err(|_| Failed)
+    }
+}
+
+impl Vault {
+    fn held(&self, id: &KeyId) -> Option<Arc<Held>> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.get(id).map(Arc::clone)
+    }
+
+    /// What kinds may know of a key; nothing for one that is not held.
+    #[must_use]
+    pub fn info(&self, id: &KeyId) -> Option<SigningKeyInfo> {
+        self.held(id).map(|held| held.info.clone())
+    }
+
+    /// Signs a message with the key that was reserved, using the reservation up.
+    pub fn sign(&self, reserved: Reserved, message: &[u8]) -> (Spent, Result<Vec<u8>, Failed>) {
+        let signature = self.held(reserved.key()).ok_or(Failed);
+        let signature = signature.and_then(|held| held.signer.sign(message));
+        (reserved.spend(), signature)
+    }
+
+    /// Makes a key and wraps it; it signs nothing before [`Self::insert`].
+    ///
+    /// # Errors
+    ///
+    /// [`Failed`].
+    pub fn create(
+        &self,
+        entropy: &dyn Entropy,
+        keys: &RootKeys,
+        origin: &str,
+        key: &KeyCreate,
+    ) -> Result<Born, Failed> {
+        let (secret, signer) = Signer::generate(entropy, key.alg)?;
+        let public = signer.public();
+        let facts = Facts {
+            label: label::WRAPPED_KEY,
+            origin,
+            id: &key.id,
+            kind: key.kind,
+            alg: key.alg,
+            env: key.env,
+            public: &public,
+        };
+        let blob = keys.wrap(entropy, &facts.aad()?, secret.expose())?;
+        let held = Held::new(&key.id, key.kind, key.alg, &public, signer)?;
+        let digest = sha256(&[&blob]);
+        let id = key.id.clone();
+        Ok(Born {
+            id,
+            public,
+            blob,
+            digest,
+            held,
+        })
+    }
+
+    /// Takes a born key in.
+    pub fn insert(&self, born: Born) {
+        self.put(born.held);
+    }
+
+    /// Takes a key in that the log names, from its stored blob.
+    ///
+    /// # Errors
+    ///
+    /// [`Failed`] when the blob is not that key's.
+    pub fn load(
+        &self,
+        keys: &RootKeys,
+        origin: &str,
+        id: &KeyId,
+        state: &KeyState,
+        blob: &[u8],
+    ) -> Result<(), Failed> {
+        let facts = Facts {
+            label: label::WRAPPED_KEY,
+            origin,
+            id,
+            kind: state.kind,
+            alg: state.alg,
+            env: state.env,
+            public: &state.public,
+        };
+        let bytes = keys.unwrap(&facts.aad()?, blob)?;
+        let secret: &[u8; 32] = bytes.as_slice().try_into().map_err(|_| Failed)?;
+        let signer = Signer::new(state.alg, secret)?;
+        if signer.public() != state.public {
+            return Err(Failed);
+        }
+        self.put(Held::new(id, state.kind, state.alg, &state.public, signer)?);
+        Ok(())
+    }
+
+    /// Forgets a key for ever.
+    pub fn forget(&self, id: &KeyId) {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        keys.remove(id);
+    }
+
+    fn put(&self, held: Held) {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        keys.insert(held.info.id.clone(), Arc::new(held));
+    }
+}
+
+impl Held {
+    fn new(
+        id: &KeyId,
+        kind: Kind,
+        alg: Alg,
+        public: &[u8],
+        signer: Signer,
+    ) -> Result<Self, Failed> {
+        let thumbprint = jwk::thumbprint(alg, public).ok_or(Failed)?;
+        let id = id.clone();
+        let info = SigningKeyInfo {
+            id,
+            kind,
+            alg,
+            thumbprint,
+        };
+        Ok(Self { info, signer })
+    }
+}
+
+impl Signer {
+    fn generate(entropy: &dyn Entropy, alg: Alg) -> Result<(Secret, Self), Failed> {
+        for _ in 0..MAX_DRAWS {
+            let secret = Secret::generate(entropy).map_err(|_| Failed)?;
+            // A draw that is no P-256 scalar is refused by the provider and drawn again.
+            if let Ok(signer) = Self::new(alg, secret.expose()) {
+                return Ok((secret, signer));
+            }
+        }
+        Err(Failed)
+    }
+
+    fn new(alg: Alg, secret: &[u8; 32]) -> Result<Self, Failed> {
+        match alg {
+            Alg::Ed25519 => Ed25519KeyPair::from_seed_unchecked(secret)
+                .map(Self::Ed25519)
+                .map_err(|_| Failed),
+            Alg::P256 => {
+                let scalar = agreement::PrivateKey::from_private_key(&agreement::ECDH_P256, secret)
+                    .map_err(|_| Failed)?;
+                let public = scalar.compute_public_key().map_err(|_| Failed)?;
+                let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
+                let pair = EcdsaKeyPair::from_private_key_and_public_key(
+                    algorithm,
+                    secret,
+                    public.as_ref(),
+                );
+                pair.map(Self::P256).map_err(|_| Failed)
+            }
+        }
+    }
+
+    fn public(&self) -> Vec<u8> {
+        match self {
+            Self::Ed25519(pair) => pair.public_key().as_ref().to_vec(),
+            Self::P256(pair) => pair.public_key().as_ref().to_vec(),
+        }
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Failed> {
+        match self {
+            Self::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
+            Self::P256(pair) => {
+                let signature = pair
+                    .sign(&SystemRandom::new(), message)
+                    .map_err(|_| Failed)?;
+                Ok(signature.as_ref().to_vec())
+            }
+        }
+    }
+}

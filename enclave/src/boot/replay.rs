@@ -41,6 +41,9 @@ pub enum Error {
     /// The first entry is not the one that genesis made.
     #[error("first entry is another")]
     FirstRoot,
+    /// The log knows a newer manifest than the chain that was measured.
+    #[error("manifest chain is older than the log")]
+    Manifest,
     /// Storage did not answer.
     #[error("storage did not answer")]
     Storage,
@@ -77,7 +80,10 @@ pub struct SnapshotBody {
 }
 
 /// Opens what storage calls the newest snapshot; nothing when it is missing, not ours, or of another version.
-fn snapshot(storage: &Storage, key: &claviger_shared::crypto::MacKey) -> Option<(SnapshotBody, Digest)> {
+fn snapshot(
+    storage: &Storage,
+    key: &claviger_shared::crypto::MacKey,
+) -> Option<(SnapshotBody, Digest)> {
     let at = storage.tail().ok()?.snapshot?;
     let bytes = storage.get_snapshot(at.digest, MAX_SNAPSHOT).ok()?;
     let (body, mac) = bytes.split_last_chunk::<32>()?;
@@ -91,7 +97,10 @@ fn snapshot(storage: &Storage, key: &claviger_shared::crypto::MacKey) -> Option<
 
 /// The bytes of a snapshot.
 #[must_use]
-pub fn snapshot_bytes(body: &SnapshotBody, key: &claviger_shared::crypto::MacKey) -> Option<Vec<u8>> {
+pub fn snapshot_bytes(
+    body: &SnapshotBody,
+    key: &claviger_shared::crypto::MacKey,
+) -> Option<Vec<u8>> {
     let mut bytes = cbor::encode(body).ok()?;
     let mac = key.mac(&[claviger_shared::label::SNAPSHOT_MAC, &bytes]);
     bytes.extend_from_slice(&mac.0);
@@ -103,21 +112,39 @@ pub fn snapshot_bytes(body: &SnapshotBody, key: &claviger_shared::crypto::MacKey
 /// # Errors
 ///
 /// An [`Error`]; nothing of it may be used then.
-pub fn replay(storage: &Storage, chain: &Arc<Chain>, key: &LogKey, mac: &claviger_shared::crypto::MacKey) -> Result<Replayed, Error> {
+pub fn replay(
+    storage: &Storage,
+    chain: &Arc<Chain>,
+    key: &LogKey,
+    mac: &claviger_shared::crypto::MacKey,
+) -> Result<Replayed, Error> {
     if let Some((body, digest)) = snapshot(storage, mac) {
         let reader = Reader::resume(key.clone(), body.frontier, body.time);
         let state = State::restore(Arc::clone(chain), body.data);
         // A snapshot counts only if an entry after it names it: the host cannot bring back one the log does not know.
         if let Ok(replayed) = fold(storage, chain, reader, state)
-            && replayed.snapshot.as_ref().is_some_and(|named| named.digest == digest)
+            && replayed
+                .snapshot
+                .as_ref()
+                .is_some_and(|named| named.digest == digest)
         {
             return Ok(replayed);
         }
     }
-    fold(storage, chain, Reader::new(key.clone()), State::new(Arc::clone(chain)))
+    fold(
+        storage,
+        chain,
+        Reader::new(key.clone()),
+        State::new(Arc::clone(chain)),
+    )
 }
 
-fn fold(storage: &Storage, chain: &Chain, mut reader: Reader, mut state: State) -> Result<Replayed, Error> {
+fn fold(
+    storage: &Storage,
+    chain: &Chain,
+    mut reader: Reader,
+    mut state: State,
+) -> Result<Replayed, Error> {
     let mut snapshot = None;
     let mut since_snapshot = 0_u64;
     loop {
@@ -128,10 +155,14 @@ fn fold(storage: &Storage, chain: &Chain, mut reader: Reader, mut state: State) 
         }
         for stored in &read.entries {
             let index = reader.frontier().size();
-            let entry = reader.next(stored, &AwsLc).map_err(|_| Error::Entry(index))?;
+            let entry = reader
+                .next(stored, &AwsLc)
+                .map_err(|_| Error::Entry(index))?;
             check_first(chain, index, &entry.checkpoint.root)?;
             for record in &entry.records {
-                state.apply(record, entry.leaf.time, &AwsLc).map_err(|_| Error::Violation(index))?;
+                state
+                    .apply(record, entry.leaf.time, &AwsLc)
+                    .map_err(|_| Error::Violation(index))?;
                 since_snapshot = since_snapshot.saturating_add(1);
                 if let Body::Snapshot(named) = &record.body {
                     snapshot = Some(named.clone());
@@ -144,10 +175,25 @@ fn fold(storage: &Storage, chain: &Chain, mut reader: Reader, mut state: State) 
         }
     }
     let frontier = reader.frontier().clone();
-    if frontier.size() == 0 { Err(Error::Empty) } else { Ok(Replayed { state, frontier, snapshot, since_snapshot }) }
+    if frontier.size() == 0 {
+        Err(Error::Empty)
+    } else {
+        Ok(Replayed {
+            state,
+            frontier,
+            snapshot,
+            since_snapshot,
+        })
+    }
 }
 
 fn check_first(chain: &Chain, index: u64, root: &Digest) -> Result<(), Error> {
-    let Some(running) = &chain.newest().running else { return Err(Error::FirstRoot) };
-    if index == 0 && running.first_root != *root { Err(Error::FirstRoot) } else { Ok(()) }
+    let Some(running) = &chain.newest().running else {
+        return Err(Error::FirstRoot);
+    };
+    if index == 0 && running.first_root != *root {
+        Err(Error::FirstRoot)
+    } else {
+        Ok(())
+    }
 }

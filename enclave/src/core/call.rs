@@ -1,8 +1,8 @@
 //! Deciding a call: state, scope, rate, all budgets at once; and giving its record a place.
 
 use super::{
-    Core, Input, Intent, MAX_DENIALS, MAX_IN_FLIGHT, Note, Output, Reserved, Signed, Standing,
-    Verdict, Withdrawn, input::ReleaseCheck,
+    Core, Input, Intent, MAX_DENIALS, MAX_IN_FLIGHT, Note, Output, Reserved, Signed, Spent,
+    Standing, Verdict, Withdrawn, input::ReleaseCheck,
 };
 use crate::authorize::{Authorized, authorize};
 use claviger_shared::{
@@ -125,17 +125,18 @@ impl<W> Core<W> {
     /// The record takes its place in the next entry, if the grant is still the one reserved under.
     pub(super) fn signed(&mut self, signed: Signed<W>, out: &mut Vec<Output<W>>) {
         let Signed {
-            reserved,
+            spent,
             record,
             hash,
             effects,
             waiting,
         } = signed;
+        let reserved = spent.reserved();
         let active = self.state.check_active(reserved.slot, self.now);
         let holds = active.is_ok_and(|grant| grant.epoch == reserved.epoch)
             && self.standing != Standing::Fenced;
         if !holds {
-            out.push(Output::Withdrawn(Withdrawn { reserved, waiting }));
+            out.push(Output::Withdrawn(Withdrawn { spent, waiting }));
             return;
         }
         for effect in effects.iter() {
@@ -146,13 +147,13 @@ impl<W> Core<W> {
                 reserved.decided_at,
             );
         }
-        let Reserved {
+        let Spent(Reserved {
             slot,
             epoch,
             decided_at,
             expires_at,
             ..
-        } = reserved;
+        }) = spent;
         let release = Some(ReleaseCheck {
             slot,
             epoch,
@@ -177,8 +178,8 @@ impl<W> Core<W> {
     }
 
     /// A reservation that ends without a record, because the platform failed; the charge stays until a restart.
-    pub fn abandon(&mut self, reserved: Reserved) {
-        let Reserved { .. } = reserved;
+    pub fn abandon(&mut self, spent: Spent) {
+        let Spent(Reserved { .. }) = spent;
         self.working = self.working.saturating_sub(1);
     }
 

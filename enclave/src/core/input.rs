@@ -98,6 +98,11 @@ pub struct Reserved {
 }
 
 impl Reserved {
+    /// Uses it up.
+    pub(crate) const fn spend(self) -> Spent {
+        Spent(self)
+    }
+
     /// When it was decided.
     #[must_use]
     pub const fn decided_at(&self) -> UnixMs {
@@ -135,11 +140,24 @@ impl Reserved {
     }
 }
 
+/// A reservation that one use of a key has used up; its charge stays, whatever came of it.
+#[must_use]
+#[derive(Debug)]
+pub struct Spent(pub(super) Reserved);
+
+impl Spent {
+    /// What was reserved.
+    #[must_use]
+    pub const fn reserved(&self) -> &Reserved {
+        &self.0
+    }
+}
+
 /// A signed call whose record is ready.
 #[derive(Debug)]
 pub struct Signed<W> {
     /// The proof it was signed under.
-    pub reserved: Reserved,
+    pub spent: Spent,
     /// The record's bytes, with the outcome `issued`.
     pub record: Vec<u8>,
     /// Their hash.
@@ -178,7 +196,7 @@ pub struct ReleaseCheck {
 #[derive(Debug)]
 pub struct Withdrawn<W> {
     /// The reservation it was signed under.
-    pub reserved: Reserved,
+    pub spent: Spent,
     /// Where the denial goes.
     pub waiting: W,
 }

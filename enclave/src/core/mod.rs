@@ -10,7 +10,7 @@ pub mod input;
 pub mod release;
 
 pub use input::{
-    Batch, Input, Intent, Note, Output, Released, Reserved, Signed, Verdict, Withdrawn,
+    Batch, Input, Intent, Note, Output, Released, Reserved, Signed, Spent, Verdict, Withdrawn,
 };
 
 use claviger_shared::{
@@ -57,7 +57,6 @@ pub struct Core<W> {
     standing: Standing,
     /// Reserved and not yet recorded.
     working: usize,
-    next_ticket: u64,
     building: Vec<Note<W>>,
     storing: Option<Vec<Note<W>>>,
     denials: BTreeMap<(Slot, Code), Denied>,
@@ -76,7 +75,6 @@ impl<W> Core<W> {
             state,
             standing: Standing::Serving,
             working: 0,
-            next_ticket: 0,
             building: Vec::new(),
             storing: None,
             denials: BTreeMap::new(),
@@ -103,6 +101,12 @@ impl<W> Core<W> {
     #[must_use]
     pub const fn stored(&self) -> (u64, Digest) {
         (self.size, self.root)
+    }
+
+    /// Index of the entry that is being stored, if any.
+    #[must_use]
+    pub fn pending(&self) -> Option<u64> {
+        self.storing.as_ref().map(|_| self.size)
     }
 
     /// The newest time any step was given; it never goes back.

@@ -9,9 +9,10 @@ use super::{
     link::{Input, Output},
 };
 use crate::core::{
-    Input as Step, Intent, Note, Output as Out, Reserved, Signed, Standing, Verdict, Withdrawn,
+    Input as Step, Intent, Note, Output as Out, Reserved, Signed, Spent, Standing, Verdict,
+    Withdrawn,
 };
-use claviger_kinds::{Moment, SigningKeyInfo, ToSign, any::AnyCall};
+use claviger_kinds::{Moment, ToSign, any::AnyCall};
 use claviger_shared::{
     call::{self, Ask, Reply, Request, Sign, Whoami},
     codec::cbor,
@@ -184,12 +185,8 @@ fn decide(
     sign: &Sign,
     simulate: bool,
 ) -> Result<(Parsed, Verdict), Denial> {
-    if sign
-        .idempotency_key
-        .as_ref()
-        .is_some_and(|key| key.is_empty() || key.len() > call::MAX_IDEMPOTENCY_KEY)
-    {
-        return Err(Denial::at(Code::InvalidRequest, "/idempotency_key"));
+    if sign.idempotency_key.is_some() {
+        return Err(Denial::at(Code::Unsupported, "/idempotency_key"));
     }
     let (grant, catalog) = {
         let now = hub.time.now();
@@ -230,29 +227,32 @@ fn issue(
     source: [u8; 16],
     sign: &Sign,
 ) {
-    let made = make(hub, parsed, &reserved);
-    let (outcome, credential, nonce) = match made {
-        Ok((credential, nonce)) => (Outcome::Issued, Some(credential), nonce),
-        Err(nonce) => (Outcome::Failed, None, nonce),
-    };
+    let nonce = hub.random16().ok();
+    let (spent, made) = make(hub, parsed, reserved, nonce);
+    let nonce = nonce.unwrap_or_default();
     let facts = Facts {
         parsed,
         source,
         sign,
         nonce,
     };
-    let Some((record, hash)) = call_record(hub, &facts, &reserved, outcome) else {
-        hub.lock().abandon(reserved);
+    let outcome = if made.is_some() {
+        Outcome::Issued
+    } else {
+        Outcome::Failed
+    };
+    let Some((record, hash)) = call_record(hub, &facts, spent.reserved(), outcome) else {
+        hub.lock().abandon(spent);
         return answer::unavailable(hub, to);
     };
-    let Some(credential) = credential else {
+    let Some(credential) = made else {
         return settle(hub, to, record, hash, Code::Unavailable);
     };
-    let issued = issued(parsed, &reserved, credential, nonce);
+    let issued = issued(parsed, spent.reserved(), credential, nonce);
     let waiting = Waiting::Credential(Box::new((to, issued)));
     let effects = parsed.call.effects().clone();
     let signed = Signed {
-        reserved,
+        spent,
         record,
         hash,
         effects,
@@ -285,29 +285,31 @@ fn issued(parsed: &Parsed, reserved: &Reserved, credential: Credential, nonce: [
     }
 }
 
-/// Builds the bytes and signs them. A failure gives back the nonce that the failed record names.
+/// Builds the bytes and signs them, using the reservation up; nothing comes of it when the platform fails.
 fn make(
     hub: &Hub,
     parsed: &Parsed,
-    reserved: &Reserved,
-) -> Result<(Credential, [u8; 16]), [u8; 16]> {
-    let nonce = hub.random16().map_err(|_| [0; 16])?;
+    reserved: Reserved,
+    nonce: Option<[u8; 16]>,
+) -> (Spent, Option<Credential>) {
+    let (now, expires_at) = (reserved.decided_at(), reserved.expires_at());
+    let key = hub.vault.info(reserved.key());
+    let (Some(nonce), Some(key)) = (nonce, key) else {
+        return (reserved.spend(), None);
+    };
     let moment = Moment {
-        now: reserved.decided_at(),
-        expires_at: reserved.expires_at(),
+        now,
+        expires_at,
         nonce,
     };
-    let key: SigningKeyInfo = hub.vault.info(reserved.key()).ok_or(nonce)?;
-    let ToSign::Message(message) = parsed.call.to_sign(&key, &moment).map_err(|_| nonce)?;
-    let signature = hub
-        .vault
-        .sign(reserved.key(), &message)
-        .map_err(|_| nonce)?;
-    let credential = parsed
-        .call
-        .assemble(&key, &moment, &signature)
-        .map_err(|_| nonce)?;
-    Ok((credential, nonce))
+    let Ok(ToSign::Message(message)) = parsed.call.to_sign(&key, &moment) else {
+        return (reserved.spend(), None);
+    };
+    let (spent, signature) = hub.vault.sign(reserved, &message);
+    let credential = signature.ok();
+    let credential =
+        credential.and_then(|signature| parsed.call.assemble(&key, &moment, &signature).ok());
+    (spent, credential)
 }
 
 /// What a call's record says besides the reservation.
@@ -360,9 +362,9 @@ pub fn encode(hub: &Hub, body: Body) -> Option<(Vec<u8>, claviger_shared::id::Di
 
 /// The grant changed while the call was signed: the credential is dropped here, its charge is recorded.
 fn withdraw(hub: &Arc<Hub>, facts: &Facts<'_>, withdrawn: Withdrawn<Waiting>) {
-    let Withdrawn { reserved, waiting } = withdrawn;
+    let Withdrawn { spent, waiting } = withdrawn;
     Counters::add(&hub.counters.withdrawn, 1);
-    let record = call_record(hub, facts, &reserved, Outcome::Withdrawn);
+    let record = call_record(hub, facts, spent.reserved(), Outcome::Withdrawn);
     let Waiting::Credential(waiting) = waiting else {
         return;
     };
@@ -370,7 +372,7 @@ fn withdraw(hub: &Arc<Hub>, facts: &Facts<'_>, withdrawn: Withdrawn<Waiting>) {
     match record {
         Some((record, hash)) => settle(hub, to, record, hash, Code::Withdrawn),
         None => {
-            hub.lock().abandon(reserved);
+            hub.lock().abandon(spent);
             answer::unavailable(hub, to);
         }
     }

@@ -2,6 +2,7 @@
 
 use super::{link::Output, storage::Storage, time::Time};
 use crate::{
+    boot::Platform,
     channel::{Channel, table::Table},
     core::Core,
     platform::{Entropy, Nsm},
@@ -168,7 +169,59 @@ impl std::fmt::Debug for Hub {
     }
 }
 
+/// What a hub is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The core.
+    pub core: Core<Waiting>,
+    /// Signing keys.
+    pub vault: Vault,
+    /// Keys that follow from the root.
+    pub keys: RootKeys,
+    /// Trusted time.
+    pub time: Time,
+    /// What the enclave runs on.
+    pub platform: Platform,
+    /// The log's store.
+    pub storage: Arc<Storage>,
+    /// This boot.
+    pub boot: BootFacts,
+}
+
 impl Hub {
+    /// A hub of an instance that is about to serve.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts {
+            core,
+            vault,
+            keys,
+            time,
+            platform,
+            storage,
+            boot,
+        } = parts;
+        let Platform {
+            nsm,
+            clock: _,
+            entropy,
+            version: _,
+        } = platform;
+        Self {
+            core: Mutex::new(core),
+            wake: Condvar::new(),
+            vault,
+            keys,
+            channels: Table::default(),
+            time,
+            entropy,
+            nsm,
+            storage,
+            boot,
+            counters: Counters::default(),
+        }
+    }
+
     /// The core. A thread that panicked while holding it would have stopped the process (`panic = "abort"`).
     pub fn lock(&self) -> MutexGuard<'_, Core<Waiting>> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)

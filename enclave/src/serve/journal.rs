@@ -11,11 +11,12 @@ use super::{
 use crate::core::{
     Batch, COMMIT_WAIT_US, Input as Step, Output as Out, Released, Standing, commit::Pace,
 };
+use crate::secret::RootKeys;
 use claviger_shared::{
     call::{IssuedWithReceipt, Reply},
     codec::cbor,
     denial::Code,
-    id::Digest,
+    id::{Digest, InstanceId},
     log::{
         checkpoint::Checkpoint,
         entry::{Leaf, VERSION},
@@ -24,6 +25,7 @@ use claviger_shared::{
         record::{self, Body, Record},
     },
     owner::manifest::Durability,
+    time::UnixMs,
     wire::storage::{Appended, StoredEntry},
 };
 use std::{
@@ -155,7 +157,7 @@ impl Journal {
             records_root: tree.root(),
         };
         let records = records.into_iter().map(|(bytes, _)| bytes).collect();
-        let (stored, next) = seal_entry(hub, &self.frontier, &leaf, records)?;
+        let (stored, next) = seal_entry(&hub.keys, &self.frontier, &leaf, records)?;
         let leaf_proof = self.frontier.next_leaf_proof();
         Some(Building {
             stored,
@@ -294,7 +296,7 @@ impl Journal {
 
 /// Hashes a leaf into the tree and signs the checkpoint that ends with it.
 fn seal_entry(
-    hub: &Hub,
+    keys: &RootKeys,
     frontier: &Frontier,
     leaf: &Leaf,
     records: Vec<Vec<u8>>,
@@ -307,37 +309,47 @@ fn seal_entry(
         size: next.size(),
         root: next.root(),
     };
-    let signature = hub.keys.sign_checkpoint(&checkpoint).ok()?;
-    let note = checkpoint.note(hub.keys.log_key(), &signature);
+    let signature = keys.sign_checkpoint(&checkpoint).ok()?;
+    let note = checkpoint.note(keys.log_key(), &signature);
     let records = records.into_iter().map(Into::into).collect();
-    Some((
-        StoredEntry {
-            index: leaf.index,
-            leaf: bytes,
-            records,
-            checkpoint: note,
-        },
-        next,
-    ))
+    let stored = StoredEntry {
+        index: leaf.index,
+        leaf: bytes,
+        records,
+        checkpoint: note,
+    };
+    Some((stored, next))
 }
 
-/// The entry of one record that an instance begins with, before anything is served.
+/// Who writes an entry outside the serial core, and when.
+#[derive(Debug)]
+pub struct Head {
+    /// The writing instance.
+    pub instance: InstanceId,
+    /// Its time.
+    pub time: UnixMs,
+}
+
+/// An entry written before anything is served: Genesis, or a boot's first.
 #[must_use]
-pub fn first_entry(
-    hub: &Hub,
+pub fn head_entry(
+    keys: &RootKeys,
+    head: &Head,
     frontier: &Frontier,
-    record: &Record,
+    records: &[Record],
 ) -> Option<(StoredEntry, Frontier)> {
-    let bytes = record.encode().ok()?;
+    let encoded = records.iter().map(|record| record.encode().ok());
+    let encoded = encoded.collect::<Option<Vec<_>>>()?;
+    let hashes: Vec<Digest> = encoded.iter().map(|bytes| record::hash(bytes)).collect();
     let leaf = Leaf {
         v: VERSION,
-        origin: hub.boot.log_origin.clone(),
-        instance: hub.boot.instance,
+        origin: keys.log_key().name.clone(),
+        instance: head.instance,
         index: frontier.size(),
         parent: frontier.root(),
-        time: hub.time.now(),
-        count: 1,
-        records_root: merkle::root(&[record::hash(&bytes)]),
+        time: head.time,
+        count: u64::try_from(encoded.len()).ok()?,
+        records_root: merkle::root(&hashes),
     };
-    seal_entry(hub, frontier, &leaf, vec![bytes])
+    seal_entry(keys, frontier, &leaf, encoded)
 }

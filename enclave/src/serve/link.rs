@@ -6,7 +6,8 @@
 use claviger_shared::codec::frame::{self, HEAD_BYTES, Head, LEN_BYTES};
 use std::{
     io::{self, Read, Write},
-    sync::{Mutex, MutexGuard, PoisonError},
+    net::Shutdown,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -16,14 +17,33 @@ pub const MAX_OUTPUT: usize = 1024 * 1024;
 pub const STALL: Duration = Duration::from_secs(10);
 const READ_BUFFER: usize = 256 * 1024;
 
+/// Ends a connection from any thread, so that who reads from it stops.
+pub type Closer = Arc<dyn Fn() + Send + Sync>;
+
+/// The halves of a connection.
+pub struct Halves {
+    /// Reads from the host.
+    pub read: Box<dyn Read + Send>,
+    /// Writes to the host; gives up after [`STALL`].
+    pub write: Box<dyn Write + Send>,
+    /// Ends both.
+    pub close: Closer,
+}
+
+impl std::fmt::Debug for Halves {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Halves")
+    }
+}
+
 /// One connection from the host.
 pub trait Connection: Send {
-    /// The two halves; the write half gives up after [`STALL`].
+    /// Its halves.
     ///
     /// # Errors
     ///
     /// Any failure of the platform.
-    fn split(self: Box<Self>) -> io::Result<(Box<dyn Read + Send>, Box<dyn Write + Send>)>;
+    fn split(self: Box<Self>) -> io::Result<Halves>;
 }
 
 /// Where the host's connections come from.
@@ -37,9 +57,17 @@ pub trait Listener: Send {
 }
 
 impl Connection for std::os::unix::net::UnixStream {
-    fn split(self: Box<Self>) -> io::Result<(Box<dyn Read + Send>, Box<dyn Write + Send>)> {
+    fn split(self: Box<Self>) -> io::Result<Halves> {
         self.set_write_timeout(Some(STALL))?;
-        Ok((Box::new(self.try_clone()?), self))
+        let read = Box::new(self.try_clone()?);
+        let other = self.try_clone()?;
+        // A connection that is gone already cannot be closed again.
+        let close = Arc::new(move || drop(other.shutdown(Shutdown::Both)));
+        Ok(Halves {
+            read,
+            write: self,
+            close,
+        })
     }
 }
 
@@ -50,9 +78,17 @@ impl Listener for std::os::unix::net::UnixListener {
 }
 
 impl Connection for vsock::VsockStream {
-    fn split(self: Box<Self>) -> io::Result<(Box<dyn Read + Send>, Box<dyn Write + Send>)> {
+    fn split(self: Box<Self>) -> io::Result<Halves> {
         self.set_write_timeout(Some(STALL))?;
-        Ok((Box::new(self.try_clone()?), self))
+        let read = Box::new(self.try_clone()?);
+        let other = self.try_clone()?;
+        // A connection that is gone already cannot be closed again.
+        let close = Arc::new(move || drop(other.shutdown(Shutdown::Both)));
+        Ok(Halves {
+            read,
+            write: self,
+            close,
+        })
     }
 }
 

@@ -5,12 +5,15 @@
 //! crypto, parsing or a system call.
 
 pub mod answer;
+pub mod attestor;
 pub mod call;
 pub mod command;
 pub mod control;
 pub mod handshake;
 pub mod hub;
 pub mod journal;
+pub mod life;
 pub mod link;
+pub mod run;
 pub mod storage;
 pub mod time;

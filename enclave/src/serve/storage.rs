@@ -3,7 +3,7 @@
 //! A request waits for a connection and is sent again on the next one when it breaks: every request here may be repeated.
 //! What comes back is not believed; callers check it against the log.
 
-use super::link::{Input, Output};
+use super::link::{Closer, Input, Output};
 use claviger_shared::{
     codec::{cbor, frame::MAX_BODY},
     id::Digest,
@@ -30,21 +30,36 @@ const WAIT: Duration = Duration::from_secs(30);
 pub struct NoAnswer;
 
 /// The enclave's side of the storage connection.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Storage {
     link: Mutex<Link>,
+    /// Ends the connection in `link`, also while somebody waits on it.
+    close: Mutex<Option<Closer>>,
     connected: Condvar,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Link {
     halves: Option<(Input, Output)>,
     next_id: u64,
 }
 
+impl std::fmt::Debug for Storage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Storage")
+    }
+}
+
 impl Storage {
-    /// Takes a new connection; it replaces the old.
-    pub fn connect(&self, input: Input, output: Output) {
+    /// Takes a new connection; it replaces the old, which is closed whatever it is in.
+    pub fn connect(&self, input: Input, output: Output, close: Closer) {
+        let old = {
+            let mut closing = self.close.lock().unwrap_or_else(PoisonError::into_inner);
+            closing.replace(close)
+        };
+        if let Some(close) = old {
+            close();
+        }
         let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
         link.halves = Some((input, output));
         self.connected.notify_all();
