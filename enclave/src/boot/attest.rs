@@ -36,10 +36,12 @@ pub fn document(nsm: &dyn Nsm, wanted: Wanted) -> Result<Vec<u8>, Error> {
         nonce: wanted.nonce.map(ByteBuf::from),
         public_key: wanted.public_key.map(ByteBuf::from),
     };
-    match nsm.process(request) {
-        Response::Attestation { document } if document.len() <= MAX_DOCUMENT => Ok(document),
-        _ => Err(Error::Platform("attestation")),
+    if let Response::Attestation { document } = nsm.process(request)
+        && document.len() <= MAX_DOCUMENT
+    {
+        return Ok(document);
     }
+    Err(Error::Platform("attestation"))
 }
 
 /// The NSM's time, out of a fresh document.

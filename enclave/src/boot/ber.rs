@@ -67,7 +67,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     ///
     /// [`Malformed`].
-    pub fn next(&mut self) -> Result<Option<Element<'a>>, Malformed> {
+    pub fn element(&mut self) -> Result<Option<Element<'a>>, Malformed> {
         if self.rest.is_empty() {
             return Ok(None);
         }
@@ -82,7 +82,7 @@ impl<'a> Reader<'a> {
     ///
     /// [`Malformed`].
     pub fn expect(&mut self, tag: u8) -> Result<&'a [u8], Malformed> {
-        match self.next()? {
+        match self.element()? {
             Some(element) if element.tag == tag => Ok(element.content),
             Some(_) | None => Err(Malformed),
         }
@@ -107,7 +107,7 @@ impl<'a> Reader<'a> {
     ///
     /// [`Malformed`].
     pub fn octets(&mut self, whole: u8, pieces: u8) -> Result<Vec<u8>, Malformed> {
-        let element = self.next()?.ok_or(Malformed)?;
+        let element = self.element()?.ok_or(Malformed)?;
         if element.tag == whole {
             return Ok(element.content.to_vec());
         }
@@ -247,16 +247,16 @@ mod tests {
             bytes.extend([0, 0].repeat(depth));
             bytes
         };
-        assert!(octets(&nested(MAX_DEPTH)).is_ok());
-        assert!(octets(&nested(MAX_DEPTH + 1)).is_err());
-        assert!(octets(&[0x24, 0x80].repeat(100_000)).is_err());
+        octets(&nested(MAX_DEPTH)).unwrap();
+        octets(&nested(MAX_DEPTH + 1)).unwrap_err();
+        octets(&[0x24, 0x80].repeat(100_000)).unwrap_err();
     }
 
     proptest! {
         #[test]
         fn any_bytes_end_in_an_answer(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
             let mut reader = Reader::new(&bytes);
-            while let Ok(Some(_)) = reader.next() {}
+            while let Ok(Some(_)) = reader.element() {}
         }
     }
 }

@@ -171,7 +171,7 @@ fn parse_sha256(mut outer: Reader<'_>) -> Result<(), Malformed> {
     let mut algorithm = outer.enter(SEQUENCE)?;
     outer.finish()?;
     exactly(algorithm.expect(OID)?, SHA256)?;
-    match algorithm.next()? {
+    match algorithm.element()? {
         None => Ok(()),
         Some(element) if element.tag == NULL && element.content.is_empty() => algorithm.finish(),
         Some(_) => Err(Malformed),

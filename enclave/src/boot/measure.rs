@@ -118,13 +118,12 @@ fn check_release(chain: &Chain, pcrs: &[Pcr; 3], platform: &Platform) -> Result<
 
 /// A register's value and whether it is locked.
 fn read(nsm: &dyn Nsm, index: u16) -> Result<(Pcr, bool), Error> {
-    match nsm.process(Request::DescribePCR { index }) {
-        Response::DescribePCR { lock, data } => {
-            let value = data.try_into().map_err(|_| Error::Platform("pcr"))?;
-            Ok((Pcr(value), lock))
-        }
-        _ => Err(Error::Platform("pcr")),
+    if let Response::DescribePCR { lock, data } = nsm.process(Request::DescribePCR { index })
+        && let Ok(value) = data.try_into()
+    {
+        return Ok((Pcr(value), lock));
     }
+    Err(Error::Platform("pcr"))
 }
 
 /// Extends an untouched register with a labelled manifest; the value it then has.
@@ -137,10 +136,12 @@ fn extend(nsm: &dyn Nsm, index: u16, label: &[u8], manifest: Option<&[u8]>) -> R
         index,
         data: data.0.to_vec(),
     });
-    match extended {
-        Response::ExtendPCR { data } if data == expected.0 => Ok(expected),
-        _ => Err(Error::Registers),
+    if let Response::ExtendPCR { data } = extended
+        && data == expected.0
+    {
+        return Ok(expected);
     }
+    Err(Error::Registers)
 }
 
 fn lock(nsm: &dyn Nsm, pcr16: Pcr) -> Result<(), Error> {

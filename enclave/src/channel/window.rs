@@ -95,7 +95,7 @@ mod tests {
             let mut seen = BTreeSet::new();
             for number in numbers {
                 let highest = seen.iter().next_back().copied();
-                let expected = !seen.contains(&number) && highest.is_none_or(|high: u64| number + WIDTH > high);
+                let expected = !seen.contains(&number) && highest.is_none_or(|high: u64| number.saturating_add(WIDTH) > high);
                 prop_assert_eq!(window.mark(number), expected, "{}", number);
                 seen.insert(number);
                 if !expected { continue }

@@ -147,7 +147,6 @@ pub struct Spent(pub(super) Reserved);
 
 impl Spent {
     /// What was reserved.
-    #[must_use]
     pub const fn reserved(&self) -> &Reserved {
         &self.0
     }

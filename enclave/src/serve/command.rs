@@ -68,9 +68,10 @@ fn unavailable() -> CommandReply {
 
 fn apply(hub: &Hub, signed: &Signed) -> Result<CommandDone, CommandReply> {
     let authorized = authorize(hub, signed)?;
-    let born = match &authorized.command().action {
-        Action::KeyCreate(key) => Some(give_birth(hub, &authorized, key)?),
-        _ => None,
+    let born = if let Action::KeyCreate(key) = &authorized.command().action {
+        Some(give_birth(hub, &authorized, key)?)
+    } else {
+        None
     };
     let recorded = born.as_ref().map(|key| Born {
         key: key.id.clone(),

@@ -218,22 +218,23 @@ fn answer(
     output: &Output,
     (kind, id, body): (FrameType, u64, &[u8]),
 ) {
-    match kind {
-        FrameType::Attest => {
-            let document = parse::<Attest>(body).and_then(|asked| {
-                let made = serving.attestor.document(&asked.nonce);
-                made.map_err(|code| (code, "attestation".to_owned()))
-            });
-            reply(
-                output,
-                kind,
-                id,
-                document.map(|document| Document { document }),
-            );
-        }
-        FrameType::Command => reply(output, kind, id, Ok(command::run(&serving.hub, body))),
-        FrameType::Drain => drain(life, serving, output, id),
-        _ => reply(output, kind, id, Ok(status(life, Some(serving)))),
+    if kind == FrameType::Attest {
+        let document = parse::<Attest>(body).and_then(|asked| {
+            let made = serving.attestor.document(&asked.nonce);
+            made.map_err(|code| (code, "attestation".to_owned()))
+        });
+        reply(
+            output,
+            kind,
+            id,
+            document.map(|document| Document { document }),
+        );
+    } else if kind == FrameType::Command {
+        reply(output, kind, id, Ok(command::run(&serving.hub, body)));
+    } else if kind == FrameType::Drain {
+        drain(life, serving, output, id);
+    } else {
+        reply(output, kind, id, Ok(status(life, Some(serving))));
     }
 }
 

@@ -228,15 +228,15 @@ impl Life {
     pub fn genesis(&self, nonce: &[u8]) -> Result<Born, Error> {
         let measured = {
             let mut stage = self.stage();
-            match std::mem::replace(&mut *stage, Stage::Replaying) {
-                Stage::Measured(measured, _) if measured.chain().newest().running.is_none() => {
-                    measured
-                }
-                other => {
-                    *stage = other;
-                    return Err(Error::Phase("genesis needs g0 alone, measured"));
-                }
+            let allowed = matches!(&*stage, Stage::Measured(measured, _) if measured.chain().newest().running.is_none());
+            if !allowed {
+                return Err(Error::Phase("genesis needs g0 alone, measured"));
             }
+            let Stage::Measured(measured, _) = std::mem::replace(&mut *stage, Stage::Replaying)
+            else {
+                return Err(Error::Phase("genesis needs g0 alone, measured"));
+            };
+            measured
         };
         genesis::genesis(*measured, &self.storage, nonce)
     }
@@ -249,13 +249,13 @@ impl Life {
     pub fn resume(self: &Arc<Self>) -> Result<(), Error> {
         let unsealed = {
             let mut stage = self.stage();
-            match std::mem::replace(&mut *stage, Stage::Replaying) {
-                Stage::Unsealed(unsealed) => unsealed,
-                other => {
-                    *stage = other;
-                    return Err(Error::Phase("unsealed"));
-                }
+            if !matches!(*stage, Stage::Unsealed(_)) {
+                return Err(Error::Phase("unsealed"));
             }
+            let Stage::Unsealed(unsealed) = std::mem::replace(&mut *stage, Stage::Replaying) else {
+                return Err(Error::Phase("unsealed"));
+            };
+            unsealed
         };
         let life = Arc::clone(self);
         spawn("replay", move || {
