@@ -221,8 +221,8 @@ mod tests {
 
     #[test]
     fn a_name_is_checked_on_both_sides_of_its_length() {
-        assert!(GrantId::parse(&format!("gr_{}", "a".repeat(40))).is_ok());
-        assert!(GrantId::parse(&format!("gr_{}", "a".repeat(41))).is_err());
+        GrantId::parse(&format!("gr_{}", "a".repeat(40))).unwrap();
+        GrantId::parse(&format!("gr_{}", "a".repeat(41))).unwrap_err();
         for bad in [
             "",
             "gr_",
@@ -246,6 +246,6 @@ mod tests {
         let cbor = serde_cbor::to_vec(&digest).unwrap();
         assert_eq!(cbor.len(), 34);
         assert_eq!(serde_cbor::from_slice::<Digest>(&cbor).unwrap(), digest);
-        assert!(Digest::parse(&digest.to_string().to_uppercase()).is_err());
+        Digest::parse(&digest.to_string().to_uppercase()).unwrap_err();
     }
 }

@@ -2,22 +2,188 @@
 //!
 //! Keys here are raw: Ed25519 32 bytes, P-256 65 bytes uncompressed. No private key is ever written.
 
-use crate::owner::command::Alg;
+use crate::{crypto::sha256, owner::command::Alg};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use serde_json::{Map, Value};
+
+/// DER before the 32 bytes of an Ed25519 key (RFC 8410 §4).
+const ED25519_SPKI_PREFIX: [u8; 12] = [
+    0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
+];
+/// DER before the 65 bytes of an uncompressed P-256 point (RFC 5480 §2).
+pub(crate) const P256_SPKI_PREFIX: [u8; 26] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
+    0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
+/// Characters of one line of PEM (RFC 7468 §2).
+const PEM_LINE: usize = 64;
 
 /// The JWK as JSON, with `kid` = [`thumbprint`] and `alg`.
 #[must_use]
-pub fn jwk(_alg: Alg, _public: &[u8]) -> Option<serde_json::Value> {
-    todo!()
+pub fn jwk(alg: Alg, public: &[u8]) -> Option<Value> {
+    let mut members = required(alg, public)?;
+    let name = match alg {
+        Alg::Ed25519 => "EdDSA",
+        Alg::P256 => "ES256",
+    };
+    members.insert("kid".to_owned(), thumbprint(alg, public)?.into());
+    members.insert("alg".to_owned(), name.into());
+    members.insert("use".to_owned(), "sig".into());
+    Some(Value::Object(members))
 }
 
 /// RFC 7638 thumbprint with SHA-256, base64url without padding; nothing for bytes that are no key of the algorithm.
 #[must_use]
-pub fn thumbprint(_alg: Alg, _public: &[u8]) -> Option<String> {
-    todo!()
+pub fn thumbprint(alg: Alg, public: &[u8]) -> Option<String> {
+    // RFC 7638 §3: the required members in the order of their names, without white space.
+    let text = match (alg, coordinates(alg, public)?) {
+        (Alg::Ed25519, (x, _)) => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#),
+        (Alg::P256, (x, y)) => format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#),
+    };
+    Some(URL_SAFE_NO_PAD.encode(sha256(&[text.as_bytes()]).0))
 }
 
 /// SubjectPublicKeyInfo in PEM.
 #[must_use]
-pub fn pem(_alg: Alg, _public: &[u8]) -> Option<String> {
-    todo!()
+pub fn pem(alg: Alg, public: &[u8]) -> Option<String> {
+    coordinates(alg, public)?;
+    let prefix: &[u8] = match alg {
+        Alg::Ed25519 => &ED25519_SPKI_PREFIX,
+        Alg::P256 => &P256_SPKI_PREFIX,
+    };
+    let text = STANDARD.encode([prefix, public].concat());
+    let mut out = String::from("-----BEGIN PUBLIC KEY-----\n");
+    for (at, digit) in text.chars().enumerate() {
+        if at > 0 && at.is_multiple_of(PEM_LINE) {
+            out.push('\n');
+        }
+        out.push(digit);
+    }
+    out.push_str("\n-----END PUBLIC KEY-----\n");
+    Some(out)
+}
+
+fn required(alg: Alg, public: &[u8]) -> Option<Map<String, Value>> {
+    let (x, y) = coordinates(alg, public)?;
+    let (kty, crv) = match alg {
+        Alg::Ed25519 => ("OKP", "Ed25519"),
+        Alg::P256 => ("EC", "P-256"),
+    };
+    let mut members = Map::new();
+    for (name, value) in [("kty", kty), ("crv", crv), ("x", &x)] {
+        members.insert(name.to_owned(), value.into());
+    }
+    if alg == Alg::P256 {
+        members.insert("y".to_owned(), y.into());
+    }
+    Some(members)
+}
+
+/// `x` and, on P-256, `y` in base64url; nothing for another length or a compressed point.
+fn coordinates(alg: Alg, public: &[u8]) -> Option<(String, String)> {
+    let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    match (alg, public) {
+        (Alg::Ed25519, key) if key.len() == 32 => Some((encode(key), String::new())),
+        // SEC 1 §2.3.3: 4 says uncompressed.
+        (Alg::P256, [4, point @ ..]) if point.len() == 64 => {
+            let (x, y) = point.split_at_checked(32)?;
+            Some((encode(x), encode(y)))
+        }
+        (Alg::Ed25519 | Alg::P256, _) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_lc_rs::{
+        encoding::{AsDer, PublicKeyX509Der},
+        rand::SystemRandom,
+        signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
+    };
+
+    // RFC 8037 appendix A.2: the key; A.3: its thumbprint.
+    const RFC_8037_X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+
+    fn rfc_8037() -> Vec<u8> {
+        URL_SAFE_NO_PAD.decode(RFC_8037_X).unwrap()
+    }
+
+    #[test]
+    fn an_ed25519_key_is_the_one_of_rfc_8037() {
+        let jwk = jwk(Alg::Ed25519, &rfc_8037()).unwrap();
+        let kid = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
+        let expected = serde_json::json!({
+            "kty": "OKP", "crv": "Ed25519", "x": RFC_8037_X, "kid": kid, "alg": "EdDSA", "use": "sig"
+        });
+        assert_eq!(jwk, expected);
+        assert_eq!(thumbprint(Alg::Ed25519, &rfc_8037()).unwrap(), kid);
+    }
+
+    #[test]
+    fn a_p256_key_has_both_coordinates() {
+        // RFC 7517 appendix A.1: the first key.
+        let x = "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4";
+        let y = "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM";
+        let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();
+        let public = [vec![4], decode(x), decode(y)].concat();
+        let jwk = jwk(Alg::P256, &public).unwrap();
+        for (name, value) in [
+            ("kty", "EC"),
+            ("crv", "P-256"),
+            ("x", x),
+            ("y", y),
+            ("alg", "ES256"),
+            ("use", "sig"),
+        ] {
+            assert_eq!(jwk[name], value, "{name}");
+        }
+        let hashed = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
+        let kid = URL_SAFE_NO_PAD.encode(sha256(&[hashed.as_bytes()]).0);
+        assert_eq!(jwk["kid"], kid.as_str());
+    }
+
+    #[test]
+    fn an_ed25519_pem_is_the_one_of_rfc_8410() {
+        // RFC 8410 §10.1.
+        let text = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=";
+        let der = STANDARD.decode(text).unwrap();
+        let pem = pem(Alg::Ed25519, &der[12..]).unwrap();
+        assert_eq!(
+            pem,
+            format!("-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----\n")
+        );
+    }
+
+    #[test]
+    fn a_p256_pem_is_the_der_another_library_writes() {
+        let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
+        let pkcs8 = EcdsaKeyPair::generate_pkcs8(algorithm, &SystemRandom::new()).unwrap();
+        let pair = EcdsaKeyPair::from_pkcs8(algorithm, pkcs8.as_ref()).unwrap();
+        let der: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
+        let pem = pem(Alg::P256, pair.public_key().as_ref()).unwrap();
+        let lines: Vec<&str> = pem.lines().collect();
+        assert!(lines.iter().all(|line| line.len() <= 64));
+        let inner = lines[1..lines.len() - 1].concat();
+        assert_eq!(STANDARD.decode(inner).unwrap(), der.as_ref());
+    }
+
+    #[test]
+    fn bytes_that_are_no_key_have_no_form() {
+        for (alg, public) in [
+            (Alg::Ed25519, vec![1; 31]),
+            (Alg::Ed25519, vec![1; 33]),
+            (Alg::P256, vec![4; 64]),
+            (Alg::P256, vec![4; 66]),
+            (Alg::P256, vec![2; 65]),
+            (Alg::P256, vec![]),
+        ] {
+            assert!(jwk(alg, &public).is_none());
+            assert!(thumbprint(alg, &public).is_none());
+            assert!(pem(alg, &public).is_none());
+        }
+    }
 }

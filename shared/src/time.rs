@@ -69,7 +69,7 @@ impl fmt::Display for Millis {
         if days > 0 {
             write!(f, "{days}D")?;
         }
-        if secs % 86_400 > 0 || days == 0 {
+        if !secs.is_multiple_of(86_400) || days == 0 {
             f.write_str("T")?;
         }
         for (count, unit) in [(hours, 'H'), (minutes, 'M')] {

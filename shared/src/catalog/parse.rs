@@ -1,7 +1,26 @@
 //! Reading a catalog from an owner's strict JSON.
+//!
+//! A name stands for a list of routes, or for `{"env": …, "routes": […]}` where its environment is not live.
 
-use super::Catalog;
-use crate::{codec::json::Place, owner::Error};
+mod charge;
+mod http;
+
+use super::{Catalog, JwtRoute, MAX_BYTES, Resource, Route};
+use crate::{
+    codec::json::{Object, Place, Value},
+    effect::{Env, Kind},
+    grant::parse as grant,
+    id::ResourceName,
+    owner::{Error, read},
+};
+use std::collections::BTreeMap;
+
+/// Names of one catalog at most.
+pub const MAX_RESOURCES: usize = 4096;
+/// Routes of one name at most.
+pub const MAX_ROUTES: usize = 64;
+/// Longest audience, issuer or subject in bytes.
+pub const MAX_CLAIM: usize = 512;
 
 impl Catalog {
     /// Reads a catalog's exact bytes.
@@ -9,8 +28,9 @@ impl Catalog {
     /// # Errors
     ///
     /// An [`Error`] with the place at fault.
-    pub fn parse(_bytes: &[u8]) -> Result<Self, Error> {
-        todo!()
+    pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        let value = read::document(bytes, MAX_BYTES)?;
+        Self::from_place(&Place::new(&value, ""))
     }
 
     /// Reads a catalog that stands in another document.
@@ -18,7 +38,106 @@ impl Catalog {
     /// # Errors
     ///
     /// An [`Error`] with the place at fault.
-    pub fn from_place(_place: &Place<'_>) -> Result<Self, Error> {
-        todo!()
+    pub fn from_place(place: &Place<'_>) -> Result<Self, Error> {
+        let mut object = place.object()?;
+        read::version(&mut object)?;
+        if let Some(place) = object.optional("assets") {
+            return Err(Error::unsupported(&place, "no such member"));
+        }
+        let place = object.required("resources")?;
+        object.finish()?;
+        let entries = place.object()?.entries();
+        if entries.len() > MAX_RESOURCES {
+            let expected = format!("at most {MAX_RESOURCES} names");
+            return Err(Error::invalid(&place, expected));
+        }
+        let mut resources = BTreeMap::new();
+        for (name, place) in entries {
+            let name =
+                ResourceName::parse(name).map_err(|_| Error::invalid(&place, grant::RESOURCE))?;
+            resources.insert(name, resource(&place)?);
+        }
+        Ok(Self { resources })
     }
 }
+
+fn resource(place: &Place<'_>) -> Result<Resource, Error> {
+    if matches!(place.value(), Value::Array(_)) {
+        return Ok(Resource {
+            env: Env::Live,
+            routes: routes(place)?,
+        });
+    }
+    let mut object = place.object()?;
+    let env = grant::env(&mut object)?;
+    let routes = routes(&object.required("routes")?)?;
+    object.finish()?;
+    Ok(Resource { env, routes })
+}
+
+fn routes(place: &Place<'_>) -> Result<Vec<Route>, Error> {
+    let mut seen: Vec<Route> = Vec::new();
+    read::each(place, MAX_ROUTES, |place| {
+        let route = route(place)?;
+        if seen.iter().any(|other| is_same_matcher(other, &route)) {
+            return Err(Error::invalid(
+                place,
+                "a route that no other here matches as well",
+            ));
+        }
+        seen.push(route);
+        Ok(())
+    })?;
+    read::some(place, seen)
+}
+
+fn route(place: &Place<'_>) -> Result<Route, Error> {
+    let mut object = place.object()?;
+    let route = match grant::kind(&object.required("kind")?)? {
+        Kind::Http => Route::Http(http::route(&mut object)?),
+        Kind::Jwt => Route::Jwt(jwt(&mut object)?),
+    };
+    object.finish()?;
+    Ok(route)
+}
+
+/// Whether every call of some method or audience that one route matches, the other matches too.
+fn is_same_matcher(a: &Route, b: &Route) -> bool {
+    match (a, b) {
+        (Route::Http(a), Route::Http(b)) => http::is_same_matcher(a, b),
+        (Route::Jwt(a), Route::Jwt(b)) => a.profile == b.profile && a.audience == b.audience,
+        (Route::Http(_), Route::Jwt(_)) | (Route::Jwt(_), Route::Http(_)) => false,
+    }
+}
+
+fn jwt(object: &mut Object<'_>) -> Result<JwtRoute, Error> {
+    let profile = object.required("profile")?;
+    if profile.str()? != "assertion" {
+        return Err(Error::unsupported(&profile, "\"assertion\""));
+    }
+    if let Some(place) = object.optional("mints")
+        && !place.bool()?
+    {
+        let expected = "true: what the audience of an assertion answers is a credential";
+        return Err(Error::invalid(&place, expected));
+    }
+    Ok(JwtRoute {
+        profile: profile.str()?.to_owned(),
+        audience: claim(&object.required("audience")?)?,
+        issuer: claim(&object.required("issuer")?)?,
+        subject: claim(&object.required("subject")?)?,
+        verb: grant::verb(object)?,
+        probe: read::flag(object, "probe")?,
+        mints: true,
+    })
+}
+
+fn claim(place: &Place<'_>) -> Result<String, Error> {
+    read::text(place, "1 to 512 printable ASCII characters", |text| {
+        let printable = text.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
+        printable && !text.is_empty() && text.len() <= MAX_CLAIM
+    })
+}
+
+#[cfg(test)]
+mod tests;

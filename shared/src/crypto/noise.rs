@@ -28,16 +28,18 @@ impl CryptoResolver for Resolver {
     }
 
     fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
-        matches!(choice, DHChoice::Curve25519).then(|| Box::new(X25519::default()) as Box<dyn Dh>)
+        matches!(choice, DHChoice::Curve25519)
+            .then(|| -> Box<dyn Dh> { Box::new(X25519::default()) })
     }
 
     fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {
-        matches!(choice, HashChoice::SHA256).then(|| Box::new(Sha256::default()) as Box<dyn Hash>)
+        matches!(choice, HashChoice::SHA256)
+            .then(|| -> Box<dyn Hash> { Box::new(Sha256::default()) })
     }
 
     fn resolve_cipher(&self, choice: &CipherChoice) -> Option<Box<dyn Cipher>> {
         matches!(choice, CipherChoice::ChaChaPoly)
-            .then(|| Box::new(ChaChaPoly::default()) as Box<dyn Cipher>)
+            .then(|| -> Box<dyn Cipher> { Box::new(ChaChaPoly::default()) })
     }
 }
 

@@ -5,9 +5,11 @@
 
 pub mod command;
 pub mod manifest;
+pub(crate) mod read;
 pub mod sshkey;
 pub mod sshsig;
 pub mod sshwire;
+mod threshold;
 
 use crate::codec::json;
 

@@ -1,11 +1,22 @@
 //! Reading a command from strict JSON, and whose signatures a command needs.
+//!
+//! Chain and action must agree, so that no stop can be dressed as a permission or the other way round.
 
-use super::{Chain, Command};
+use super::{Action, Alg, Chain, Command, KeyCreate, MAX_LIFE_MS};
 use crate::{
-    crypto::Verifier,
-    id::Digest,
-    owner::{Error, manifest::Manifest},
+    catalog::Catalog,
+    codec::json::{Object, Place},
+    crypto::{Verifier, sha256},
+    grant::{Grant, parse as grant},
+    id::{Digest, GrantId, KeyId},
+    label::NAMESPACE_COMMAND,
+    owner::{Error, manifest::Manifest, read, threshold},
+    time::UnixMs,
+    wire::control::{MAX_COMMAND, MAX_MANIFEST},
 };
+
+/// Narrow commands that one command may lift, and grants that one catalog may touch.
+pub const MAX_NAMED: usize = 4096;
 
 impl Command {
     /// Reads a command's exact bytes.
@@ -13,9 +24,168 @@ impl Command {
     /// # Errors
     ///
     /// An [`Error`] with the place at fault.
-    pub fn parse(_bytes: &[u8]) -> Result<Self, Error> {
-        todo!()
+    pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        let value = read::document(bytes, MAX_COMMAND)?;
+        let mut object = Object::new(&value, "")?;
+        read::version(&mut object)?;
+        let origin = object.required("origin")?.str()?.to_owned();
+        let (issued_at, not_after) = life(&mut object)?;
+        let action = action(&object.required("action")?)?;
+        let chain = chain(&object.required("chain")?, &action)?;
+        let seq = object.required("seq")?;
+        if seq.u64()? == 0 {
+            return Err(Error::invalid(&seq, "a number from 1 on"));
+        }
+        let command = Self {
+            digest: sha256(&[bytes]),
+            origin,
+            chain,
+            seq: seq.u64()?,
+            prev: read::digest(&object.required("prev")?)?,
+            issued_at,
+            not_after,
+            lifts: lifts(&mut object, &action)?,
+            action,
+        };
+        object.finish()?;
+        Ok(command)
     }
+}
+
+fn life(object: &mut Object<'_>) -> Result<(UnixMs, UnixMs), Error> {
+    let issued_at = read::time(&object.required("issued_at")?)?;
+    let place = object.required("not_after")?;
+    let not_after = read::time(&place)?;
+    let life = not_after.since(issued_at).0;
+    if life == 0 || life > MAX_LIFE_MS {
+        let expected = "a time after issued_at, at most 24 hours later";
+        return Err(Error::invalid(&place, expected));
+    }
+    Ok((issued_at, not_after))
+}
+
+fn chain(place: &Place<'_>, action: &Action) -> Result<Chain, Error> {
+    let (chain, word) = match action {
+        Action::Freeze | Action::GrantRevoke(_) | Action::GrantSuspend(_) => {
+            (Chain::Narrow, "narrow")
+        }
+        Action::CatalogSet { .. }
+        | Action::GrantAmend(_)
+        | Action::GrantCreate(_)
+        | Action::GrantReissue { .. }
+        | Action::GrantResume(_)
+        | Action::KeyCreate(_)
+        | Action::KeyRetire(_)
+        | Action::ManifestSet { .. }
+        | Action::Thaw => (Chain::Widen, "widen"),
+    };
+    if place.str()? == word {
+        Ok(chain)
+    } else {
+        let expected = format!("\"{word}\", the chain of this action");
+        Err(Error::invalid(place, expected))
+    }
+}
+
+fn lifts(object: &mut Object<'_>, action: &Action) -> Result<Vec<Digest>, Error> {
+    let Some(place) = object.optional("lifts") else {
+        return Ok(Vec::new());
+    };
+    let lifting = matches!(
+        action,
+        Action::GrantAmend(_) | Action::GrantReissue { .. } | Action::GrantResume(_) | Action::Thaw
+    );
+    if lifting {
+        read::each_once(&place, MAX_NAMED, read::digest)
+    } else {
+        Err(Error::invalid(&place, "nothing: this action lifts no stop"))
+    }
+}
+
+fn action(place: &Place<'_>) -> Result<Action, Error> {
+    let mut object = place.object()?;
+    let word = object.required("type")?;
+    let action = match word.str()? {
+        "catalog.set" => catalog_set(&mut object)?,
+        "freeze" => Action::Freeze,
+        "grant.amend" => Action::GrantAmend(whole_grant(&mut object)?),
+        "grant.create" => Action::GrantCreate(whole_grant(&mut object)?),
+        "grant.reissue" => reissue(&mut object)?,
+        "grant.resume" => Action::GrantResume(grant_id(&object.required("grant")?)?),
+        "grant.revoke" => Action::GrantRevoke(grant_id(&object.required("grant")?)?),
+        "grant.suspend" => Action::GrantSuspend(grant_id(&object.required("grant")?)?),
+        "key.create" => Action::KeyCreate(key_create(&object.required("key")?)?),
+        "key.import" => return Err(Error::unsupported(&word, "an action that is built")),
+        "key.retire" => Action::KeyRetire(key_id(&object.required("key")?)?),
+        "manifest.set" => Action::ManifestSet {
+            body: read::bytes(&object.required("body")?, MAX_MANIFEST)?,
+            signatures: read::signatures(&object.required("signatures")?)?,
+        },
+        "thaw" => Action::Thaw,
+        _ => return Err(Error::invalid(&word, "an action such as grant.create")),
+    };
+    object.finish()?;
+    Ok(action)
+}
+
+fn catalog_set(object: &mut Object<'_>) -> Result<Action, Error> {
+    let catalog = Box::new(Catalog::from_place(&object.required("catalog")?)?);
+    let touches = match object.optional("touches") {
+        Some(place) => read::each_once(&place, MAX_NAMED, grant_id)?,
+        None => Vec::new(),
+    };
+    Ok(Action::CatalogSet { catalog, touches })
+}
+
+fn whole_grant(object: &mut Object<'_>) -> Result<Box<Grant>, Error> {
+    Grant::from_place(&object.required("grant")?).map(Box::new)
+}
+
+fn reissue(object: &mut Object<'_>) -> Result<Action, Error> {
+    let old = grant_id(&object.required("old")?)?;
+    let place = object.required("new")?;
+    let new = grant_id(&place)?;
+    if new == old {
+        return Err(Error::invalid(&place, "another id than the old grant's"));
+    }
+    Ok(Action::GrantReissue {
+        old,
+        new,
+        agent_key: grant::agent_key(&object.required("agent_key")?)?,
+        expires_at: read::time(&object.required("expires_at")?)?,
+    })
+}
+
+fn key_create(place: &Place<'_>) -> Result<KeyCreate, Error> {
+    let mut object = place.object()?;
+    let key = KeyCreate {
+        id: key_id(&object.required("id")?)?,
+        kind: grant::kind(&object.required("kind")?)?,
+        alg: alg(&object.required("alg")?)?,
+        env: grant::env(&mut object)?,
+        agent: match object.optional("agent") {
+            Some(place) => Some(grant::agent_id(&place)?),
+            None => None,
+        },
+    };
+    object.finish()?;
+    Ok(key)
+}
+
+fn alg(place: &Place<'_>) -> Result<Alg, Error> {
+    match place.str()? {
+        "ed25519" => Ok(Alg::Ed25519),
+        "p256" => Ok(Alg::P256),
+        _ => Err(Error::unsupported(place, "\"ed25519\" or \"p256\"")),
+    }
+}
+
+fn grant_id(place: &Place<'_>) -> Result<GrantId, Error> {
+    read::parsed(place, "a grant id, gr_…", GrantId::parse)
+}
+
+fn key_id(place: &Place<'_>) -> Result<KeyId, Error> {
+    read::parsed(place, "a key id, k_…", KeyId::parse)
 }
 
 /// Checks that those who must sign a command of a chain have: the owners' threshold of distinct people to widen, exactly
@@ -25,11 +195,32 @@ impl Command {
 ///
 /// [`Error::SIGNATURE`] or [`Error::THRESHOLD`].
 pub fn verify_signers(
-    _chain: Chain,
-    _body: &[u8],
-    _signatures: &[String],
-    _manifest: &Manifest,
-    _verifier: &dyn Verifier,
+    chain: Chain,
+    body: &[u8],
+    signatures: &[String],
+    manifest: &Manifest,
+    verifier: &dyn Verifier,
 ) -> Result<Option<Digest>, Error> {
-    todo!()
+    let Manifest {
+        owners, operators, ..
+    } = manifest;
+    if chain == Chain::Narrow && signatures.len() != 1 {
+        let expected = "exactly one signature";
+        return Err(Error::new(Error::THRESHOLD, "/signatures", expected));
+    }
+    let keys = threshold::keys(NAMESPACE_COMMAND, body, signatures, verifier)?;
+    match chain {
+        Chain::Narrow => {
+            let people = owners.iter().chain(operators);
+            threshold::known(&keys, people, "an owner's or operator's key")?;
+            Ok(keys.first().map(|key| key.fingerprint()))
+        }
+        Chain::Widen => {
+            threshold::known(&keys, owners.iter(), "an owner's key")?;
+            threshold::require(&keys, owners, manifest.threshold, "the owners").map(|()| None)
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;
