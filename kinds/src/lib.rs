@@ -5,8 +5,13 @@
 //! no I/O: time and random bytes come in a [`Moment`], the signature from whoever holds the key.
 
 pub mod any;
+mod canonical;
 pub mod http;
 pub mod jwt;
+mod moment;
+mod routes;
+
+pub use moment::MAX_SECONDS;
 
 use claviger_shared::{
     catalog::Catalog,

@@ -1,54 +1,287 @@
-//! To come.
+//! HTTP message signatures (RFC 9421), profile `generic`: one request, one signature.
+//!
+//! Having an [`HttpCall`] means the request was in normal form, is exactly one route of those the grant names, and every
+//! member of its query, headers and body is listed by that route. What is signed covers method, authority, path, query,
+//! body, and every header field the caller gave; docs/spec/credential-http.md is the layout. Whether the grant allows
+//! the verb is not decided here.
 
-use crate::{Call, Moment, SigningKeyInfo, ToSign};
-use claviger_shared::{
-    call::HttpInput,
-    catalog::Catalog,
-    credential::{Credential, Replay},
-    denial::Denial,
-    effect::{Effects, Kind},
-    grant::Grant,
+pub mod base;
+mod charge;
+mod content;
+pub mod form;
+mod matching;
+
+use crate::{
+    Call, Moment, SigningKeyInfo, ToSign,
+    canonical::Canonical,
+    moment::{Span, checked_signature, nonce, replay},
+    routes::Candidate,
 };
+use base::{Component, Parameter};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use charge::Parts;
+use claviger_shared::{
+    call::{
+        HttpInput, MAX_BODY,
+        http::{Headers, Url, is_header_value, is_method},
+    },
+    catalog::{Catalog, HttpRoute},
+    credential::{Credential, Replay},
+    crypto::sha256,
+    denial::{Code, Denial},
+    effect::{Effect, Effects, Kind},
+    grant::Grant,
+    owner::command::Alg,
+    time::Millis,
+};
+use content::Content;
 
-/// One call.
+/// Longest life of an HTTP credential.
+pub const MAX_LIFETIME: Millis = Millis(300_000);
+/// The one profile.
+pub const PROFILE: &str = "generic";
+/// The label of the signature in both fields.
+pub const LABEL: &str = "sig1";
+/// The `tag` parameter: says which rules the covered components follow (RFC 9421 §2.3).
+pub const TAG: &str = "claviger";
+
+/// What makes a charge single use at its destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Binding {
+    /// Nothing is charged, or the route says it may be charged again.
+    None,
+    /// The call's own key.
+    Own(String),
+    /// The moment's random bytes.
+    Nonce,
+}
+
+/// One request, matched.
 #[derive(Debug, Clone)]
-pub struct HttpCall;
+pub struct HttpCall {
+    method: String,
+    authority: String,
+    path: String,
+    query: Option<String>,
+    headers: Headers,
+    body: Option<Body>,
+    binding: Binding,
+    effects: Effects,
+}
+
+/// What is kept of a body.
+#[derive(Debug, Clone)]
+struct Body {
+    digest: [u8; 32],
+    media: String,
+}
 
 impl Call for HttpCall {
     const KIND: Kind = Kind::Http;
     type Input = HttpInput;
 
     fn parse(
-        _input: &HttpInput,
-        _idempotency_key: Option<&str>,
-        _catalog: &Catalog,
-        _grant: &Grant,
+        input: &HttpInput,
+        idempotency_key: Option<&str>,
+        catalog: &Catalog,
+        grant: &Grant,
     ) -> Result<Self, Denial> {
-        todo!()
+        check_profile(grant)?;
+        if !is_method(&input.method) {
+            return Err(Denial::at(Code::InvalidRequest, "/method"));
+        }
+        let url = Url::parse(&input.url)?;
+        let headers = Headers::parse(&input.headers)?;
+        let bytes = input.body.as_ref().map(|body| body.as_slice());
+        if bytes.is_some_and(|bytes| bytes.len() > MAX_BODY) {
+            return Err(Denial::at(Code::InvalidRequest, content::BODY));
+        }
+        let parts = Parts {
+            url: &url,
+            headers: &headers,
+            content: &Content::new(bytes),
+        };
+        let found = matching::find(&input.method, &parts, catalog, grant)?;
+        let effect = effect(&input.method, &parts, &found)?;
+        let binding = binding(found.route, idempotency_key)?;
+        let body = bytes.map(|bytes| Body {
+            digest: sha256(&[bytes]).0,
+            media: headers.value("content-type").unwrap_or_default().to_owned(),
+        });
+        Ok(Self {
+            method: input.method.clone(),
+            authority: url.authority(),
+            path: url.path,
+            query: url.query,
+            headers,
+            body,
+            binding,
+            effects: Effects::one(effect),
+        })
     }
 
     fn effects(&self) -> &Effects {
-        todo!()
+        &self.effects
     }
 
-    fn replay(&self, _moment: &Moment) -> Replay {
-        todo!()
+    fn replay(&self, moment: &Moment) -> Replay {
+        replay(moment, self.binding != Binding::None)
     }
 
+    /// Equal only for equal requests, the body by its SHA-256 digest.
     fn canonical(&self) -> Vec<u8> {
-        todo!()
+        let parts = Canonical::of(Kind::Http.as_str())
+            .part(self.method.as_bytes())
+            .part(self.authority.as_bytes())
+            .part(self.path.as_bytes())
+            .optional(self.query.as_deref().map(str::as_bytes))
+            .optional(self.body.as_ref().map(|body| body.digest.as_slice()))
+            .count(self.headers.iter().count());
+        self.headers
+            .iter()
+            .fold(parts, |parts, (name, value)| {
+                parts.part(name.as_bytes()).part(value.as_bytes())
+            })
+            .into_bytes()
     }
 
-    fn to_sign(&self, _key: &SigningKeyInfo, _moment: &Moment) -> Result<ToSign, Denial> {
-        todo!()
+    fn to_sign(&self, key: &SigningKeyInfo, moment: &Moment) -> Result<ToSign, Denial> {
+        let parameters = self.parameters(key, moment)?;
+        base::base(&self.components(moment), &parameters)
+            .map(ToSign::Message)
+            .ok_or_else(|| Code::InvalidRequest.into())
     }
 
     fn assemble(
         &self,
-        _key: &SigningKeyInfo,
-        _moment: &Moment,
-        _signature: &[u8],
+        key: &SigningKeyInfo,
+        moment: &Moment,
+        signature: &[u8],
     ) -> Result<Credential, Denial> {
-        todo!()
+        let signature = STANDARD.encode(checked_signature(Kind::Http, signature)?);
+        let parameters = self.parameters(key, moment)?;
+        let input = base::signature_input(&self.components(moment), &parameters)
+            .ok_or_else(|| Denial::new(Code::InvalidRequest))?;
+        let mut headers = Vec::new();
+        let mut add = |name: &str, value: String| headers.push((name.to_owned(), value));
+        if let Some(body) = &self.body {
+            add("content-digest", content_digest(&body.digest));
+        }
+        if let Some(key) = self.idempotency_key(moment) {
+            add("idempotency-key", key);
+        }
+        add("signature-input", format!("{LABEL}={input}"));
+        add("signature", format!("{LABEL}=:{signature}:"));
+        Ok(Credential::Http { headers })
     }
 }
+
+impl HttpCall {
+    /// What is covered, in order.
+    fn components(&self, moment: &Moment) -> Vec<Component> {
+        let query = format!("?{}", self.query.as_deref().unwrap_or_default());
+        let mut all = vec![
+            Component::new("@method", &self.method),
+            Component::new("@authority", &self.authority),
+            Component::new("@path", &self.path),
+            Component::new("@query", &query),
+        ];
+        if let Some(body) = &self.body {
+            all.push(Component::new(
+                "content-digest",
+                &content_digest(&body.digest),
+            ));
+            all.push(Component::new("content-type", &body.media));
+        }
+        let others = self
+            .headers
+            .iter()
+            .filter(|(name, _)| *name != "content-type");
+        all.extend(others.map(|(name, value)| Component::new(name, value)));
+        if let Some(key) = self.idempotency_key(moment) {
+            all.push(Component::new("idempotency-key", &key));
+        }
+        all
+    }
+
+    fn parameters(
+        &self,
+        key: &SigningKeyInfo,
+        moment: &Moment,
+    ) -> Result<[(&'static str, Parameter); 6], Denial> {
+        let span = Span::of(&self.effects.first, key, moment)?;
+        let alg = match key.alg {
+            Alg::Ed25519 => "ed25519",
+            Alg::P256 => "ecdsa-p256-sha256",
+        };
+        Ok([
+            ("created", Parameter::Integer(span.from)),
+            ("expires", Parameter::Integer(span.to)),
+            ("nonce", Parameter::Text(nonce(moment))),
+            ("keyid", Parameter::Text(key.thumbprint.clone())),
+            ("alg", Parameter::Text(alg.to_owned())),
+            ("tag", Parameter::Text(TAG.to_owned())),
+        ])
+    }
+
+    fn idempotency_key(&self, moment: &Moment) -> Option<String> {
+        match &self.binding {
+            Binding::None => None,
+            Binding::Own(key) => Some(key.clone()),
+            Binding::Nonce => Some(nonce(moment)),
+        }
+    }
+}
+
+/// RFC 9530: the value of `content-digest` for a SHA-256 digest.
+#[must_use]
+pub fn content_digest(digest: &[u8; 32]) -> String {
+    format!("sha-256=:{}:", STANDARD.encode(digest))
+}
+
+fn check_profile(grant: &Grant) -> Result<(), Denial> {
+    let rule = grant.credentials.get(&Kind::Http);
+    match rule.and_then(|rule| rule.profile.as_deref()) {
+        None | Some(PROFILE) => Ok(()),
+        Some(_) => Err(Code::Unsupported.into()),
+    }
+}
+
+fn effect(
+    method: &str,
+    parts: &Parts<'_>,
+    found: &Candidate<'_, HttpRoute>,
+) -> Result<Effect, Denial> {
+    let path = matching::path_parameters(&found.route.path, parts.url);
+    let path = path
+        .into_iter()
+        .map(|(name, value)| (format!("path.{name}"), value));
+    let query = parts.url.members.iter();
+    let query = query.map(|(name, value)| (format!("query.{name}"), value.clone()));
+    Ok(Effect {
+        kind: Kind::Http,
+        verb: found.verb,
+        resource: found.resource.clone(),
+        route: found.number,
+        destination: parts.url.authority(),
+        method: method.to_owned(),
+        path_template: found.route.template.clone(),
+        parameters: path.chain(query).collect(),
+        mints: found.route.mints,
+        identity_only: false,
+        charges: charge::charges(found.route, parts)?,
+        max_lifetime: MAX_LIFETIME,
+    })
+}
+
+fn binding(route: &HttpRoute, key: Option<&str>) -> Result<Binding, Denial> {
+    match key {
+        _ if !matching::is_bound(route) => Ok(Binding::None),
+        None => Ok(Binding::Nonce),
+        Some(key) if !key.is_empty() && is_header_value(key) => Ok(Binding::Own(key.to_owned())),
+        Some(_) => Err(Denial::at(Code::InvalidRequest, "/idempotency_key")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

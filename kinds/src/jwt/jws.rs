@@ -1,0 +1,66 @@
+//! Compact JWS (RFC 7515): header and claims as JSON in a fixed order, base64url, and the signature behind them.
+//!
+//! The same header and claims are always the same bytes. It knows no key and checks no claim.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use claviger_shared::owner::command::Alg;
+use serde::Serialize;
+
+/// The protected header.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Header<'a> {
+    /// The algorithm's JOSE name.
+    pub alg: &'a str,
+    /// `JWT`.
+    pub typ: &'a str,
+    /// The key's RFC 7638 thumbprint.
+    pub kid: &'a str,
+}
+
+/// The claims of a client assertion.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Claims<'a> {
+    /// Who says it.
+    pub iss: &'a str,
+    /// Of whom.
+    pub sub: &'a str,
+    /// To whom.
+    pub aud: &'a str,
+    /// Since when, in seconds.
+    pub iat: u64,
+    /// Until when, in seconds.
+    pub exp: u64,
+    /// Unique.
+    pub jti: &'a str,
+}
+
+/// The JOSE name of an algorithm: `EdDSA` (RFC 8037) or `ES256` (RFC 7518).
+#[must_use]
+pub const fn alg(alg: Alg) -> &'static str {
+    match alg {
+        Alg::Ed25519 => "EdDSA",
+        Alg::P256 => "ES256",
+    }
+}
+
+/// The signing input; nothing where JSON cannot be written, which does not happen for texts and numbers.
+#[must_use]
+pub fn signing_input(header: &Header<'_>, claims: &Claims<'_>) -> Option<String> {
+    let header = serde_json::to_vec(header).ok()?;
+    let claims = serde_json::to_vec(claims).ok()?;
+    Some(encoded(&header, &claims))
+}
+
+/// RFC 7515 §5.1: a header's and a payload's bytes as signing input.
+#[must_use]
+pub fn encoded(header: &[u8], payload: &[u8]) -> String {
+    let header = URL_SAFE_NO_PAD.encode(header);
+    let payload = URL_SAFE_NO_PAD.encode(payload);
+    format!("{header}.{payload}")
+}
+
+/// The whole token.
+#[must_use]
+pub fn compact(signing_input: &str, signature: &[u8]) -> String {
+    format!("{signing_input}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
