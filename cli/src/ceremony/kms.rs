@@ -1,0 +1,135 @@
+//! KMS as owners use it in the ceremony: make the key, read its public key, put its policy.
+//!
+//! The calls go through the SDK's own credential chain. A key is taken only if it is what the design demands: an agreement
+//! key on P-256 whose material KMS made and that is in one Region.
+
+use super::manifest::Recipient;
+use crate::Error;
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_kms::{
+    Client,
+    config::http::HttpResponse,
+    error::{ProvideErrorMetadata, SdkError},
+    types::{KeyMetadata, KeySpec, KeyUsageType, OriginType},
+};
+use aws_smithy_http_client::{Builder, tls};
+use serde_json::Value;
+
+/// Where KMS is.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The Region.
+    pub region: String,
+    /// Another endpoint than the Region's, such as a simulation's.
+    pub endpoint: Option<String>,
+    /// The profile of the AWS configuration to use.
+    pub profile: Option<String>,
+}
+
+/// KMS, ready to be called.
+#[derive(Debug, Clone)]
+pub struct Kms(Client);
+
+fn fault<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Error {
+    let code = error
+        .code()
+        .map_or_else(|| "no answer".to_owned(), str::to_owned);
+    Error::Kms(match error.message() {
+        Some(message) => format!("{code}: {message}"),
+        None => code,
+    })
+}
+
+impl Kms {
+    /// Connects.
+    pub async fn connect(place: &Place) -> Self {
+        let http = Builder::new();
+        let http = http
+            .tls_provider(tls::Provider::Rustls(
+                tls::rustls_provider::CryptoMode::Ring,
+            ))
+            .build_https();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http)
+            .region(Region::new(place.region.clone()));
+        if let Some(endpoint) = &place.endpoint {
+            loader = loader.endpoint_url(endpoint);
+        }
+        if let Some(profile) = &place.profile {
+            loader = loader.profile_name(profile);
+        }
+        Self(Client::new(&loader.load().await))
+    }
+
+    /// Makes an agreement key under a policy.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Kms`].
+    pub async fn create_key(&self, policy: &Value) -> Result<Recipient, Error> {
+        let request = self
+            .0
+            .create_key()
+            .key_spec(KeySpec::EccNistP256)
+            .key_usage(KeyUsageType::KeyAgreement);
+        let created = request
+            .description("claviger")
+            .policy(policy.to_string())
+            .send()
+            .await;
+        let metadata = created.map_err(|error| fault(&error))?.key_metadata;
+        let arn = metadata.and_then(|metadata| metadata.arn);
+        self.recipient(&arn.ok_or_else(|| Error::Kms("no ARN".to_owned()))?)
+            .await
+    }
+
+    /// Reads a key and its public key, and takes it only if it is of the demanded sort.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Kms`], [`Error::Distrust`] for another sort of key.
+    pub async fn recipient(&self, arn: &str) -> Result<Recipient, Error> {
+        let described = self.0.describe_key().key_id(arn).send().await;
+        let metadata = described.map_err(|error| fault(&error))?.key_metadata;
+        check(
+            &metadata.ok_or_else(|| Error::Kms("no metadata".to_owned()))?,
+            arn,
+        )?;
+        let read = self.0.get_public_key().key_id(arn).send().await;
+        let public = read.map_err(|error| fault(&error))?.public_key;
+        let public = public.ok_or_else(|| Error::Kms("no public key".to_owned()))?;
+        Ok(Recipient {
+            arn: arn.to_owned(),
+            public_key: public.into_inner(),
+        })
+    }
+
+    /// Puts a key's policy.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Kms`].
+    pub async fn put_policy(&self, arn: &str, policy: &Value) -> Result<(), Error> {
+        let put = self
+            .0
+            .put_key_policy()
+            .key_id(arn)
+            .policy(policy.to_string());
+        put.send().await.map(drop).map_err(|error| fault(&error))
+    }
+}
+
+fn check(metadata: &KeyMetadata, arn: &str) -> Result<(), Error> {
+    let sort = metadata.arn() == Some(arn)
+        && metadata.key_usage() == Some(&KeyUsageType::KeyAgreement)
+        && metadata.key_spec() == Some(&KeySpec::EccNistP256)
+        && metadata.origin() == Some(&OriginType::AwsKms)
+        && metadata.multi_region() == Some(false);
+    if sort {
+        Ok(())
+    } else {
+        Err(Error::Distrust(
+            "KMS key is not KEY_AGREEMENT, ECC_NIST_P256, Origin AWS_KMS, in one Region".to_owned(),
+        ))
+    }
+}

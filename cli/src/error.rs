@@ -1,0 +1,90 @@
+//! Why a command did not do what was asked, and the exit code that says so.
+//!
+//! | exit | meaning |
+//! |---|---|
+//! | 1 | denied: by a grant, by the enclave, or because something does not check out |
+//! | 2 | usage: the command line or a file is wrong |
+//! | 3 | more owners must sign |
+//! | 4 | rate or budget |
+//! | 5 | unavailable: try again |
+
+use claviger_shared::{denial::Denial, owner};
+use std::path::Path;
+
+/// A failed command.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A grant says no; the problem document goes to standard output.
+    #[error("denied: {}", .0.code.as_str())]
+    Denied(Box<Denial>),
+    /// Something was presented that is not what owners signed or the enclave attests.
+    #[error("does not check out: {0}")]
+    Distrust(String),
+    /// A file or the system refused.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried, with the path.
+        what: String,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// KMS refused.
+    #[error("KMS: {0}")]
+    Kms(String),
+    /// Owners' threshold is not met yet.
+    #[error("more owners must sign: {0}")]
+    Pending(String),
+    /// The enclave refused a command; nothing was changed.
+    #[error("refused ({code}){}: {detail}", pointer.as_deref().map(|at| format!(" at `{at}`")).unwrap_or_default())]
+    Refused {
+        /// The stable code.
+        code: String,
+        /// JSON pointer into the command.
+        pointer: Option<String>,
+        /// What would be right.
+        detail: String,
+    },
+    /// The host or the enclave does not answer just now.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// The command line or a file is wrong.
+    #[error("{0}")]
+    Usage(String),
+}
+
+impl Error {
+    /// The exit code.
+    #[must_use]
+    pub fn exit(&self) -> u8 {
+        match self {
+            Self::Denied(denial) => denial.code.exit(),
+            Self::Distrust(_) | Self::Refused { .. } => 1,
+            Self::Io { .. } | Self::Usage(_) => 2,
+            Self::Pending(_) => 3,
+            Self::Kms(_) | Self::Unavailable(_) => 5,
+        }
+    }
+
+    /// A file that could not be used.
+    pub fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let what = format!("{what} `{}`", path.display());
+        move |source| Self::Io { what, source }
+    }
+}
+
+impl From<owner::Error> for Error {
+    fn from(error: owner::Error) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+impl From<claviger_client::Error> for Error {
+    fn from(error: claviger_client::Error) -> Self {
+        use claviger_client::Error as Client;
+        match error {
+            Client::AgentKey => Self::Usage(error.to_string()),
+            Client::Distrust(_) | Client::Answer(_) => Self::Distrust(error.to_string()),
+            Client::Host(_) | Client::Refused(_) => Self::Unavailable(error.to_string()),
+        }
+    }
+}
