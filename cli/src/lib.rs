@@ -10,6 +10,9 @@
 pub mod ceremony;
 pub mod error;
 pub mod operator;
+pub mod owner;
+pub mod profile;
 pub mod ssh;
+pub mod view;
 
 pub use error::Error;

@@ -1,0 +1,69 @@
+//! The KMS process: the mock KMS with its keys and its callers in files.
+
+use crate::{
+    aws::Credential,
+    files,
+    kms::{self, KmsConfig, Running},
+};
+use claviger_verify::attestation::Root;
+use serde::{Deserialize, Serialize};
+use std::{io, net::SocketAddr, path::Path};
+
+/// Who may call, as the KMS keeps it; mode 0600.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    callers: Vec<Caller>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Caller {
+    /// The profile's name in the AWS configuration.
+    profile: String,
+    principal: String,
+    access_key_id: String,
+    secret_access_key: String,
+}
+
+/// Makes callers: the KMS's own list, and an AWS shared credentials file (AWS SDKs and Tools reference guide, "Shared config
+/// and credentials files") with one profile each.
+///
+/// # Errors
+///
+/// Any failure of the file system, or no randomness.
+pub fn make_callers(list: &Path, shared: &Path, callers: &[(&str, &str)]) -> io::Result<()> {
+    let mut stored = Stored { callers: Vec::new() };
+    let mut text = String::new();
+    for (profile, principal) in callers {
+        let made = Credential::generate(principal).map_err(io::Error::other)?;
+        text.push_str(&format!(
+            "[{profile}]\naws_access_key_id = {}\naws_secret_access_key = {}\n\n",
+            made.access_key_id(),
+            made.expose()
+        ));
+        stored.callers.push(Caller {
+            profile: (*profile).to_owned(),
+            principal: (*principal).to_owned(),
+            access_key_id: made.access_key_id().to_owned(),
+            secret_access_key: made.expose().to_owned(),
+        });
+    }
+    files::write_atomically(shared, text.as_bytes())?;
+    files::write_atomically(list, &serde_json::to_vec_pretty(&stored)?)
+}
+
+/// Starts the mock KMS with the callers of a file.
+///
+/// # Errors
+///
+/// [`kms::Error`].
+pub async fn start(dir: &Path, callers: &Path, root_der: Vec<u8>, listen: SocketAddr) -> Result<Running, kms::Error> {
+    let stored: Stored = serde_json::from_slice(&std::fs::read(callers)?).map_err(io::Error::other)?;
+    let credentials = stored.callers.iter();
+    let credentials =
+        credentials.map(|caller| Credential::new(&caller.access_key_id, &caller.secret_access_key, &caller.principal));
+    let mut config = KmsConfig::new(dir.to_owned(), Root::Pinned(root_der), credentials.collect());
+    config.listen = listen;
+    kms::serve(config).await
+}
