@@ -6,6 +6,7 @@
 use super::manifest::Recipient;
 use crate::Error;
 use aws_config::{BehaviorVersion, Region};
+use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_sdk_kms::{
     Client,
     config::http::HttpResponse,
@@ -14,6 +15,7 @@ use aws_sdk_kms::{
 };
 use aws_smithy_http_client::{Builder, tls};
 use serde_json::Value;
+use std::path::PathBuf;
 
 /// Where KMS is.
 #[derive(Debug, Clone)]
@@ -24,6 +26,8 @@ pub struct Place {
     pub endpoint: Option<String>,
     /// The profile of the AWS configuration to use.
     pub profile: Option<String>,
+    /// Another shared credentials file than the user's.
+    pub credentials_file: Option<PathBuf>,
 }
 
 /// KMS, ready to be called.
@@ -57,6 +61,11 @@ impl Kms {
         }
         if let Some(profile) = &place.profile {
             loader = loader.profile_name(profile);
+        }
+        if let Some(path) = &place.credentials_file {
+            let files = EnvConfigFiles::builder();
+            let files = files.with_file(EnvConfigFileKind::Credentials, path);
+            loader = loader.profile_files(files.build());
         }
         Self(Client::new(&loader.load().await))
     }

@@ -3,6 +3,7 @@
 //! A command is written on top of what the audited log says its chain's end is. What is answered has been checked: the
 //! receipt proves the very bytes that were signed.
 
+pub mod catalog;
 pub mod grant;
 pub mod key;
 
