@@ -16,13 +16,17 @@ use crate::{
 };
 use claviger_shared::{
     bundle::Bundle,
+    id::InstanceId,
     wire::{
         FrameType, Phase,
         control::{Document, Measure, Measured, Unseal, Unsealed},
     },
 };
-use std::sync::Arc;
-use tokio::sync::Notify;
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::Notify, time::Instant};
+
+/// How long a document is shown to KMS, which takes none older than five minutes.
+const MAX_AGE: Duration = Duration::from_secs(240);
 
 /// Why a step is tried again later.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +41,7 @@ enum Stuck {
 
 /// What drives.
 #[derive(Debug)]
-pub struct Boot {
+pub(crate) struct Boot {
     /// The enclave.
     pub control: Control,
     /// The manifests and the bundle.
@@ -46,11 +50,21 @@ pub struct Boot {
     pub kms: Kms,
     /// Told when the manifests or the bundle change.
     pub changed: Arc<Notify>,
+    /// A document that no reply was opened with yet.
+    pub document: Option<Unused>,
+}
+
+/// A document for KMS, its boot and its age: an enclave makes few, and a KMS that is away must not use them up.
+#[derive(Debug)]
+pub(crate) struct Unused {
+    instance: Option<InstanceId>,
+    made: Instant,
+    document: Vec<u8>,
 }
 
 impl Boot {
     /// Runs until the runtime ends.
-    pub async fn run(self) {
+    pub(crate) async fn run(mut self) {
         let mut view = self.control.watch();
         let mut backoff = Backoff::default();
         loop {
@@ -84,7 +98,7 @@ impl Boot {
         }
     }
 
-    async fn step(&self, phase: Phase) -> Result<(), Stuck> {
+    async fn step(&mut self, phase: Phase) -> Result<(), Stuck> {
         match phase {
             Phase::Booted => self.measure().await,
             Phase::Measured => self.unseal().await,
@@ -111,7 +125,7 @@ impl Boot {
         Ok(())
     }
 
-    async fn unseal(&self) -> Result<(), Stuck> {
+    async fn unseal(&mut self) -> Result<(), Stuck> {
         let (Some(chain), Some(bytes)) = (self.deployment.chain(), self.deployment.bundle()) else {
             return Ok(());
         };
@@ -132,9 +146,26 @@ impl Boot {
         Err(refused)
     }
 
-    /// Tries one recipient, with a document of its own: a document's key opens one reply.
-    async fn unseal_by(&self, arn: &str, ephemeral: &[u8], bundle: &[u8]) -> Result<(), Stuck> {
+    async fn document(&mut self) -> Result<Vec<u8>, Stuck> {
+        let instance = self.control.view().instance;
+        if let Some(unused) = &self.document
+            && unused.instance == instance
+            && unused.made.elapsed() < MAX_AGE
+        {
+            return Ok(unused.document.clone());
+        }
         let Document { document } = self.control.ask(FrameType::AttestKms, &()).await?;
+        self.document = Some(Unused {
+            instance,
+            made: Instant::now(),
+            document: document.clone(),
+        });
+        Ok(document)
+    }
+
+    /// Tries one recipient.
+    async fn unseal_by(&mut self, arn: &str, ephemeral: &[u8], bundle: &[u8]) -> Result<(), Stuck> {
+        let document = self.document().await?;
         let ciphertext = match self.kms.derive(arn, ephemeral, document).await {
             Ok(ciphertext) => ciphertext,
             Err(error) => {
@@ -147,6 +178,8 @@ impl Boot {
                 return Err(Stuck::NoRecipient);
             }
         };
+        // Its key opens one reply, whatever comes of it.
+        self.document = None;
         let unseal = Unseal {
             recipient: arn.to_owned(),
             ciphertext,

@@ -13,9 +13,12 @@ mod boot;
 pub mod config;
 pub mod deployment;
 pub mod error;
+mod http;
+pub mod index;
 pub mod kms;
 pub mod link;
 pub mod relay;
+pub mod run;
 pub mod storage;
 pub mod store;
 mod sync;
@@ -23,3 +26,4 @@ pub mod tasks;
 
 pub use config::Config;
 pub use error::Error;
+pub use run::run;

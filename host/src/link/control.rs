@@ -4,7 +4,7 @@
 //! under way is answered [`AskError::Unavailable`]; nothing is sent again by itself.
 
 use super::{Backoff, decode, dial_async, encode, frames, put};
-use crate::config::EnclaveAddress;
+use crate::{config::EnclaveAddress, tasks::Tasks};
 use claviger_shared::{
     id::InstanceId,
     wire::{FrameType, Phase, Refused, Role, WINDOW_CONTROL, Welcome, control::PhaseEvent},
@@ -77,13 +77,13 @@ impl std::fmt::Debug for Ask {
 }
 
 impl Control {
-    /// Starts the task; it ends with the last handle or the runtime.
+    /// Starts the task.
     #[must_use]
-    pub fn start(address: EnclaveAddress) -> Self {
+    pub fn start(address: EnclaveAddress, tasks: &Tasks) -> Self {
         let (asks, queue) = mpsc::channel(QUEUE);
         let (view, _) = watch::channel(View::default());
         let keeper = view.clone();
-        tokio::spawn(keep(address, queue, keeper));
+        tasks.spawn(keep(address, queue, keeper));
         Self { asks, view }
     }
 
