@@ -9,5 +9,21 @@
     reason = "outside the trusted part: sizes here are bounded by the parsers, and a fault costs liveness alone"
 )]
 
+mod boot;
+pub mod config;
+pub mod deployment;
+pub mod error;
+mod http;
+pub mod index;
+pub mod kms;
+pub mod link;
+pub mod relay;
+pub mod run;
+pub mod storage;
 pub mod store;
 mod sync;
+pub mod tasks;
+
+pub use config::Config;
+pub use error::Error;
+pub use run::run;

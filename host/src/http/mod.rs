@@ -1,0 +1,149 @@
+//! The two HTTP faces: who may connect, how long a request may take, how much it may send.
+//!
+//! HTTP/1.1 over plain TCP; TLS is put in front. Nothing that is answered here is trusted because it came from here.
+
+pub(crate) mod agent;
+mod metrics;
+pub(crate) mod operator;
+mod problem;
+mod public;
+mod token;
+
+pub(crate) use token::Token;
+
+use crate::{
+    deployment::Deployment, index::Index, link::control::Control, relay::Relay, store::Store,
+    tasks::Tasks,
+};
+use axum::{Router, body::Body, extract::Request};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use problem::Problem;
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore},
+};
+use tower::ServiceExt;
+
+/// Agents' connections at once.
+pub(crate) const MAX_AGENT_CONNECTIONS: usize = 4096;
+/// Operators' connections at once.
+pub(crate) const MAX_OPERATOR_CONNECTIONS: usize = 128;
+/// How long a request's head may take, waiting for its first byte included.
+const HEAD: Duration = Duration::from_secs(30);
+/// How long a request's body may take.
+const BODY: Duration = Duration::from_secs(30);
+/// Largest head.
+const MAX_HEAD: usize = 32 * 1024;
+/// Attestations under way at once: they must not crowd out commands.
+const ATTESTATIONS: usize = 2;
+
+/// What the faces stand on.
+pub(crate) struct App {
+    pub(crate) control: Control,
+    pub(crate) relay: Arc<Relay>,
+    pub(crate) deployment: Arc<Deployment>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) index: Arc<Index>,
+    /// Told when the manifests or the bundle change.
+    pub(crate) changed: Arc<Notify>,
+    pub(crate) tasks: Tasks,
+    pub(crate) token: Option<Token>,
+    pub(crate) requests: AtomicU64,
+    pub(crate) attestations: Semaphore,
+    /// Held while a genesis is under way.
+    pub(crate) genesis: Mutex<()>,
+}
+
+impl App {
+    pub(crate) const fn attestations() -> Semaphore {
+        Semaphore::const_new(ATTESTATIONS)
+    }
+}
+
+/// The connection that a request came on.
+#[derive(Clone)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    /// Its name among askers of the relay.
+    pub(crate) asker: u64,
+    /// Held as long as the connection, also after an upgrade.
+    _slot: Arc<OwnedSemaphorePermit>,
+}
+
+/// Accepts until the stop.
+pub(crate) async fn serve(listener: TcpListener, router: Router, app: Arc<App>, max: usize) {
+    let slots = Arc::new(Semaphore::new(max));
+    loop {
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((socket, address)) => {
+                let peer = Peer {
+                    address,
+                    asker: app.relay.asker(),
+                    _slot: Arc::new(slot),
+                };
+                app.tasks.spawn(connection(socket, peer, router.clone()));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "accept");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+async fn connection(socket: TcpStream, peer: Peer, router: Router) {
+    // Without it answers only come later.
+    let _ = socket.set_nodelay(true);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(peer.clone());
+        router.clone().oneshot(request.map(Body::new))
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(socket), service)
+        .with_upgrades()
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "connection");
+    }
+}
+
+/// A request's whole body, within a limit and in time.
+async fn body(request: Request, max: usize) -> Result<Bytes, Problem> {
+    use axum::http::StatusCode;
+    let limited = Limited::new(request.into_body(), max).collect();
+    match tokio::time::timeout(BODY, limited).await {
+        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Err(_)) => Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            "send less",
+        )),
+        Err(_) => Err(Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "late",
+            "send faster",
+        )),
+    }
+}
+
+/// Runs what blocks beside the runtime.
+async fn blocking<R: Send + 'static>(
+    act: impl FnOnce() -> R + Send + 'static,
+) -> Result<R, Problem> {
+    let done = tokio::task::spawn_blocking(act).await;
+    done.map_err(|_| Problem::unavailable())
+}

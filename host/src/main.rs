@@ -1,0 +1,45 @@
+//! `claviger-host`: the courier as a process.
+
+use anyhow::Context;
+use clap::Parser;
+use std::path::PathBuf;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The courier of Claviger.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// Configuration in JSON.
+    #[arg(long)]
+    config: PathBuf,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    tracing_subscriber::fmt()
+        .json()
+        .with_writer(std::io::stderr)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::builder()
+                .with_default_directive(tracing_subscriber::filter::LevelFilter::INFO.into())
+                .from_env_lossy(),
+        )
+        .init();
+    let path = &arguments.config;
+    let bytes = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
+    let config = claviger_host::Config::parse(&bytes)?;
+    let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
+    runtime.block_on(async {
+        let (mut term, mut int) = (
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+        );
+        let stop = async move {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = int.recv() => {}
+            }
+        };
+        Ok(claviger_host::run(config, stop).await?)
+    })
+}

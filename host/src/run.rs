@@ -1,0 +1,106 @@
+//! Everything started, and everything ended: the enclave keeps serving when the courier goes.
+
+use crate::{
+    Config, Error,
+    boot::Boot,
+    deployment::Deployment,
+    http::{self, App, Token},
+    index::Index,
+    kms::Kms,
+    link::control::Control,
+    relay::Relay,
+    storage::Storage,
+    store::{Store, local},
+    tasks::tasks,
+};
+use std::{
+    future::Future,
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicU64},
+};
+use tokio::{
+    net::TcpListener,
+    sync::{Mutex, Notify},
+};
+
+/// Runs a courier until `stop`; returns after a clean stop, with the store's lock free.
+///
+/// # Errors
+///
+/// An [`Error`] when it cannot start. What breaks later is tried again.
+pub async fn run(config: Config, stop: impl Future<Output = ()> + Send) -> Result<(), Error> {
+    config.check()?;
+    let token = config.operator_token_file.as_deref().map(Token::read);
+    let token = token.transpose()?;
+    let deployment = Arc::new(Deployment::open(&config.dir)?);
+    let log = config.dir.join("log");
+    let store: Arc<dyn Store> = Arc::new(local::Local::open(&log, local::Options::default())?);
+    let agents = listen(config.agents).await?;
+    let operators = listen(config.operators).await?;
+    let storage = Storage::start(config.enclave.clone(), Arc::clone(&store));
+    let storage = storage.map_err(Error::Thread)?;
+    let (tasks, stopper) = tasks();
+    let control = Control::start(config.enclave.clone(), &tasks);
+    let app = Arc::new(App {
+        relay: Relay::start(&config.enclave, config.call_connections, &control, &tasks),
+        index: Arc::new(Index::new(Arc::clone(&store), Arc::clone(&deployment))),
+        control,
+        deployment,
+        store,
+        changed: Arc::new(Notify::new()),
+        tasks: tasks.clone(),
+        token,
+        requests: AtomicU64::new(0),
+        attestations: App::attestations(),
+        genesis: Mutex::new(()),
+    });
+    start(&app, Kms::new(&config.kms).await, agents, operators);
+    stop.await;
+    tracing::info!("stopping");
+    drop(app);
+    stopper.stop(tasks).await;
+    blocking_stop(storage).await;
+    Ok(())
+}
+
+fn start(app: &Arc<App>, kms: Kms, agents: TcpListener, operators: TcpListener) {
+    let boot = Boot {
+        control: app.control.clone(),
+        deployment: Arc::clone(&app.deployment),
+        kms,
+        changed: Arc::clone(&app.changed),
+        document: None,
+    };
+    app.tasks.spawn(boot.run());
+    let faces = [
+        (
+            agents,
+            http::agent::router(Arc::clone(app)),
+            http::MAX_AGENT_CONNECTIONS,
+        ),
+        (
+            operators,
+            http::operator::router(Arc::clone(app)),
+            http::MAX_OPERATOR_CONNECTIONS,
+        ),
+    ];
+    for (listener, router, max) in faces {
+        let app = Arc::clone(app);
+        let tasks = app.tasks.clone();
+        tasks.spawn(http::serve(listener, router, app, max));
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|source| Error::Listen { address, source })
+}
+
+async fn blocking_stop(storage: Storage) {
+    if tokio::task::spawn_blocking(|| storage.stop())
+        .await
+        .is_err()
+    {
+        tracing::error!("storage did not stop");
+    }
+}
