@@ -10,3 +10,5 @@ mod files;
 mod hex;
 pub mod kms;
 pub mod nsm;
+pub mod process;
+pub mod up;

@@ -84,7 +84,10 @@ impl Entropy for System {
 /// A platform over a mock NSM.
 #[must_use]
 pub fn platform(nsm: MockNsm) -> Platform {
-    #[expect(clippy::disallowed_methods, reason = "the one clock of the simulated platform")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one clock of the simulated platform"
+    )]
     let start = Instant::now();
     Platform {
         nsm: Arc::new(nsm),

@@ -33,7 +33,9 @@ struct Caller {
 ///
 /// Any failure of the file system, or no randomness.
 pub fn make_callers(list: &Path, shared: &Path, callers: &[(&str, &str)]) -> io::Result<()> {
-    let mut stored = Stored { callers: Vec::new() };
+    let mut stored = Stored {
+        callers: Vec::new(),
+    };
     let mut text = String::new();
     for (profile, principal) in callers {
         let made = Credential::generate(principal).map_err(io::Error::other)?;
@@ -58,12 +60,27 @@ pub fn make_callers(list: &Path, shared: &Path, callers: &[(&str, &str)]) -> io:
 /// # Errors
 ///
 /// [`kms::Error`].
-pub async fn start(dir: &Path, callers: &Path, root_der: Vec<u8>, listen: SocketAddr) -> Result<Running, kms::Error> {
-    let stored: Stored = serde_json::from_slice(&std::fs::read(callers)?).map_err(io::Error::other)?;
+pub async fn start(
+    dir: &Path,
+    callers: &Path,
+    root_der: Vec<u8>,
+    listen: SocketAddr,
+) -> Result<Running, kms::Error> {
+    let stored: Stored =
+        serde_json::from_slice(&std::fs::read(callers)?).map_err(io::Error::other)?;
     let credentials = stored.callers.iter();
-    let credentials =
-        credentials.map(|caller| Credential::new(&caller.access_key_id, &caller.secret_access_key, &caller.principal));
-    let mut config = KmsConfig::new(dir.to_owned(), Root::Pinned(root_der), credentials.collect());
+    let credentials = credentials.map(|caller| {
+        Credential::new(
+            &caller.access_key_id,
+            &caller.secret_access_key,
+            &caller.principal,
+        )
+    });
+    let mut config = KmsConfig::new(
+        dir.to_owned(),
+        Root::Pinned(root_der),
+        credentials.collect(),
+    );
     config.listen = listen;
     kms::serve(config).await
 }

@@ -80,7 +80,10 @@ impl Setup<'_> {
         if !self.is_born()? {
             self.ceremony(&operator, &keys).await?;
         }
-        self.wait_for(&operator, |status| status.get("phase").and_then(Value::as_str) == Some("serving")).await;
+        self.wait_for(&operator, |status| {
+            status.get("phase").and_then(Value::as_str) == Some("serving")
+        })
+        .await;
         self.first_grant().await
     }
 
@@ -97,7 +100,10 @@ impl Setup<'_> {
     fn keys(&self) -> Result<Keys, Error> {
         let owner = make_key(&self.layout.owner_key(), "owner")?;
         let operator = make_key(&self.layout.operator_key(), "operator")?;
-        let person = |name: &str, key: &Signer| Person { name: name.to_owned(), keys: vec![ssh::line(key.public())] };
+        let person = |name: &str, key: &Signer| Person {
+            name: name.to_owned(),
+            keys: vec![ssh::line(key.public())],
+        };
         let people = People {
             owners: vec![person("owner", &owner)],
             threshold: 1,
@@ -123,8 +129,13 @@ impl Setup<'_> {
         let to = std::slice::from_ref(&recipient);
         let g0 = manifest::g0(ORIGIN, &root, &keys.people, to)?;
         let first = manifest::sign(g0.clone(), &[&keys.owner])?;
-        operator.put_manifests(&Chain::to_file(std::slice::from_ref(&first))).await?;
-        self.wait_for(operator, |status| status.get("phase").and_then(Value::as_str) == Some("measured")).await;
+        operator
+            .put_manifests(&Chain::to_file(std::slice::from_ref(&first)))
+            .await?;
+        self.wait_for(operator, |status| {
+            status.get("phase").and_then(Value::as_str) == Some("measured")
+        })
+        .await;
         let second = self.birth(operator, keys, to, &g0).await?;
         let anchor = extended_once(label::PCR_ANCHOR, &second.body);
         let pins = Pins {
@@ -132,13 +143,22 @@ impl Setup<'_> {
             deployment: extended_once(label::PCR_DEPLOYMENT, &g0),
             anchor,
         };
-        kms.put_policy(&recipient.arn, &policy::render(&parties, &pins)).await?;
-        operator.put_manifests(&Chain::to_file(&[first, second])).await?;
+        kms.put_policy(&recipient.arn, &policy::render(&parties, &pins))
+            .await?;
+        operator
+            .put_manifests(&Chain::to_file(&[first, second]))
+            .await?;
         Ok(())
     }
 
     /// Genesis, checked; g1, signed.
-    async fn birth(&self, operator: &Operator, keys: &Keys, to: &[Recipient], g0: &[u8]) -> Result<Signed, Error> {
+    async fn birth(
+        &self,
+        operator: &Operator,
+        keys: &Keys,
+        to: &[Recipient],
+        g0: &[u8],
+    ) -> Result<Signed, Error> {
         let mut random = [0; 32];
         aws_lc_rs::rand::fill(&mut random).map_err(|_| io::Error::other("no randomness"))?;
         let nonce = birth::nonce(&random);
@@ -152,12 +172,26 @@ impl Setup<'_> {
             releases: vec![release],
             durability: if self.volatile { "volatile" } else { "durable" },
         };
-        Ok(manifest::sign(manifest::g1(g0, &keys.people, to, &facts)?, &[&keys.owner])?)
+        Ok(manifest::sign(
+            manifest::g1(g0, &keys.people, to, &facts)?,
+            &[&keys.owner],
+        )?)
     }
 
     fn release(&self) -> Release {
-        let Measurements { pcr0, pcr1, pcr2, role_arn: _, instance_id: _ } = self.measurements;
-        Release { version: claviger_enclave::version(), pcr0: Pcr(*pcr0), pcr1: Pcr(*pcr1), pcr2: Pcr(*pcr2) }
+        let Measurements {
+            pcr0,
+            pcr1,
+            pcr2,
+            role_arn: _,
+            instance_id: _,
+        } = self.measurements;
+        Release {
+            version: claviger_enclave::version(),
+            pcr0: Pcr(*pcr0),
+            pcr1: Pcr(*pcr1),
+            pcr2: Pcr(*pcr2),
+        }
     }
 
     async fn kms(&self) -> Kms {
@@ -178,7 +212,10 @@ impl Setup<'_> {
         if let Ok(text) = fs::read(&path)
             && let Some(id) = grant_id(&text)
             && agent_key.try_exists()?
-            && desk.list_grants().iter().any(|grant| grant.get("grant").and_then(Value::as_str) == Some(&id))
+            && desk
+                .list_grants()
+                .iter()
+                .any(|grant| grant.get("grant").and_then(Value::as_str) == Some(&id))
         {
             return Ok(id);
         }
@@ -190,18 +227,35 @@ impl Setup<'_> {
             Ok(()) | Err(_) => {}
         }
         let created = desk.create_grant(text.as_bytes(), Some(&agent_key)).await?;
-        let id = created.get("grant").and_then(Value::as_str).unwrap_or_default().to_owned();
-        files::write_atomically(&path, text.replacen('{', &format!("{{\n  \"id\": \"{id}\","), 1).as_bytes())?;
+        let id = created
+            .get("grant")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
+        files::write_atomically(
+            &path,
+            text.replacen('{', &format!("{{\n  \"id\": \"{id}\","), 1)
+                .as_bytes(),
+        )?;
         Ok(id)
     }
 
     async fn first_keys(&self, desk: &mut Desk) -> Result<(), Error> {
         let env = self.env();
-        for (name, kind, alg) in [("k_http_first", Kind::Http, Alg::Ed25519), ("k_jwt_first", Kind::Jwt, Alg::P256)] {
+        for (name, kind, alg) in [
+            ("k_http_first", Kind::Http, Alg::Ed25519),
+            ("k_jwt_first", Kind::Jwt, Alg::P256),
+        ] {
             let name = KeyId::parse(name).map_err(|_| CliError::Usage("bad name".to_owned()))?;
             let agent = AgentId::parse("first-agent").ok();
             if desk.show_key(&name).is_err() {
-                let key = NewKey { name: Some(name), kind, alg, env, agent };
+                let key = NewKey {
+                    name: Some(name),
+                    kind,
+                    alg,
+                    env,
+                    agent,
+                };
                 desk.create_key(&key).await?;
             }
         }
@@ -221,7 +275,11 @@ impl Setup<'_> {
     }
 
     fn env(&self) -> Env {
-        if self.volatile { Env::Sandbox } else { Env::Live }
+        if self.volatile {
+            Env::Sandbox
+        } else {
+            Env::Live
+        }
     }
 
     fn env_word(&self) -> &'static str {
@@ -232,7 +290,9 @@ impl Setup<'_> {
         let now = claviger_shared::time::UnixMs(wall_clock_ms());
         let end = now.plus(claviger_shared::time::Millis(GRANT_LIFE_MS));
         let text = GRANT.replace("\"live\"", &format!("\"{}\"", self.env_word()));
-        Ok(text.replace("NOT_BEFORE", &now.to_string()).replace("EXPIRES_AT", &end.to_string()))
+        Ok(text
+            .replace("NOT_BEFORE", &now.to_string())
+            .replace("EXPIRES_AT", &end.to_string()))
     }
 
     fn profile(&self) -> Profile {
@@ -269,7 +329,10 @@ fn parties() -> Parties {
 fn make_key(path: &std::path::Path, comment: &str) -> Result<Signer, Error> {
     if !path.try_exists()? {
         let (private, public) = ssh::generate(comment)?;
-        files::write_atomically(&path.with_extension("pub"), format!("{public}\n").as_bytes())?;
+        files::write_atomically(
+            &path.with_extension("pub"),
+            format!("{public}\n").as_bytes(),
+        )?;
         files::write_atomically(path, private.as_bytes())?;
     }
     Ok(Signer::read(path)?)

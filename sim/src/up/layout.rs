@@ -44,16 +44,32 @@ fn loopback(port: u16) -> SocketAddr {
 
 impl Ports {
     fn following(port: u16) -> Self {
-        Self { api: port, operator: port.saturating_add(1), kms: port.saturating_add(2) }
+        Self {
+            api: port,
+            operator: port.saturating_add(1),
+            kms: port.saturating_add(2),
+        }
     }
 
     /// Free ones, chosen by the system.
     fn free() -> io::Result<Self> {
         // Held until all three are known, so that they differ.
-        let held = (0..3).map(|_| TcpListener::bind(loopback(0))).collect::<io::Result<Vec<_>>>()?;
-        let mut ports = held.iter().map(|listener| listener.local_addr().map(|address| address.port()));
-        let mut next = || ports.next().unwrap_or_else(|| Err(io::ErrorKind::AddrNotAvailable.into()));
-        Ok(Self { api: next()?, operator: next()?, kms: next()? })
+        let held = (0..3)
+            .map(|_| TcpListener::bind(loopback(0)))
+            .collect::<io::Result<Vec<_>>>()?;
+        let mut ports = held
+            .iter()
+            .map(|listener| listener.local_addr().map(|address| address.port()));
+        let mut next = || {
+            ports
+                .next()
+                .unwrap_or_else(|| Err(io::ErrorKind::AddrNotAvailable.into()))
+        };
+        Ok(Self {
+            api: next()?,
+            operator: next()?,
+            kms: next()?,
+        })
     }
 
     /// Where agents connect.
@@ -129,7 +145,11 @@ impl Layout {
     /// What the enclave process is given.
     #[must_use]
     pub fn enclave(&self) -> process::enclave::Files {
-        process::enclave::Files { pki: self.pki(), measurements: self.measurements(), socket: self.0.join("enclave.sock") }
+        process::enclave::Files {
+            pki: self.pki(),
+            measurements: self.measurements(),
+            socket: self.0.join("enclave.sock"),
+        }
     }
 
     fn measurements(&self) -> PathBuf {
@@ -207,8 +227,15 @@ impl Layout {
             aws_lc_rs::rand::fill(pcr).map_err(|_| io::Error::other("no randomness"))?;
         }
         let [pcr0, pcr1, pcr2] = pcrs;
-        let (role_arn, instance_id) = (HOST_PRINCIPAL.to_owned(), "i-0simulation0000000".to_owned());
-        let made = Measurements { pcr0, pcr1, pcr2, role_arn, instance_id };
+        let (role_arn, instance_id) =
+            (HOST_PRINCIPAL.to_owned(), "i-0simulation0000000".to_owned());
+        let made = Measurements {
+            pcr0,
+            pcr1,
+            pcr2,
+            role_arn,
+            instance_id,
+        };
         files::write_atomically(&path, &serde_json::to_vec_pretty(&made)?)?;
         Ok(made)
     }
@@ -220,7 +247,9 @@ impl Layout {
     /// Any failure of the file system, or no free port.
     pub fn ports_or_choose(&self, wanted: Option<u16>) -> io::Result<Ports> {
         let path = self.0.join("ports.json");
-        let kept = fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        let kept = fs::read(&path)
+            .ok()
+            .and_then(|text| serde_json::from_slice(&text).ok());
         let ports = match (wanted, kept) {
             (Some(port), _) => Ports::following(port),
             (None, Some(kept)) => kept,

@@ -35,7 +35,7 @@ pub enum Error {
     #[error("set-up: {0}")]
     Setup(#[from] claviger_cli::Error),
     /// A child died too often.
-    #[error("{0} died too often: see its log in `{}`", .1.display())]
+    #[error("{0} died too often: see its log in `{path}`", path = .1.display())]
     Dies(&'static str, PathBuf),
     /// A file failed.
     #[error("input or output: {0}")]
@@ -80,9 +80,17 @@ async fn serve(
     measurements: &Measurements,
     volatile: bool,
 ) -> Result<(), Error> {
-    let setup = Setup { layout, ports, root_der: pki.root_der(), measurements, volatile };
+    let setup = Setup {
+        layout,
+        ports,
+        root_der: pki.root_der(),
+        measurements,
+        volatile,
+    };
     let ready = tokio::time::timeout(PATIENCE, setup.run());
-    let grant = ready.await.map_err(|_| Error::Late("the deployment".to_owned()))??;
+    let grant = ready
+        .await
+        .map_err(|_| Error::Late("the deployment".to_owned()))??;
     loop {
         layout.write_ready(&ready_file(layout, ports, supervisor, &grant))?;
         supervisor.changed().await;
@@ -111,12 +119,30 @@ fn children(layout: &Layout, ports: Ports) -> io::Result<Vec<Child>> {
     let kms = ports.kms_address().to_string();
     let config = layout.host_config();
     Ok(vec![
-        Child::new(Child::KMS, [&"kms".as_ref(), &"--dir".as_ref(), &dir, &"--listen".as_ref(), &kms.as_ref()]),
-        Child::new(Child::ENCLAVE, [&"enclave".as_ref(), &"--dir".as_ref(), &dir]),
-        Child::new(Child::HOST, [&"host".as_ref(), &"--config".as_ref(), &config.as_os_str()])
-            // Paths and names alone; the secret is in the file.
-            .with("AWS_SHARED_CREDENTIALS_FILE", layout.shared_credentials().as_os_str())
-            .with("AWS_PROFILE", "host".as_ref())
-            .with("AWS_EC2_METADATA_DISABLED", "true".as_ref()),
+        Child::new(
+            Child::KMS,
+            [
+                &"kms".as_ref(),
+                &"--dir".as_ref(),
+                &dir,
+                &"--listen".as_ref(),
+                &kms.as_ref(),
+            ],
+        ),
+        Child::new(
+            Child::ENCLAVE,
+            [&"enclave".as_ref(), &"--dir".as_ref(), &dir],
+        ),
+        Child::new(
+            Child::HOST,
+            [&"host".as_ref(), &"--config".as_ref(), &config.as_os_str()],
+        )
+        // Paths and names alone; the secret is in the file.
+        .with(
+            "AWS_SHARED_CREDENTIALS_FILE",
+            layout.shared_credentials().as_os_str(),
+        )
+        .with("AWS_PROFILE", "host".as_ref())
+        .with("AWS_EC2_METADATA_DISABLED", "true".as_ref()),
     ])
 }

@@ -1,7 +1,7 @@
 //! Keeping children alive: started, watched, started again, and stopped in order.
 //!
-//! A child that dies more than [`MOST`] times in [`SPAN`] is given up on. Children die with their supervisor: they are told
-//! so by the kernel, so that a killed `up` leaves nothing behind that holds a lock.
+//! A child that dies more than [`MOST`] times in [`SPAN`] is given up on. Children end when their standard input does, so
+//! that a killed `up` leaves nothing behind that holds a lock.
 
 use super::layout::Layout;
 use std::{
@@ -52,8 +52,16 @@ impl Child {
     /// A child.
     #[must_use]
     pub fn new<const N: usize>(name: &'static str, arguments: [&&OsStr; N]) -> Self {
-        let arguments = arguments.into_iter().map(|argument| (*argument).to_owned()).collect();
-        Self { name, arguments, environment: Vec::new() }
+        let mut arguments: Vec<_> = arguments
+            .into_iter()
+            .map(|argument| (*argument).to_owned())
+            .collect();
+        arguments.push("--with-parent".into());
+        Self {
+            name,
+            arguments,
+            environment: Vec::new(),
+        }
     }
 
     /// The same, with a variable in its environment.
@@ -64,11 +72,20 @@ impl Child {
     }
 
     fn command(&self, logs: &PathBuf) -> io::Result<Command> {
-        let log = OpenOptions::new().create(true).append(true).open(logs.join(format!("{}.log", self.name)))?;
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(logs.join(format!("{}.log", self.name)))?;
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(&self.arguments).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
+        command
+            .args(&self.arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log);
         // Children of `up` carry nothing of the caller's environment but what is named here.
-        command.env_clear().envs(self.environment.iter().map(|(name, value)| (*name, value)));
+        command
+            .env_clear()
+            .envs(self.environment.iter().map(|(name, value)| (*name, value)));
         command.kill_on_drop(true);
         Ok(command)
     }
@@ -92,7 +109,10 @@ impl Supervisor {
     /// Any failure to open a child's log.
     pub fn start(children: Vec<Child>, layout: &Layout) -> io::Result<Arc<Self>> {
         let supervisor = Arc::new(Self {
-            pids: children.iter().map(|child| (child.name, AtomicU32::new(0))).collect(),
+            pids: children
+                .iter()
+                .map(|child| (child.name, AtomicU32::new(0)))
+                .collect(),
             changed: Notify::new(),
             gave_up: watch::Sender::new(None),
             stop: watch::Sender::new(false),
@@ -102,7 +122,11 @@ impl Supervisor {
             let command = child.command(&layout.logs())?;
             let keeper = Arc::clone(&supervisor);
             let task = tokio::spawn(async move { keeper.keep(child.name, command).await });
-            supervisor.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+            supervisor
+                .tasks
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(task);
         }
         Ok(supervisor)
     }
@@ -122,7 +146,11 @@ impl Supervisor {
     /// Resolves when a child was given up on: which.
     pub async fn ended(&self) -> &'static str {
         let mut gave_up = self.gave_up.subscribe();
-        let ended = gave_up.wait_for(Option::is_some).await.ok().and_then(|name| *name);
+        let ended = gave_up
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|name| *name);
         ended.unwrap_or("a child")
     }
 
@@ -159,7 +187,10 @@ impl Supervisor {
             #[expect(clippy::disallowed_methods, reason = "the supervisor's own clock")]
             let now = Instant::now();
             deaths.push_back(now);
-            while deaths.front().is_some_and(|at| now.duration_since(*at) > SPAN) {
+            while deaths
+                .front()
+                .is_some_and(|at| now.duration_since(*at) > SPAN)
+            {
                 deaths.pop_front();
             }
             if deaths.len() > MOST {
