@@ -6,6 +6,8 @@
 
 pub mod any;
 mod canonical;
+#[cfg(test)]
+mod fixture;
 pub mod http;
 pub mod jwt;
 mod moment;

@@ -284,4 +284,8 @@ fn binding(route: &HttpRoute, key: Option<&str>) -> Result<Binding, Denial> {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;

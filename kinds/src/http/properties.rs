@@ -1,0 +1,262 @@
+//! Properties of every request, not of chosen ones.
+
+use super::*;
+use crate::fixture::{charge, get, key, moment, post, whole};
+use claviger_shared::{
+    amount::Amount,
+    codec::json::{self, Value},
+    time::UnixMs,
+};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+fn parse(input: &HttpInput) -> Result<HttpCall, Denial> {
+    let (catalog, grant) = whole();
+    HttpCall::parse(input, Some("key"), &catalog, &grant)
+}
+
+fn message(call: &HttpCall, moment: &Moment) -> Vec<u8> {
+    let ToSign::Message(bytes) = call.to_sign(&key(Kind::Http, Alg::P256), moment).unwrap();
+    bytes
+}
+
+/// Texts that are often, but not always, in normal form.
+fn word() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[a-z0-9_]{1,6}",
+        "[ -~]{0,6}",
+        "(expand|limit|x-tenant|amount|currency|customer)"
+    ]
+}
+
+fn input() -> impl Strategy<Value = HttpInput> {
+    let host = prop_oneof![Just("api.example.com".to_owned()), "[a-z.:0-9]{0,12}"];
+    let path = prop_oneof![
+        word().prop_map(|id| format!("/v1/orders/{id}")),
+        word().prop_map(|id| format!("/v1/files/{id}")),
+        Just("/v1/payment_intents".to_owned()),
+        Just("/v1/charges".to_owned()),
+        "[/a-z%0-9.]{0,12}",
+    ];
+    let query = prop::collection::vec((word(), word()), 0..3);
+    let method = prop_oneof!["(GET|HEAD|POST|PUT|DELETE)", "[A-Za-z]{0,5}"];
+    let media = prop_oneof![
+        Just("application/json".to_owned()),
+        Just("application/x-www-form-urlencoded".to_owned()),
+        word()
+    ];
+    let body = prop_oneof![
+        prop::collection::vec((word(), word()), 0..4).prop_map(|members| form_of(&members)),
+        (word(), any::<u64>()).prop_map(|(name, n)| {
+            format!("{{\"amount\":{n},\"currency\":\"usd\",\"{name}\":1}}").into_bytes()
+        }),
+        prop::collection::vec(any::<u8>(), 0..40),
+    ];
+    let headers = prop::collection::vec((word(), word()), 0..3);
+    (
+        host,
+        path,
+        query,
+        method,
+        headers,
+        prop::option::of((media, body)),
+    )
+        .prop_map(|(host, path, query, method, mut headers, content)| {
+            let query: Vec<_> = query.iter().map(|(n, v)| format!("{n}={v}")).collect();
+            let mark = if query.is_empty() { "" } else { "?" };
+            let url = format!("https://{host}{path}{mark}{}", query.join("&"));
+            let body = content.map(|(media, body)| {
+                headers.push(("content-type".to_owned(), media));
+                body.into()
+            });
+            HttpInput {
+                method,
+                url,
+                headers,
+                body,
+            }
+        })
+}
+
+fn form_of(members: &[(String, String)]) -> Vec<u8> {
+    let members: Vec<_> = members.iter().map(|(n, v)| format!("{n}={v}")).collect();
+    members.join("&").into_bytes()
+}
+
+/// The lists of `whole()`, written down a second time: query, headers, body.
+fn lists(
+    resource: &str,
+) -> (
+    &'static [&'static str],
+    &'static [&'static str],
+    &'static [&'static str],
+) {
+    match resource {
+        "orders" => (&["expand", "limit"], &["x-tenant"], &[]),
+        "invoices" => (&[], &[], &["amount", "currency", "customer"]),
+        "charges" => (&[], &[], &["amount", "currency", "items"]),
+        _ => (&[], &[], &[]),
+    }
+}
+
+/// A second, plain reading of a body's member names: top level only.
+fn top_names(input: &HttpInput) -> Vec<String> {
+    let body = input.body.as_ref().map_or(&[][..], |body| body.as_slice());
+    match serde_json::from_slice::<serde_json::Value>(body) {
+        Ok(serde_json::Value::Object(members)) => members.keys().cloned().collect(),
+        _ => String::from_utf8_lossy(body)
+            .split('&')
+            .filter_map(|member| member.split_once('='))
+            .map(|(name, _)| name.to_owned())
+            .collect(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Whatever is accepted has every member of query, headers and body listed by its route.
+    #[test]
+    fn whatever_is_accepted_is_listed(input in input()) {
+        if let Ok(call) = parse(&input) {
+            let effect = &call.effects().first;
+            let (query, headers, body) = lists(effect.resource.as_str());
+            let given = input.url.split_once('?').map_or("", |(_, query)| query);
+            for member in given.split('&').filter(|member| !member.is_empty()) {
+                let name = member.split('=').next().unwrap();
+                prop_assert!(query.contains(&name), "{name}");
+            }
+            for (name, _) in &input.headers {
+                prop_assert!(name == "content-type" || headers.contains(&name.as_str()), "{name}");
+            }
+            if effect.resource.as_str() != "files" {
+                for name in top_names(&input) {
+                    prop_assert!(body.contains(&name.as_str()), "{name}");
+                }
+            }
+        }
+    }
+
+    /// No bytes at all stop the parser.
+    #[test]
+    fn any_input_ends_in_an_answer(
+        method in ".{0,8}", url in "(https://api.example.com/v1/(orders|files|charges)/)?.{0,30}",
+        headers in prop::collection::vec((".{0,8}", ".{0,8}"), 0..4),
+        body in prop::option::of(prop::collection::vec(any::<u8>(), 0..64)),
+        idempotency in prop::option::of(".{0,8}"),
+    ) {
+        let (catalog, grant) = whole();
+        let input = HttpInput { method, url, headers, body: body.map(Into::into) };
+        let _ = HttpCall::parse(&input, idempotency.as_deref(), &catalog, &grant);
+    }
+
+    /// Any body of a charging route, well formed or not, ends in an answer.
+    #[test]
+    fn any_body_ends_in_an_answer(body in prop::collection::vec(any::<u8>(), 0..200), text in "[\\[\\]{}:,\"a0-9. ]{0,60}") {
+        let _ = parse(&post("https://api.example.com/v1/charges", "application/json", &body));
+        let _ = parse(&charge(&text));
+        let _ = form::members(&body);
+        let _ = form::members(text.as_bytes());
+    }
+
+    /// What is charged is what a plain reading of the body finds.
+    #[test]
+    fn the_charge_is_what_the_body_says(
+        amount in prop_oneof!["[0-9]{1,25}", "-?[0-9]{1,3}(\\.[0-9])?(e[0-9])?", "\"[0-9]{0,40}\""],
+        currency in "(usd|eur|USD)",
+        first in any::<bool>(),
+    ) {
+        let text = if first {
+            format!("{{\"amount\":{amount},\"currency\":\"{currency}\"}}")
+        } else {
+            format!(" {{ \"items\":[1.5,{{}}], \"currency\" : \"{currency}\",\"amount\": {amount}}}")
+        };
+        let plain = amount.trim_matches('"');
+        let digits = !plain.is_empty() && plain.bytes().all(|b| b.is_ascii_digit()) && (plain == "0" || !plain.starts_with('0'));
+        let fits = amount.starts_with('"') || plain.parse::<u64>().is_ok();
+        let expected = if digits && fits && currency == "usd" { plain.parse::<u128>().ok() } else { None };
+        let found = parse(&charge(&text)).ok().map(|call| call.effects().first.charges[0].amount);
+        prop_assert_eq!(found, expected.map(Amount));
+    }
+
+    /// Every listed part of a request is in what is signed: two requests that differ anywhere are signed differently.
+    #[test]
+    fn a_change_of_any_covered_part_changes_the_message(
+        id in "[a-z]{1,4}", expand in prop::option::of("[a-z]{0,4}"), tenant in prop::option::of("[a-z]{0,4}"),
+        other_id in "[a-z]{1,4}", other_expand in prop::option::of("[a-z]{0,4}"), other_tenant in prop::option::of("[a-z]{0,4}"),
+        head in any::<bool>(), other_head in any::<bool>(),
+    ) {
+        let build = |id: &str, expand: &Option<String>, tenant: &Option<String>, head: bool| {
+            let query = expand.as_ref().map(|value| format!("?expand={value}")).unwrap_or_default();
+            let mut input = get(&format!("https://api.example.com/v1/orders/{id}{query}"));
+            if head { input.method = "HEAD".into(); }
+            input.headers.extend(tenant.iter().map(|value| ("x-tenant".to_owned(), value.clone())));
+            input
+        };
+        let one = build(&id, &expand, &tenant, head);
+        let two = build(&other_id, &other_expand, &other_tenant, other_head);
+        let (first, second) = (parse(&one).unwrap(), parse(&two).unwrap());
+        prop_assert_eq!(one == two, message(&first, &moment()) == message(&second, &moment()));
+        prop_assert_eq!(one == two, first.canonical() == second.canonical());
+    }
+
+    /// One flipped bit of the body, and any other time or nonce, changes what is signed.
+    #[test]
+    fn body_time_and_nonce_are_in_the_message(
+        body in prop::collection::vec(any::<u8>(), 1..50), at in any::<prop::sample::Index>(), bit in 0_u32..8,
+        shift in 1_u64..1_000_000, nonce in any::<[u8; 16]>(),
+    ) {
+        let put = |bytes: &[u8]| {
+            let input = post("https://api.example.com/v1/files/a", "text/plain", bytes);
+            parse(&HttpInput { method: "PUT".into(), ..input }).unwrap()
+        };
+        let mut flipped = body.clone();
+        flipped[at.index(body.len())] ^= 1 << bit;
+        let call = put(&body);
+        let base = message(&call, &moment());
+        prop_assert_ne!(&base, &message(&put(&flipped), &moment()));
+        let ms = shift * 1000;
+        let later = Moment { now: UnixMs(moment().now.0 + ms), expires_at: UnixMs(moment().expires_at.0 + ms), ..moment() };
+        prop_assert_ne!(&base, &message(&call, &later));
+        let shorter = Moment { expires_at: UnixMs(moment().expires_at.0 - 1000), ..moment() };
+        prop_assert_ne!(&base, &message(&call, &shorter));
+        prop_assert_eq!(nonce == moment().nonce, base == message(&call, &Moment { nonce, ..moment() }));
+    }
+
+    /// A form that was written by a careful encoder is read back as it was meant.
+    #[test]
+    fn a_careful_form_reads_back(members in prop::collection::btree_map("[a-z\\[\\] ü&=%]{1,6}", "[ -~ü]{0,8}", 0..4)) {
+        let members: Vec<_> = members.into_iter().collect();
+        let written: Vec<_> = members.iter().map(|(n, v)| format!("{}={}", encode(n), encode(v))).collect();
+        let read = form::members(written.join("&").as_bytes()).unwrap();
+        let names: BTreeSet<_> = read.iter().map(|(name, _)| name).collect();
+        prop_assert_eq!(names.len(), read.len());
+        prop_assert_eq!(read, members);
+    }
+
+    /// Every leaf of an accepted JSON body stands under a listed pointer.
+    #[test]
+    fn every_leaf_of_an_accepted_body_is_listed(
+        name in "(items|amount2|item|x)", inner in "[a-z/~]{0,3}", deep in any::<bool>(),
+    ) {
+        let inner = inner.replace('"', "");
+        let value = if deep { format!("{{\"{inner}\":[{{}},1]}}") } else { "[]".to_owned() };
+        let text = format!("{{\"amount\":1,\"currency\":\"usd\",\"{name}\":{value}}}");
+        let accepted = parse(&charge(&text)).is_ok();
+        let mut listed = true;
+        let read = json::parse(text.as_bytes()).unwrap();
+        let Value::Object(members) = &read else { unreachable!() };
+        for (member, _) in members {
+            listed &= ["amount", "currency", "items"].contains(&member.as_str());
+        }
+        prop_assert_eq!(accepted, listed);
+    }
+}
+
+fn encode(text: &str) -> String {
+    text.bytes().fold(String::new(), |out, b| match b {
+        b' ' => out + "+",
+        b if b.is_ascii_alphanumeric() || b"*-._~".contains(&b) => out + &char::from(b).to_string(),
+        b => out + &format!("%{b:02X}"),
+    })
+}
