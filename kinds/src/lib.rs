@@ -11,6 +11,8 @@ mod fixture;
 pub mod http;
 pub mod jwt;
 mod moment;
+#[cfg(test)]
+mod relying_party;
 mod routes;
 
 pub use moment::MAX_SECONDS;

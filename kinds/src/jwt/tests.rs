@@ -321,8 +321,8 @@ proptest! {
     #[test]
     fn time_and_nonce_are_in_the_message(shift in 0_u64..1000, nonce in any::<[u8; 16]>()) {
         let call = parse(&token(None)).unwrap();
-        let ms = shift * 1000;
-        let other = Moment { now: UnixMs(moment().now.0 + ms), expires_at: UnixMs(moment().expires_at.0 + ms), nonce };
+        let later = Millis::from_secs(shift);
+        let other = Moment { now: moment().now.plus(later), expires_at: moment().expires_at.plus(later), nonce };
         let same = message(&call, Alg::P256, &moment()) == message(&call, Alg::P256, &other);
         prop_assert_eq!(same, shift == 0 && nonce == moment().nonce);
     }
