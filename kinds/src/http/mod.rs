@@ -284,6 +284,8 @@ fn binding(route: &HttpRoute, key: Option<&str>) -> Result<Binding, Denial> {
 }
 
 #[cfg(test)]
+mod charge_tests;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod tests;
