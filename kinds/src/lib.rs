@@ -6,9 +6,13 @@
 
 pub mod any;
 mod canonical;
+#[cfg(test)]
+mod fixture;
 pub mod http;
 pub mod jwt;
 mod moment;
+#[cfg(test)]
+mod relying_party;
 mod routes;
 
 pub use moment::MAX_SECONDS;

@@ -56,3 +56,41 @@ fn nibble(digit: u8) -> Option<u8> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_is_read_strictly() {
+        let good = members(b"a=1&b%5B%5D=x+y%20z&c=&d=~*-._%7E%2A").unwrap();
+        let expected = [("a", "1"), ("b[]", "x y z"), ("c", ""), ("d", "~*-._~*")];
+        assert_eq!(good, expected.map(|(n, v)| (n.to_owned(), v.to_owned())));
+        assert_eq!(members(b""), Some(Vec::new()));
+        for bad in [
+            "a",
+            "=1",
+            "&",
+            "a=1&",
+            "&a=1",
+            "a=1&&b=2",
+            "a=1;b=2",
+            "a=1&a=2",
+            "a=1&%61=2",
+            "a=b=c",
+            "a=%3d",
+            "a=%",
+            "a=%4",
+            "a=%zz",
+            "a=%FF",
+            "a=%00",
+            "a=%7F",
+            "a=[",
+            "a= ",
+            "a=ü",
+            "a=1\n",
+        ] {
+            assert_eq!(members(bad.as_bytes()), None, "{bad}");
+        }
+    }
+}

@@ -7,7 +7,7 @@
 use super::{charge, charge::Parts};
 use crate::routes::{Candidate, named, only_one};
 use claviger_shared::{
-    call::http::{Headers, URL_PARAM, Url},
+    call::http::{Headers, URL_PARAM, Url, segment},
     catalog::{Catalog, HttpRoute, Members, Route, Segment},
     denial::{Code, Denial},
     effect::Verb,
@@ -94,8 +94,11 @@ fn is_place(route: &HttpRoute, url: &Url) -> bool {
     route.host == url.host
         && route.port == url.port
         && route.path.len() == url.segments.len()
-        && pairs.into_iter().all(|(segment, value)| match segment {
-            Segment::Literal(literal) => literal == value,
+        && pairs.into_iter().all(|(part, value)| match part {
+            // A decoded segment has no `%`: one that decodes is a literal as written.
+            Segment::Literal(literal) => {
+                literal == value || segment(literal).is_some_and(|literal| literal == *value)
+            }
             Segment::Parameter(_) => true,
         })
 }

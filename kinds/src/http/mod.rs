@@ -284,4 +284,10 @@ fn binding(route: &HttpRoute, key: Option<&str>) -> Result<Binding, Denial> {
 }
 
 #[cfg(test)]
+mod charge_tests;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;

@@ -1,0 +1,90 @@
+"""A relying party of `http` credentials, over a library that is not Claviger's.
+
+Reads `{method, url, headers, body_b64, jwk, now}` per line, `headers` as pairs in the order received; `body_b64` and `now`
+(seconds; else the clock) may be absent. Follows docs/spec/credential-http.md, "How a relying party verifies", but keeps
+no nonces and no idempotency keys.
+"""
+
+import base64
+import datetime
+import json
+import time
+from types import SimpleNamespace
+
+import jwt
+from http_message_signatures import (
+    HTTPMessageVerifier,
+    HTTPSignatureKeyResolver,
+    InvalidSignature,
+    algorithms,
+)
+
+from lines import answer
+
+SKEW_S = 5
+ALGORITHMS = {
+    "Ed25519": (algorithms.ED25519, "ed25519"),
+    "P-256": (algorithms.ECDSA_P256_SHA256, "ecdsa-p256-sha256"),
+}
+
+
+class Keys(HTTPSignatureKeyResolver):
+    """The one key of a line, by its thumbprint."""
+
+    def __init__(self, key):
+        self.key = key
+        self.thumbprint = thumbprint(key)
+
+    def resolve_public_key(self, key_id):
+        if key_id != self.thumbprint:
+            raise InvalidSignature("unknown keyid")
+        return jwt.PyJWK(self.key, algorithm="ES256" if self.key["kty"] == "EC" else "EdDSA").key
+
+    def resolve_private_key(self, key_id):
+        raise InvalidSignature("no private keys here")
+
+
+def thumbprint(key):
+    """RFC 7638."""
+    import hashlib
+
+    members = ("crv", "kty", "x", "y") if key["kty"] == "EC" else ("crv", "kty", "x")
+    text = json.dumps({name: key[name] for name in members}, separators=(",", ":"), sort_keys=True)
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+
+
+def check(line):
+    body = base64.b64decode(line["body_b64"]) if line.get("body_b64") is not None else None
+    headers = dict(line["headers"])
+    if len(headers) != len(line["headers"]):
+        raise InvalidSignature("a header stands twice")
+    algorithm, name = ALGORITHMS[line["jwk"]["crv"]]
+    required = ["@method", "@authority", "@path", "@query"]
+    if body is not None:
+        required += ["content-digest", "content-type"]
+    if "idempotency-key" in headers:
+        required.append("idempotency-key")
+    now = line.get("now", time.time())
+
+    class Verifier(HTTPMessageVerifier):
+        def validate_created_and_expires(self, sig_input, max_age=None):
+            created, expires = sig_input.params["created"], sig_input.params["expires"]
+            if not (created <= now + SKEW_S and now < expires <= created + 300):
+                raise InvalidSignature("not valid now")
+
+    message = SimpleNamespace(method=line["method"], url=line["url"], headers=headers)
+    verifier = Verifier(signature_algorithm=algorithm, key_resolver=Keys(line["jwk"]))
+    results = verifier.verify(
+        message,
+        max_age=datetime.timedelta(seconds=300),
+        expect_tag="claviger",
+        expect_label="sig1",
+        require_components=required,
+        body=body,
+    )
+    if len(results) != 1 or results[0].parameters.get("alg") != name or not results[0].nonce:
+        raise InvalidSignature("not one signature of this layout")
+
+
+if __name__ == "__main__":
+    answer(check)
