@@ -22,7 +22,8 @@ use claviger_shared::{
     log::{receipt::Receipt, record::Body},
     owner::{
         command::{Chain as CommandChain, Command},
-        manifest::chain::Chain,
+        manifest::{AttestationRoot, chain::Chain},
+        sshsig::PublicKey,
     },
     time::{Millis, UnixMs},
     wire::control::Signed,
@@ -119,11 +120,8 @@ impl Desk {
     /// # Errors
     ///
     /// [`Error::Usage`] with the place at fault.
-    pub fn narrow(&self, signer: &Signer, action: &Value) -> Result<Vec<u8>, Error> {
-        let head = self
-            .view
-            .state()
-            .narrow_head(&signer.public().fingerprint());
+    pub fn narrow(&self, signer: &PublicKey, action: &Value) -> Result<Vec<u8>, Error> {
+        let head = self.view.state().narrow_head(&signer.fingerprint());
         self.write("narrow", head.seq, head.digest, action, &[])
     }
 
@@ -177,6 +175,12 @@ impl Desk {
         }
     }
 
+    /// Whether the deployment is a simulation.
+    #[must_use]
+    pub fn is_simulation(&self) -> bool {
+        self.chain.g0().attestation_root != Some(AttestationRoot::Aws)
+    }
+
     /// Signs a widening command with the profile's owner key and sends it.
     ///
     /// # Errors
@@ -205,7 +209,7 @@ impl Desk {
     /// As [`Self::send`].
     pub async fn narrow_now(&mut self, action: &Value) -> Result<Applied, Error> {
         let signer = self.stopping_key()?;
-        let body = self.narrow(&signer, action)?;
+        let body = self.narrow(signer.public(), action)?;
         let signature = signer.sign(label::NAMESPACE_COMMAND, &body)?;
         self.send(Signed {
             body,
