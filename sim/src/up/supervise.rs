@@ -178,9 +178,12 @@ impl Supervisor {
         loop {
             if let Ok(mut child) = command.spawn() {
                 self.note(name, child.id().unwrap_or_default());
-                tokio::select! {
-                    _ = child.wait() => {}
-                    _ = stop.wait_for(|stop| *stop) => return end(child).await,
+                let stopped = tokio::select! {
+                    _ = child.wait() => false,
+                    _ = stop.wait_for(|stop| *stop) => true,
+                };
+                if stopped {
+                    return end(child).await;
                 }
                 self.note(name, 0);
             }
