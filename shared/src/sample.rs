@@ -204,7 +204,9 @@ pub(crate) fn with(mut document: Value, pointer: &str, value: Value) -> Value {
         Value::Object(members) if value.is_null() => drop(members.remove(name)),
         Value::Object(members) => drop(members.insert(name.to_owned(), value)),
         Value::Array(elements) => elements[name.parse::<usize>().unwrap()] = value,
-        _ => panic!("no container at {parent}"),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            panic!("no container at {parent}")
+        }
     }
     document
 }
