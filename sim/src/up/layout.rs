@@ -9,7 +9,11 @@
 //! D/owner/              an owner's and an operator's SSH key D/agent.key    the first grant's agent key
 //! ```
 
-use crate::{files, nsm::Measurements, process};
+use crate::{
+    files,
+    nsm::Measurements,
+    process::{self, kms::NewCaller},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{
@@ -22,6 +26,8 @@ use std::{
 pub const HOST_PRINCIPAL: &str = "arn:aws:iam::000000000000:role/claviger-host";
 /// Principal of whoever administers the key.
 pub const ADMIN_PRINCIPAL: &str = "arn:aws:iam::000000000000:role/kms-admin";
+/// What the administrator may do besides what key policies say: no key policy can allow making a key.
+const CREATE_KEY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:CreateKey","Resource":"*"}]}"#;
 /// Region of the simulation.
 pub const REGION: &str = "us-east-1";
 
@@ -268,7 +274,17 @@ impl Layout {
         if self.callers().try_exists()? {
             return Ok(());
         }
-        let callers = [("host", HOST_PRINCIPAL), ("kms-admin", ADMIN_PRINCIPAL)];
+        let host = NewCaller {
+            profile: "host",
+            principal: HOST_PRINCIPAL,
+            identity_policy: None,
+        };
+        let admin = NewCaller {
+            profile: "kms-admin",
+            principal: ADMIN_PRINCIPAL,
+            identity_policy: Some(CREATE_KEY),
+        };
+        let callers = [host, admin];
         process::kms::make_callers(&self.callers(), &self.shared_credentials(), &callers)
     }
 

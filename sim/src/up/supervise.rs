@@ -178,10 +178,13 @@ impl Supervisor {
         loop {
             if let Ok(mut child) = command.spawn() {
                 self.note(name, child.id().unwrap_or_default());
+                // Held here: waiting for a child closes what it still has of its standard input.
+                let stdin = child.stdin.take();
                 let stopped = tokio::select! {
                     _ = child.wait() => false,
                     _ = stop.wait_for(|stop| *stop) => true,
                 };
+                drop(stdin);
                 if stopped {
                     return end(child).await;
                 }
@@ -208,9 +211,8 @@ impl Supervisor {
     }
 }
 
-/// Closes a child's standard input, which it takes as the word to end, and kills it when it does not.
+/// Waits for a child whose standard input was closed, which it takes as the word to end, and kills it when it does not.
 async fn end(mut child: tokio::process::Child) {
-    drop(child.stdin.take());
     if tokio::time::timeout(PATIENCE, child.wait()).await.is_err() {
         let _ = child.kill().await;
     }
