@@ -29,6 +29,20 @@ use tokio::{
 ///
 /// An [`Error`] when it cannot start. What breaks later is tried again.
 pub async fn run(config: Config, stop: impl Future<Output = ()> + Send) -> Result<(), Error> {
+    let kms = Kms::new(&config.kms).await;
+    run_with(config, kms, stop).await
+}
+
+/// As [`run`], with a KMS client of the caller's.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn run_with(
+    config: Config,
+    kms: Kms,
+    stop: impl Future<Output = ()> + Send,
+) -> Result<(), Error> {
     config.check()?;
     let token = config.operator_token_file.as_deref().map(Token::read);
     let token = token.transpose()?;
@@ -54,7 +68,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()> + Send) -> Resul
         attestations: App::attestations(),
         genesis: Mutex::new(()),
     });
-    start(&app, Kms::new(&config.kms).await, agents, operators);
+    start(&app, kms, agents, operators);
     stop.await;
     tracing::info!("stopping");
     drop(app);
