@@ -267,21 +267,19 @@ fn answer(script: &mut Script, asked: Asked) {
         let _ = calls.send(asked);
         return;
     }
-    match asked.kind {
-        FrameType::Call => asked.echo(),
-        FrameType::Open => {
-            let opened = Opened {
-                channel: ChannelId([9; 16]),
-                noise: b"pong".to_vec(),
-            };
-            asked.reply(&encode(&opened).unwrap());
-        }
-        kind => {
-            script.asked.push((kind, asked.body.clone()));
-            match script.answers.get(&kind) {
-                Some(body) => asked.reply(body),
-                None => asked.refuse(RefusedCode::NotServing),
-            }
-        }
+    if asked.kind == FrameType::Call {
+        return asked.echo();
+    }
+    if asked.kind == FrameType::Open {
+        let opened = Opened {
+            channel: ChannelId([9; 16]),
+            noise: b"pong".to_vec(),
+        };
+        return asked.reply(&encode(&opened).unwrap());
+    }
+    script.asked.push((asked.kind, asked.body.clone()));
+    match script.answers.get(&asked.kind) {
+        Some(body) => asked.reply(body),
+        None => asked.refuse(RefusedCode::NotServing),
     }
 }

@@ -44,7 +44,7 @@ pub(super) async fn send(to: SocketAddr, head: &str, body: &[u8]) -> Answer {
         .unwrap();
     let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
     Answer {
-        status: head[9..12].parse().unwrap(),
+        status: head.split(' ').nth(1).unwrap().parse().unwrap(),
         body: bytes[end + 4..].to_vec(),
         head,
     }
