@@ -89,6 +89,7 @@ pub(crate) async fn keep(relay: Arc<Relay>, place: usize, address: EnclaveAddres
 
 /// Refuses everything that will not be answered any more.
 fn give_up(relay: &Relay, lane: &Lane) {
+    lane.0.kill();
     let left = lane.0.with(LaneQueue::break_off);
     let count = left.len() as u64;
     relay
