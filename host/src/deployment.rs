@@ -261,8 +261,8 @@ mod tests {
             );
         }
         let many = |n: usize| file(&vec!["g"; n]);
-        assert!(Chain::parse(&many(MAX_MANIFESTS)).is_ok());
-        assert!(Chain::parse(&many(MAX_MANIFESTS + 1)).is_err());
+        Chain::parse(&many(MAX_MANIFESTS)).unwrap();
+        Chain::parse(&many(MAX_MANIFESTS + 1)).unwrap_err();
     }
 
     #[test]

@@ -17,7 +17,10 @@ use claviger_shared::{
     wire::storage::{MAX_LEAF, StoredEntry},
 };
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 
 /// Bytes of entries folded in one step.
 const STEP: u64 = 512 * 1024;
@@ -27,6 +30,7 @@ pub struct Index {
     store: Arc<dyn Store>,
     deployment: Arc<Deployment>,
     fold: Mutex<Fold>,
+    ending: AtomicBool,
 }
 
 impl std::fmt::Debug for Index {
@@ -50,28 +54,42 @@ struct Fold {
 pub struct Unavailable;
 
 impl Index {
-    /// An index over a store, folded when first asked.
+    /// An index over a store; it knows what [`Self::catch_up`] has folded.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, deployment: Arc<Deployment>) -> Self {
         Self {
             store,
             deployment,
             fold: Mutex::new(Fold::default()),
+            ending: AtomicBool::new(false),
         }
     }
 
-    /// Folds what was stored since; blocking.
+    /// Folds what was stored since, in steps that let others look in between; blocking.
     pub fn catch_up(&self) {
-        let mut fold = lock(&self.fold);
-        if let Err(error) = self.fold(&mut fold) {
-            tracing::error!(index = fold.next, error, "log does not fold");
-            fold.broken = true;
+        while !self.ending.load(Ordering::Acquire) {
+            let mut fold = lock(&self.fold);
+            match self.step(&mut fold) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::error!(index = fold.next, error, "log does not fold");
+                    fold.broken = true;
+                    return;
+                }
+            }
         }
     }
 
-    fn fold(&self, fold: &mut Fold) -> Result<(), &'static str> {
+    /// Ends a folding under way.
+    pub fn end(&self) {
+        self.ending.store(true, Ordering::Release);
+    }
+
+    /// Folds some entries; whether there may be more.
+    fn step(&self, fold: &mut Fold) -> Result<bool, &'static str> {
         let Some(chain) = self.deployment.chain() else {
-            return Ok(());
+            return Ok(false);
         };
         if fold.generations != chain.links.len() {
             *fold = Fold {
@@ -82,23 +100,19 @@ impl Index {
                 .map_err(|_| "manifest chain does not verify")?;
             fold.state = Some(State::new(Arc::new(verified)));
         }
-        while !fold.broken && fold.next < self.store.tail().size {
-            let read = self.store.read(fold.next, STEP);
-            let read = read.map_err(|_| "store cannot be read")?;
-            for stored in &read.entries {
-                let state = fold.state.as_mut().ok_or("no state")?;
-                apply(state, stored)?;
-                fold.next += 1;
-            }
-            if read.entries.is_empty() {
-                break;
-            }
+        if fold.broken || fold.next >= self.store.tail().size {
+            return Ok(false);
         }
-        Ok(())
+        let read = self.store.read(fold.next, STEP);
+        let read = read.map_err(|_| "store cannot be read")?;
+        for stored in &read.entries {
+            apply(fold.state.as_mut().ok_or("no state")?, stored)?;
+            fold.next += 1;
+        }
+        Ok(!read.end)
     }
 
     fn with<R>(&self, look: impl FnOnce(&State) -> R) -> Result<R, Unavailable> {
-        self.catch_up();
         let fold = lock(&self.fold);
         match &fold.state {
             Some(state) if !fold.broken => Ok(look(state)),
@@ -106,7 +120,7 @@ impl Index {
         }
     }
 
-    /// Public keys of live signing keys, as a JWK set; blocking.
+    /// Public keys of live signing keys, as a JWK set.
     ///
     /// # Errors
     ///
@@ -123,7 +137,7 @@ impl Index {
         })
     }
 
-    /// Every signing key, as far as anyone may know it; blocking.
+    /// Every signing key, as far as anyone may know it.
     ///
     /// # Errors
     ///
@@ -144,7 +158,7 @@ impl Index {
         })
     }
 
-    /// Every grant, in short; blocking.
+    /// Every grant, in short.
     ///
     /// # Errors
     ///
@@ -160,7 +174,7 @@ impl Index {
         })
     }
 
-    /// One grant, with what is left of it and what it left outside; blocking.
+    /// One grant, with what is left of it and what it left outside.
     ///
     /// # Errors
     ///

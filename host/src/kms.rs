@@ -6,7 +6,7 @@ use crate::config;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_kms::{
     Client,
-    config::retry::RetryConfig,
+    config::{Credentials, retry::RetryConfig},
     error::{DisplayErrorContext, ProvideErrorMetadata},
     primitives::Blob,
     types::{KeyAgreementAlgorithmSpec, KeyEncryptionMechanism, RecipientInfo},
@@ -38,8 +38,17 @@ pub struct Kms {
 }
 
 impl Kms {
-    /// Reads the SDK's environment.
+    /// Asks with the credentials of the SDK's own chain.
     pub async fn new(config: &config::Kms) -> Self {
+        Self::load(config, None).await
+    }
+
+    /// Asks with these credentials, for a simulation in one process.
+    pub async fn with_credentials(config: &config::Kms, credentials: Credentials) -> Self {
+        Self::load(config, Some(credentials)).await
+    }
+
+    async fn load(config: &config::Kms, credentials: Option<Credentials>) -> Self {
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .build_https();
@@ -49,6 +58,9 @@ impl Kms {
             .http_client(http);
         if let Some(endpoint) = &config.endpoint {
             loader = loader.endpoint_url(endpoint);
+        }
+        if let Some(credentials) = credentials {
+            loader = loader.credentials_provider(credentials);
         }
         Self {
             shared: loader.load().await,

@@ -23,7 +23,9 @@ pub mod storage;
 pub mod store;
 mod sync;
 pub mod tasks;
+#[cfg(test)]
+mod tests;
 
 pub use config::Config;
 pub use error::Error;
-pub use run::run;
+pub use run::{run, run_with};

@@ -17,11 +17,18 @@ use std::{
     future::Future,
     net::SocketAddr,
     sync::{Arc, atomic::AtomicU64},
+    time::Duration,
 };
 use tokio::{
     net::TcpListener,
     sync::{Mutex, Notify},
 };
+
+/// How often the index follows the log.
+const INDEX: Duration = Duration::from_millis(500);
+/// How often, and how many times, a stop looks whether the store is free.
+const RELEASE: Duration = Duration::from_millis(5);
+const RELEASE_TRIES: usize = 1000;
 
 /// Runs a courier until `stop`; returns after a clean stop, with the store's lock free.
 ///
@@ -29,6 +36,20 @@ use tokio::{
 ///
 /// An [`Error`] when it cannot start. What breaks later is tried again.
 pub async fn run(config: Config, stop: impl Future<Output = ()> + Send) -> Result<(), Error> {
+    let kms = Kms::new(&config.kms).await;
+    run_with(config, kms, stop).await
+}
+
+/// As [`run`], with a KMS client of the caller's.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn run_with(
+    config: Config,
+    kms: Kms,
+    stop: impl Future<Output = ()> + Send,
+) -> Result<(), Error> {
     config.check()?;
     let token = config.operator_token_file.as_deref().map(Token::read);
     let token = token.transpose()?;
@@ -54,12 +75,15 @@ pub async fn run(config: Config, stop: impl Future<Output = ()> + Send) -> Resul
         attestations: App::attestations(),
         genesis: Mutex::new(()),
     });
-    start(&app, Kms::new(&config.kms).await, agents, operators);
+    start(&app, kms, agents, operators);
     stop.await;
     tracing::info!("stopping");
+    app.index.end();
+    let store = Arc::clone(&app.store);
     drop(app);
     stopper.stop(tasks).await;
     blocking_stop(storage).await;
+    released(store).await;
     Ok(())
 }
 
@@ -72,6 +96,7 @@ fn start(app: &Arc<App>, kms: Kms, agents: TcpListener, operators: TcpListener) 
         document: None,
     };
     app.tasks.spawn(boot.run());
+    app.tasks.spawn(keep_index(Arc::clone(&app.index)));
     let faces = [
         (
             agents,
@@ -89,6 +114,27 @@ fn start(app: &Arc<App>, kms: Kms, agents: TcpListener, operators: TcpListener) 
         let tasks = app.tasks.clone();
         tasks.spawn(http::serve(listener, router, app, max));
     }
+}
+
+/// Folds the log into the index, behind it.
+async fn keep_index(index: Arc<Index>) {
+    loop {
+        tokio::time::sleep(INDEX).await;
+        let own = Arc::clone(&index);
+        // A fault of the index is the index's alone; it says so itself.
+        let _ = tokio::task::spawn_blocking(move || own.catch_up()).await;
+    }
+}
+
+/// Waits until nothing that was still reading holds the store, whose lock goes with it.
+async fn released(store: Arc<dyn Store>) {
+    for _ in 0..RELEASE_TRIES {
+        if Arc::strong_count(&store) == 1 {
+            return;
+        }
+        tokio::time::sleep(RELEASE).await;
+    }
+    tracing::warn!("a reader still holds the store");
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {

@@ -101,3 +101,88 @@ pub fn kek_info(arn: &str, spki: &[u8], ephemeral: &[u8]) -> Vec<u8> {
     }
     info
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bundle(ct: usize) -> Bundle {
+        let recipient = |arn: &str| Recipient {
+            arn: arn.to_owned(),
+            spki: vec![4; 91],
+            wrapped: vec![5; 48],
+        };
+        let head = Head {
+            v: VERSION,
+            g0: Digest([1; 32]),
+            ephemeral: vec![2; 91],
+            recipients: vec![recipient("a"), recipient("b")],
+            nonce: [3; 12],
+        };
+        let ct = vec![6; ct];
+        Bundle { head, ct }
+    }
+
+    #[test]
+    fn a_bundle_reads_back_and_is_named_by_all_its_bytes() {
+        let bytes = bundle(80).encode().unwrap();
+        assert_eq!(Bundle::parse(&bytes), Ok(bundle(80)));
+        assert_eq!(Bundle::digest(&bytes), sha256(&[&bytes]));
+        assert_ne!(Bundle::digest(&bytes), Bundle::digest(&bytes[1..]));
+    }
+
+    #[test]
+    fn only_one_byte_form_is_a_bundle() {
+        let bytes = bundle(80).encode().unwrap();
+        Bundle::parse(&bytes[..bytes.len() - 1]).unwrap_err();
+        Bundle::parse(&[&bytes[..], &[0]].concat()).unwrap_err();
+        // The ciphertext's length, 80, as two bytes and as three.
+        let short = [0x62, b'c', b't', 0x58, 80];
+        let at = bytes.windows(5).position(|part| part == short).unwrap();
+        let long = [
+            &bytes[..at],
+            &[0x62, b'c', b't', 0x59, 0, 80],
+            &bytes[at + 5..],
+        ]
+        .concat();
+        Bundle::parse(&long).unwrap_err();
+        // The map of the whole, with a third member.
+        let mut more = bytes;
+        more[0] += 1;
+        more.extend_from_slice(&[0x61, b'x', 0]);
+        Bundle::parse(&more).unwrap_err();
+    }
+
+    #[test]
+    fn a_bundle_is_limited_in_bytes_on_both_sides() {
+        let overhead = bundle(MAX_BUNDLE / 2).encode().unwrap().len() - MAX_BUNDLE / 2;
+        let largest = bundle(MAX_BUNDLE - overhead).encode().unwrap();
+        assert_eq!(largest.len(), MAX_BUNDLE);
+        Bundle::parse(&largest).unwrap();
+        let larger = bundle(MAX_BUNDLE - overhead + 1).encode().unwrap();
+        assert_eq!(Bundle::parse(&larger), Err(cbor::Error::TooLarge));
+    }
+
+    #[test]
+    fn the_aad_is_all_before_the_ciphertext() {
+        let bundle = bundle(80);
+        let bytes = bundle.encode().unwrap();
+        let aad = bundle.head.aad().unwrap();
+        // A map of two, and the name of the first.
+        assert_eq!(bytes[..6], *b"\xa2\x64head");
+        assert_eq!(bytes[6..6 + aad.len()], aad);
+        assert_eq!(bytes[6 + aad.len()..][..3], *b"\x62ct");
+    }
+
+    #[test]
+    fn no_byte_moves_from_one_part_of_the_kek_info_to_another() {
+        let expected = [
+            b"claviger/v1/bundle-kek\0".as_slice(),
+            &[0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3],
+            b"abbccc",
+        ];
+        assert_eq!(kek_info("a", b"bb", b"ccc"), expected.concat());
+        assert_ne!(kek_info("ab", b"b", b"ccc"), kek_info("a", b"bb", b"ccc"));
+        assert_ne!(kek_info("a", b"bbc", b"cc"), kek_info("a", b"bb", b"ccc"));
+    }
+}

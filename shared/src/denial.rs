@@ -169,6 +169,21 @@ impl From<Code> for Denial {
 mod tests {
     use super::*;
 
+    /// `docs/spec/denials.md` is this table: another implementation can be checked against it.
+    #[test]
+    fn the_published_table_is_this_one() {
+        let published = include_str!("../../docs/spec/denials.md");
+        let rows: Vec<_> = published
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .collect();
+        let row = |code: &Code| {
+            let (status, exit, next) = (code.status(), code.exit(), code.next());
+            format!("| `{}` | {status} | {exit} | {next} |", code.as_str())
+        };
+        assert_eq!(rows, Code::ALL.iter().map(row).collect::<Vec<_>>());
+    }
+
     #[test]
     fn codes_are_distinct_and_map_to_known_statuses() {
         let mut texts: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();

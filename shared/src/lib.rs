@@ -51,5 +51,7 @@ pub mod label;
 pub mod ledger;
 pub mod log;
 pub mod owner;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod time;
 pub mod wire;

@@ -8,14 +8,15 @@ use claviger_sim::{
     up::{self, Options, layout::Layout},
 };
 use std::{
+    io::Read,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 use tokio::{
-    io::AsyncReadExt,
     runtime::Runtime,
     signal::unix::{SignalKind, signal},
+    sync::oneshot,
 };
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
@@ -129,12 +130,12 @@ fn stopped(with_parent: bool) -> anyhow::Result<impl Future<Output = ()> + Send>
         signal(SignalKind::interrupt())?,
     );
     Ok(async move {
-        let parent = async {
-            if !with_parent {
+        let parent = async move {
+            if with_parent {
+                parent_gone().await;
+            } else {
                 std::future::pending::<()>().await;
             }
-            // Whatever ends it: nothing is ever written there.
-            let _ = tokio::io::stdin().read(&mut [0; 1]).await;
         };
         tokio::select! {
             _ = term.recv() => {}
@@ -142,6 +143,16 @@ fn stopped(with_parent: bool) -> anyhow::Result<impl Future<Output = ()> + Send>
             () = parent => {}
         }
     })
+}
+
+/// Resolves when standard input ends; nothing is ever written there.
+async fn parent_gone() {
+    let (gone, told) = oneshot::channel();
+    std::thread::spawn(move || {
+        let _ = std::io::stdin().read(&mut [0; 1]);
+        gone.send(())
+    });
+    let _ = told.await;
 }
 
 async fn kms(dir: &Path, listen: SocketAddr, with_parent: bool) -> anyhow::Result<()> {
@@ -162,7 +173,6 @@ fn enclave(dir: &Path, with_parent: bool) -> anyhow::Result<ExitCode> {
     });
     if with_parent {
         std::thread::spawn(move || {
-            use std::io::Read;
             let _ = std::io::stdin().read(&mut [0; 1]);
             ended.send(Ok((
                 claviger_shared::wire::Phase::Stopped,

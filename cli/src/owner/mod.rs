@@ -30,10 +30,14 @@ use claviger_shared::{
 };
 use claviger_verify::ring_verifier::RingVerifier;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// How long a command may still be applied after it was written.
 pub const LIFE: Millis = Millis(3_600_000);
+
+/// Looks for an entry in the host's log, and the pause between two.
+const TRIES: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A profile, opened: its log audited up to now.
 #[derive(Debug)]
@@ -230,12 +234,27 @@ impl Desk {
             result,
             receipt,
         } = self.operator.command(&signed).await?;
-        self.check_receipt(&receipt, &signed.body)?;
-        self.refresh().await?;
+        let index = self.check_receipt(&receipt, &signed.body)?;
+        self.reach(index).await?;
         Ok(Applied { result, receipt })
     }
 
-    fn check_receipt(&self, receipt: &str, body: &[u8]) -> Result<(), Error> {
+    /// Reads the log on until it holds an entry: in a volatile deployment an answer may be ahead of its storage.
+    async fn reach(&mut self, index: u64) -> Result<(), Error> {
+        for _ in 0..TRIES {
+            self.refresh().await?;
+            if self.view.report().is_ok_and(|report| report.size > index) {
+                return Ok(());
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Err(Error::Unavailable(format!(
+            "entry {index} is not in the host's log yet"
+        )))
+    }
+
+    /// The index of the entry that a receipt proves these very bytes to stand in.
+    fn check_receipt(&self, receipt: &str, body: &[u8]) -> Result<u64, Error> {
         let distrust = |what: &str| Error::Distrust(format!("receipt {what}"));
         let bytes = STANDARD
             .decode(receipt)
@@ -245,7 +264,7 @@ impl Desk {
             .verify(self.view.log_key(), &RingVerifier)
             .map_err(|_| distrust("proves nothing"))?;
         match proved.record.body {
-            Body::Command(recorded) if recorded.body == body => Ok(()),
+            Body::Command(recorded) if recorded.body == body => Ok(proved.leaf.index),
             _ => Err(distrust("is for another command")),
         }
     }

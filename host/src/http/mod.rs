@@ -7,6 +7,7 @@ mod metrics;
 pub(crate) mod operator;
 mod problem;
 mod public;
+mod sources;
 mod token;
 
 pub(crate) use token::Token;
@@ -21,6 +22,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use problem::Problem;
+use sources::{Held, Sources};
 use std::{
     net::SocketAddr,
     sync::{Arc, atomic::AtomicU64},
@@ -75,22 +77,27 @@ pub(crate) struct Peer {
     /// Its name among askers of the relay.
     pub(crate) asker: u64,
     /// Held as long as the connection, also after an upgrade.
-    _slot: Arc<OwnedSemaphorePermit>,
+    _slot: Arc<(OwnedSemaphorePermit, Held)>,
 }
 
 /// Accepts until the stop.
 pub(crate) async fn serve(listener: TcpListener, router: Router, app: Arc<App>, max: usize) {
     let slots = Arc::new(Semaphore::new(max));
+    let sources = Arc::new(Sources::default());
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
             return;
         };
         match listener.accept().await {
             Ok((socket, address)) => {
+                // One address takes no more than half, so that another finds room.
+                let Some(held) = sources.hold(address.ip(), max.div_ceil(2)) else {
+                    continue;
+                };
                 let peer = Peer {
                     address,
                     asker: app.relay.asker(),
-                    _slot: Arc::new(slot),
+                    _slot: Arc::new((slot, held)),
                 };
                 app.tasks.spawn(connection(socket, peer, router.clone()));
             }

@@ -220,21 +220,33 @@ fn now() -> UnixMs {
 
 async fn grants(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     let index = Arc::clone(&app.index);
-    let grants = blocking(move || index.grants(now())).await?;
+    let grants = blocking(move || {
+        index.catch_up();
+        index.grants(now())
+    })
+    .await?;
     Ok(json(&grants.map_err(|_| Problem::unavailable())?))
 }
 
 async fn grant(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, Problem> {
     let id = GrantId::parse(&id).map_err(|_| Problem::not_found())?;
     let index = Arc::clone(&app.index);
-    let grant = blocking(move || index.grant(&id, now())).await?;
+    let grant = blocking(move || {
+        index.catch_up();
+        index.grant(&id, now())
+    })
+    .await?;
     let grant = grant.map_err(|_| Problem::unavailable())?;
     Ok(json(&grant.ok_or_else(Problem::not_found)?))
 }
 
 async fn keys(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     let index = Arc::clone(&app.index);
-    let keys = blocking(move || index.keys()).await?;
+    let keys = blocking(move || {
+        index.catch_up();
+        index.keys()
+    })
+    .await?;
     Ok(json(&keys.map_err(|_| Problem::unavailable())?))
 }
 

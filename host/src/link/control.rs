@@ -57,10 +57,13 @@ pub enum AskError {
     Unavailable,
 }
 
+/// Who waits for a reply's body.
+type ReplyTo = oneshot::Sender<Result<Vec<u8>, AskError>>;
+
 struct Ask {
     kind: FrameType,
     body: Vec<u8>,
-    reply: oneshot::Sender<Result<Vec<u8>, AskError>>,
+    reply: ReplyTo,
 }
 
 /// A handle to the control connection.
@@ -172,7 +175,7 @@ async fn rest(pause: Duration, queue: &mut mpsc::Receiver<Ask>) -> bool {
 
 struct Session<'a> {
     writer: OwnedWriteHalf,
-    waiting: HashMap<u64, (FrameType, oneshot::Sender<Result<Vec<u8>, AskError>>)>,
+    waiting: HashMap<u64, (FrameType, ReplyTo)>,
     next_id: u64,
     view: &'a watch::Sender<View>,
 }
@@ -252,11 +255,10 @@ impl Session<'_> {
     }
 
     fn event(&self, event: PhaseEvent) {
-        match event.phase {
-            Phase::Fenced | Phase::Stopped => {
-                tracing::error!(phase = ?event.phase, size = event.size, reason = ?event.reason, "enclave stands still");
-            }
-            phase => tracing::info!(?phase, size = event.size, "enclave moved on"),
+        if matches!(event.phase, Phase::Fenced | Phase::Stopped) {
+            tracing::error!(phase = ?event.phase, size = event.size, reason = ?event.reason, "enclave stands still");
+        } else {
+            tracing::info!(phase = ?event.phase, size = event.size, "enclave moved on");
         }
         self.view.send_modify(|view| {
             view.phase = Some(event.phase);

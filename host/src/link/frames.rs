@@ -95,6 +95,6 @@ mod tests {
         let mut head = (1024_u32 * 1024 + 1).to_be_bytes().to_vec();
         head.extend_from_slice(&[0xC1; 10]);
         head[5] = 0;
-        assert!(split(&mut head.as_slice()).is_err());
+        split(&mut head.as_slice()).unwrap_err();
     }
 }

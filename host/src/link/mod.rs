@@ -27,6 +27,8 @@ use std::{
 pub const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// Longest pause.
 pub const LAST_PAUSE: Duration = Duration::from_secs(2);
+/// The greeting's id; 0 is for events.
+const HELLO_ID: u64 = 1;
 /// How long the greeting may take.
 pub const GREETING: Duration = Duration::from_secs(5);
 
@@ -102,11 +104,16 @@ fn greet(stream: &mut UnixStream, role: Role) -> io::Result<Welcome> {
         role,
     };
     let mut out = Vec::new();
-    put(&mut out, FrameType::Hello.code(), 0, &encode(&hello)?)?;
+    put(
+        &mut out,
+        FrameType::Hello.code(),
+        HELLO_ID,
+        &encode(&hello)?,
+    )?;
     stream.write_all(&out)?;
     let mut body = Vec::new();
     let head = read_frame(stream, &mut body)?;
-    if head.kind != FrameType::Hello.reply() || head.id != 0 {
+    if head.kind != FrameType::Hello.reply() || head.id != HELLO_ID {
         return Err(io::ErrorKind::InvalidData.into());
     }
     let welcome: Welcome = decode(&body)?;

@@ -25,10 +25,13 @@ use std::{
     ops::Range,
     sync::{Arc, atomic::Ordering},
 };
-use tokio::net::UnixStream;
+use tokio::{
+    io::AsyncReadExt,
+    net::unix::{OwnedReadHalf, OwnedWriteHalf},
+};
 
 /// A standing connection.
-pub(crate) struct Lane(Writer<UnixStream, LaneQueue>);
+pub(crate) struct Lane(Writer<OwnedWriteHalf, LaneQueue>);
 
 impl Lane {
     pub(crate) fn submit(
@@ -65,10 +68,11 @@ pub(crate) async fn keep(relay: Arc<Relay>, place: usize, address: EnclaveAddres
             Ok((stream, welcome)) => {
                 backoff.reset();
                 let window = welcome.window.min(WINDOW_CALL) as usize;
-                let lane = Arc::new(Lane(Writer::new(stream, LaneQueue::new(window))));
+                let (reader, writer) = stream.into_split();
+                let lane = Arc::new(Lane(Writer::new(writer, LaneQueue::new(window))));
                 relay.set(place, Some(Arc::clone(&lane)));
                 let ended = tokio::select! {
-                    ended = replies(&relay, &lane) => ended,
+                    ended = replies(&relay, &lane, reader) => ended,
                     () = lane.0.run() => Err(io::ErrorKind::BrokenPipe.into()),
                 };
                 relay.set(place, None);
@@ -85,6 +89,7 @@ pub(crate) async fn keep(relay: Arc<Relay>, place: usize, address: EnclaveAddres
 
 /// Refuses everything that will not be answered any more.
 fn give_up(relay: &Relay, lane: &Lane) {
+    lane.0.kill();
     let left = lane.0.with(LaneQueue::break_off);
     let count = left.len() as u64;
     relay
@@ -99,16 +104,12 @@ fn give_up(relay: &Relay, lane: &Lane) {
     }
 }
 
-async fn replies(relay: &Relay, lane: &Lane) -> io::Result<()> {
+async fn replies(relay: &Relay, lane: &Lane, mut reader: OwnedReadHalf) -> io::Result<()> {
     let mut incoming = frames::Incoming::default();
     let mut taken = Vec::new();
     loop {
-        lane.0.socket.readable().await?;
-        match lane.0.socket.try_read_buf(incoming.room()) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-            Err(error) => return Err(error),
+        if reader.read_buf(incoming.room()).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let found = take(lane, incoming.unread(), &mut taken);
         // What came whole before a fault is still delivered.

@@ -181,11 +181,11 @@ mod tests {
             }
             body
         };
-        assert!(items(&body(0)).is_err());
+        items(&body(0)).unwrap_err();
         assert_eq!(items(&body(1)).unwrap().len(), 1);
         assert_eq!(items(&body(MAX_ITEMS)).unwrap().len(), MAX_ITEMS);
-        assert!(items(&body(MAX_ITEMS + 1)).is_err());
+        items(&body(MAX_ITEMS + 1)).unwrap_err();
         let cut = body(2);
-        assert!(items(&cut[..cut.len() - 1]).is_err());
+        items(&cut[..cut.len() - 1]).unwrap_err();
     }
 }

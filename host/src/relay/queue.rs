@@ -163,6 +163,7 @@ impl LaneQueue {
     /// Everything that will not be answered any more; later requests are refused.
     pub(crate) fn break_off(&mut self) -> Vec<Outstanding> {
         self.broken = true;
+        self.ready.clear();
         let sent = self.slots.iter_mut().filter_map(Option::take);
         let mut all: Vec<Outstanding> = sent.map(|(_, outstanding)| outstanding).collect();
         let waiting = std::mem::take(&mut self.waiting).into_values().flatten();
@@ -295,8 +296,11 @@ mod tests {
         for seq in 0..5 {
             queue.submit(&asker(1), call(seq), &[b"x"]).unwrap();
         }
-        written(&mut queue);
         assert_eq!(queue.break_off().len(), 5);
+        assert!(
+            written(&mut queue).is_empty(),
+            "what is refused is not sent"
+        );
         let after = queue.submit(&asker(1), call(9), &[b"x"]);
         assert_eq!(after, Err(RefusedCode::Unavailable));
     }

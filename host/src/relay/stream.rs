@@ -16,7 +16,13 @@ use std::{
     io,
     sync::{Arc, atomic::Ordering},
 };
-use tokio::net::TcpStream;
+use tokio::{
+    io::AsyncReadExt,
+    net::{
+        TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+};
 
 /// Bytes of replies above which a client is not read from.
 const MAX_BACKLOG: usize = 1024 * 1024;
@@ -25,7 +31,7 @@ const MAX_OUTPUT: usize = 16 * 1024 * 1024;
 
 struct Client {
     asker: u64,
-    writer: Writer<TcpStream, Vec<u8>>,
+    writer: Writer<OwnedWriteHalf, Vec<u8>>,
 }
 
 impl Sink for Client {
@@ -53,14 +59,15 @@ impl Sink for Client {
 
 /// Serves a client until it leaves, misbehaves or stalls. `early` is what it sent behind its request's head.
 pub async fn serve(relay: Arc<Relay>, socket: TcpStream, early: Vec<u8>, source: SourceAddress) {
+    let (reader, writer) = socket.into_split();
     let client = Arc::new(Client {
         asker: relay.asker(),
-        writer: Writer::new(socket, Vec::new()),
+        writer: Writer::new(writer, Vec::new()),
     });
     relay.counters.streams.fetch_add(1, Ordering::Relaxed);
     let open = Open(&relay, client.asker);
     tokio::select! {
-        ended = requests(&relay, &client, early, &source) => {
+        ended = requests(&relay, &client, reader, early, &source) => {
             if let Err(error) = ended {
                 tracing::debug!(%error, "stream closed");
             }
@@ -84,6 +91,7 @@ impl Drop for Open<'_> {
 async fn requests(
     relay: &Relay,
     client: &Arc<Client>,
+    mut reader: OwnedReadHalf,
     early: Vec<u8>,
     source: &SourceAddress,
 ) -> io::Result<()> {
@@ -104,7 +112,7 @@ async fn requests(
         if client.writer.is_dead() {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        if !receive(&client.writer.socket, &mut incoming).await? {
+        if reader.read_buf(incoming.room()).await? == 0 {
             return Ok(());
         }
     }
@@ -122,16 +130,4 @@ fn take(
         relay.submit(sink, source, &request, touched);
     }
     Ok(())
-}
-
-/// Reads once; false at the end of the stream.
-async fn receive(socket: &TcpStream, incoming: &mut Incoming) -> io::Result<bool> {
-    loop {
-        socket.readable().await?;
-        match socket.try_read_buf(incoming.room()) {
-            Ok(count) => return Ok(count > 0),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-    }
 }

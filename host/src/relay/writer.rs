@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    net::{TcpStream, UnixStream},
+    net::{tcp, unix},
     sync::Notify,
 };
 
@@ -21,7 +21,7 @@ pub(crate) const STALL: Duration = Duration::from_secs(10);
 /// A larger empty buffer is given back.
 const KEEP: usize = 1024 * 1024;
 
-/// A stream socket of the runtime.
+/// The writing half of a stream socket.
 pub(crate) trait Socket: Send + Sync + 'static {
     /// Writes what fits without waiting.
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
@@ -29,7 +29,7 @@ pub(crate) trait Socket: Send + Sync + 'static {
     fn writable(&self) -> impl Future<Output = io::Result<()>> + Send;
 }
 
-impl Socket for TcpStream {
+impl Socket for tcp::OwnedWriteHalf {
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         Self::try_write(self, bytes)
     }
@@ -39,7 +39,7 @@ impl Socket for TcpStream {
     }
 }
 
-impl Socket for UnixStream {
+impl Socket for unix::OwnedWriteHalf {
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         Self::try_write(self, bytes)
     }
@@ -73,8 +73,7 @@ struct State<Q> {
 
 /// A socket and what waits for it.
 pub(crate) struct Writer<S, Q> {
-    /// Also read from.
-    pub(crate) socket: S,
+    socket: S,
     state: Mutex<State<Q>>,
     stuck: Notify,
     calm: Notify,

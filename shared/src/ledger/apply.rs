@@ -138,9 +138,9 @@ impl State {
         if call.outcome == Outcome::Issued {
             self.check_issued(slot, call)?;
         }
-        // Records stand in the order of their signing; the newest decision's time is what the windows have moved to.
-        self.check_budgets(slot, &call.charges, call.decided_at)
-            .map_err(|_| Violation::Overspent(call.grant.clone()))?;
+        if !self.fits(slot, &call.charges, call.decided_at) {
+            return Err(Violation::Overspent(call.grant.clone()));
+        }
         self.take_rate(slot, call.decided_at);
         self.take(slot, &call.charges, call.decided_at);
         if call.outcome == Outcome::Issued {

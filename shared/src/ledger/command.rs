@@ -379,7 +379,7 @@ impl State {
                 touches: _,
             } => self.data.catalog = Arc::new((**catalog).clone()),
             Action::Freeze => {
-                self.data.freezes.push(command.digest);
+                stop(&mut self.data.freezes, command.digest);
                 self.withdraw_all();
             }
             Action::GrantCreate(grant) => self.insert_grant(grant, now)?,
@@ -416,7 +416,7 @@ impl State {
             return;
         };
         match &mut state.status {
-            Status::Suspended(by) => by.push(digest),
+            Status::Suspended(by) => stop(by, digest),
             Status::Active => state.status = Status::Suspended(vec![digest]),
             Status::Revoked => {}
         }
@@ -480,6 +480,13 @@ impl State {
     ) -> Option<(&'a KeyId, &'a KeyState)> {
         let mut keys = grant.keys.iter().filter_map(|id| Some((id, self.key(id)?)));
         keys.find(|(_, key)| key.kind == kind && key.env == env && !key.retired)
+    }
+}
+
+/// Adds a stop. Two people may send the same bytes, each in their own chain: their digest stands for both.
+fn stop(in_force: &mut Vec<Digest>, digest: Digest) {
+    if !in_force.contains(&digest) {
+        in_force.push(digest);
     }
 }
 

@@ -13,3 +13,6 @@ pub mod window;
 pub use apply::Violation;
 pub use command::{AuthorizedCommand, CommandDenied};
 pub use state::{GrantState, KeyState, Slot, State, Status};
+
+#[cfg(test)]
+mod tests;

@@ -122,6 +122,27 @@ impl State {
         Ok(())
     }
 
+    /// Whether charges recorded as taken at `at` fit every budget, in every window that they fall into. Records stand in
+    /// the order of their signing: what was decided later may be counted already, and an honest log fits in any order.
+    pub(super) fn fits(&self, slot: Slot, charges: &[Charge], at: UnixMs) -> bool {
+        let Some(state) = self.grant(slot) else {
+            return false;
+        };
+        charges.iter().all(|charge| {
+            let mut budgets = state
+                .grant
+                .budgets
+                .iter()
+                .filter(|budget| budget.unit == charge.unit)
+                .peekable();
+            budgets.peek().is_some()
+                && budgets.all(|budget| {
+                    let spent = state.spent(&budget.unit, budget.window);
+                    spent.is_some_and(|spent| charge.amount <= budget.max.less(spent.peak(at)))
+                })
+        })
+    }
+
     /// Takes one call from every rate.
     pub fn take_rate(&mut self, slot: Slot, now: UnixMs) {
         if let Some(grant) = self.grant_mut(slot) {

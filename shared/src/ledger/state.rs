@@ -334,6 +334,11 @@ impl GrantState {
         self.counters.iter().find(|counter| counter.unit == *unit)
     }
 
+    pub(super) fn spent(&self, unit: &Unit, window: Window) -> Option<&Spent> {
+        let counter = self.counter(unit)?;
+        counter.windows.iter().find(|spent| spent.over == window)
+    }
+
     /// What is left of every budget at `now`.
     #[must_use]
     pub fn remaining(&self, now: UnixMs) -> Vec<Remaining> {
@@ -351,9 +356,7 @@ impl GrantState {
         max: Amount,
         now: UnixMs,
     ) -> Remaining {
-        let spent = self
-            .counter(unit)
-            .and_then(|counter| counter.windows.iter().find(|spent| spent.over == window));
+        let spent = self.spent(unit, window);
         Remaining {
             unit: unit.clone(),
             window: window.to_string(),

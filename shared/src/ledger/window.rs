@@ -1,7 +1,9 @@
 //! Windows: how much of a unit was spent in the time a budget counts over.
 //!
 //! A window may count too much for a moment, never too little: a rolling window is cut into 64 buckets, and a bucket
-//! leaves when its *end* is out. Memory is at most 66 buckets. A window knows no grant and reads no clock.
+//! leaves when its *end* is out. All decisions that fall into one bucket see the same earlier buckets, so whether records
+//! fit does not depend on the order they are applied in. Memory is at most 130 buckets. A window knows no grant and reads
+//! no clock.
 
 use crate::{
     amount::Amount,
@@ -15,6 +17,10 @@ use std::collections::VecDeque;
 const PARTS: u64 = 64;
 /// Calendar periods kept: the current one and the one before, for records that come late.
 const PERIODS: usize = 2;
+
+/// How long a rolling window remembers what no longer counts, or its own length where that is shorter: records stand in
+/// the order of their signing, and one that comes late by no more than this is checked against all that it met.
+const LATE: Millis = Millis(60_000);
 
 /// What was spent in one window.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +61,32 @@ impl Spent {
         })
     }
 
+    /// The most that counts in any window which a spending at `at` falls into, later ones included: what a record is
+    /// checked against, since records of later decisions may have been applied before it.
+    #[must_use]
+    pub fn peak(&self, at: UnixMs) -> Amount {
+        let grant::Window::Rolling(length) = self.over else {
+            return self.sum(at);
+        };
+        let own = self.bucket_start(at);
+        let later = self.buckets.iter().map(|(start, _)| *start);
+        let later = later.filter(|start| *start > own && !is_out(own, length, *start));
+        let ends = std::iter::once(own).chain(later);
+        let sums = ends.map(|end| self.sum_until(end, length));
+        sums.max().unwrap_or_default()
+    }
+
+    /// What counts in a rolling window that ends with the bucket of this start.
+    fn sum_until(&self, end: UnixMs, length: Millis) -> Amount {
+        let counted = self
+            .buckets
+            .iter()
+            .filter(|(at, _)| *at <= end && !is_out(*at, length, end));
+        counted.fold(Amount::ZERO, |sum, (_, amount)| {
+            Amount(sum.0.saturating_add(amount.0))
+        })
+    }
+
     /// Adds a spending at `now`, saturating: a sum that would not fit counts as everything.
     pub fn add(&mut self, amount: Amount, now: UnixMs) {
         let start = self.bucket_start(now);
@@ -79,7 +111,7 @@ impl Spent {
                     .iter()
                     .rev()
                     .find(|(at, _)| !is_out(*at, length, now))?;
-                Some(newest.0.plus(width(length)).plus(length))
+                Some(newest.0.plus(span(length)))
             }
         }
     }
@@ -106,10 +138,12 @@ impl Spent {
                 }
             }
             grant::Window::Rolling(length) => {
+                let newest = self.buckets.back().map_or(now, |(at, _)| now.max(*at));
+                let kept = span(length).0.saturating_add(length.min(LATE).0);
                 while self
                     .buckets
                     .front()
-                    .is_some_and(|(at, _)| is_out(*at, length, now))
+                    .is_some_and(|(at, _)| at.plus(Millis(kept)) <= newest)
                 {
                     self.buckets.pop_front();
                 }
@@ -123,9 +157,22 @@ fn width(length: Millis) -> Millis {
     Millis(length.0.div_ceil(PARTS).max(1))
 }
 
+/// How long a bucket counts from its start: its own width, and the window's length in whole buckets, rounded up. A
+/// multiple of the width, so that no bucket leaves in the middle of another.
+fn span(length: Millis) -> Millis {
+    let width = width(length).0;
+    let over = length.0.checked_rem(width).unwrap_or(0);
+    let fill = if over == 0 {
+        0
+    } else {
+        width.saturating_sub(over)
+    };
+    Millis(length.0.saturating_add(fill).saturating_add(width))
+}
+
 /// Whether the end of a bucket lies a whole window back.
 fn is_out(start: UnixMs, length: Millis, now: UnixMs) -> bool {
-    start.plus(width(length)).plus(length) <= now
+    start.plus(span(length)) <= now
 }
 
 #[cfg(test)]
@@ -165,6 +212,35 @@ mod tests {
     }
 
     #[test]
+    fn a_late_spending_is_checked_against_what_came_after_it() {
+        let mut spent = rolling(6400);
+        spent.add(Amount(5), UnixMs(1_006_000));
+        // Nothing before it counts at its own time, but one window holds both.
+        assert_eq!(spent.peak(UnixMs(1_000_000)), Amount(5));
+        assert_eq!(
+            spent.peak(UnixMs(999_599)),
+            Amount(0),
+            "no window holds both"
+        );
+        assert_eq!(spent.peak(UnixMs(999_600)), Amount(5));
+        spent.add(Amount(2), UnixMs(1_000_000));
+        assert_eq!(spent.peak(UnixMs(1_006_000)), Amount(7));
+    }
+
+    #[test]
+    fn a_late_spending_finds_what_was_spent_before_it() {
+        let mut spent = rolling(6400);
+        spent.add(Amount(5), UnixMs(1_000_000));
+        spent.add(Amount(1), UnixMs(1_012_800));
+        assert_eq!(spent.sum(UnixMs(1_012_800)), Amount(1));
+        assert_eq!(
+            spent.peak(UnixMs(1_006_400)),
+            Amount(5),
+            "late by a whole window"
+        );
+    }
+
+    #[test]
     fn a_sum_never_wraps() {
         let mut spent = Spent::new(grant::Window::Grant, Amount(u128::MAX), UnixMs(0));
         spent.add(Amount(1), UnixMs(1));
@@ -189,7 +265,7 @@ mod tests {
                 let counted = spent.sum(UnixMs(now)).0;
                 prop_assert!(counted >= over(length));
                 prop_assert!(counted <= over(length + 2 * width(Millis(length)).0));
-                prop_assert!(spent.buckets.len() <= 66);
+                prop_assert!(spent.buckets.len() <= 130);
             }
         }
     }

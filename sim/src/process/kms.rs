@@ -24,6 +24,19 @@ struct Caller {
     principal: String,
     access_key_id: String,
     secret_access_key: String,
+    /// The principal's own IAM policy, where it has one.
+    identity_policy: Option<String>,
+}
+
+/// A caller to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct NewCaller<'a> {
+    /// The profile's name.
+    pub profile: &'a str,
+    /// Its principal's ARN.
+    pub principal: &'a str,
+    /// Its principal's own IAM policy, where it has one.
+    pub identity_policy: Option<&'a str>,
 }
 
 /// Makes callers: the KMS's own list, and an AWS shared credentials file (AWS SDKs and Tools reference guide, "Shared config
@@ -32,12 +45,17 @@ struct Caller {
 /// # Errors
 ///
 /// Any failure of the file system, or no randomness.
-pub fn make_callers(list: &Path, shared: &Path, callers: &[(&str, &str)]) -> io::Result<()> {
+pub fn make_callers(list: &Path, shared: &Path, callers: &[NewCaller<'_>]) -> io::Result<()> {
     let mut stored = Stored {
         callers: Vec::new(),
     };
     let mut text = String::new();
-    for (profile, principal) in callers {
+    for caller in callers {
+        let NewCaller {
+            profile,
+            principal,
+            identity_policy,
+        } = *caller;
         let made = Credential::generate(principal).map_err(io::Error::other)?;
         text.push_str(&format!(
             "[{profile}]\naws_access_key_id = {}\naws_secret_access_key = {}\n\n",
@@ -45,10 +63,11 @@ pub fn make_callers(list: &Path, shared: &Path, callers: &[(&str, &str)]) -> io:
             made.expose()
         ));
         stored.callers.push(Caller {
-            profile: (*profile).to_owned(),
-            principal: (*principal).to_owned(),
+            profile: profile.to_owned(),
+            principal: principal.to_owned(),
             access_key_id: made.access_key_id().to_owned(),
             secret_access_key: made.expose().to_owned(),
+            identity_policy: identity_policy.map(str::to_owned),
         });
     }
     files::write_atomically(shared, text.as_bytes())?;
@@ -68,13 +87,16 @@ pub async fn start(
 ) -> Result<Running, kms::Error> {
     let stored: Stored =
         serde_json::from_slice(&std::fs::read(callers)?).map_err(io::Error::other)?;
-    let credentials = stored.callers.iter();
-    let credentials = credentials.map(|caller| {
-        Credential::new(
+    let credentials = stored.callers.iter().map(|caller| {
+        let made = Credential::new(
             &caller.access_key_id,
             &caller.secret_access_key,
             &caller.principal,
-        )
+        );
+        match &caller.identity_policy {
+            Some(policy) => made.with_identity_policy(policy),
+            None => made,
+        }
     });
     let mut config = KmsConfig::new(
         dir.to_owned(),

@@ -9,7 +9,12 @@
 //! D/owner/              an owner's and an operator's SSH key D/agent.key    the first grant's agent key
 //! ```
 
-use crate::{files, nsm::Measurements, process};
+use crate::{
+    files,
+    nsm::Measurements,
+    process::{self, kms::NewCaller},
+};
+use claviger_shared::owner::manifest::chain::Chain;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{
@@ -22,6 +27,8 @@ use std::{
 pub const HOST_PRINCIPAL: &str = "arn:aws:iam::000000000000:role/claviger-host";
 /// Principal of whoever administers the key.
 pub const ADMIN_PRINCIPAL: &str = "arn:aws:iam::000000000000:role/kms-admin";
+/// What the administrator may do besides what key policies say: no key policy can allow making a key.
+const CREATE_KEY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:CreateKey","Resource":"*"}]}"#;
 /// Region of the simulation.
 pub const REGION: &str = "us-east-1";
 
@@ -268,8 +275,44 @@ impl Layout {
         if self.callers().try_exists()? {
             return Ok(());
         }
-        let callers = [("host", HOST_PRINCIPAL), ("kms-admin", ADMIN_PRINCIPAL)];
+        let host = NewCaller {
+            profile: "host",
+            principal: HOST_PRINCIPAL,
+            identity_policy: None,
+        };
+        let admin = NewCaller {
+            profile: "kms-admin",
+            principal: ADMIN_PRINCIPAL,
+            identity_policy: Some(CREATE_KEY),
+        };
+        let callers = [host, admin];
         process::kms::make_callers(&self.callers(), &self.shared_credentials(), &callers)
+    }
+
+    /// Whether the stored chain has g1: the ceremony is over.
+    ///
+    /// # Errors
+    ///
+    /// Any failure of the file system but that there is no chain yet.
+    pub fn is_born(&self) -> io::Result<bool> {
+        match fs::read(self.manifests()) {
+            Ok(file) => Ok(Chain::parse_file(&file).is_ok_and(|links| links.len() > 1)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Forgets what a ceremony left that was killed before g1: its document is gone, so nothing of it can be believed.
+    ///
+    /// # Errors
+    ///
+    /// Any failure of the file system.
+    pub fn forget_half_birth(&self) -> io::Result<()> {
+        if self.is_born()? {
+            return Ok(());
+        }
+        fs::remove_dir_all(self.host_dir())?;
+        files::make_private_dir(&self.host_dir())
     }
 
     /// The host's configuration, as it listens this time.

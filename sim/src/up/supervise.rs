@@ -9,7 +9,7 @@ use std::{
     ffi::{OsStr, OsString},
     fs::OpenOptions,
     io,
-    path::PathBuf,
+    path::Path,
     process::Stdio,
     sync::{
         Arc, Mutex, PoisonError,
@@ -71,7 +71,7 @@ impl Child {
         self
     }
 
-    fn command(&self, logs: &PathBuf) -> io::Result<Command> {
+    fn command(&self, logs: &Path) -> io::Result<Command> {
         let log = OpenOptions::new()
             .create(true)
             .append(true)
@@ -178,13 +178,18 @@ impl Supervisor {
         loop {
             if let Ok(mut child) = command.spawn() {
                 self.note(name, child.id().unwrap_or_default());
-                tokio::select! {
-                    _ = child.wait() => {}
-                    _ = stop.wait_for(|stop| *stop) => return end(child).await,
+                // Held here: waiting for a child closes what it still has of its standard input.
+                let stdin = child.stdin.take();
+                let stopped = tokio::select! {
+                    _ = child.wait() => false,
+                    _ = stop.wait_for(|stop| *stop) => true,
+                };
+                drop(stdin);
+                if stopped {
+                    return end(child).await;
                 }
                 self.note(name, 0);
             }
-            #[expect(clippy::disallowed_methods, reason = "the supervisor's own clock")]
             let now = Instant::now();
             deaths.push_back(now);
             while deaths
@@ -205,9 +210,8 @@ impl Supervisor {
     }
 }
 
-/// Closes a child's standard input, which it takes as the word to end, and kills it when it does not.
+/// Waits for a child whose standard input was closed, which it takes as the word to end, and kills it when it does not.
 async fn end(mut child: tokio::process::Child) {
-    drop(child.stdin.take());
     if tokio::time::timeout(PATIENCE, child.wait()).await.is_err() {
         let _ = child.kill().await;
     }

@@ -1,0 +1,61 @@
+# The verbs of Claviger. `make help` lists them; continuous integration runs the same ones.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+PYTHON ?= python3
+VENV := tests/.venv
+TOOLS := target/tools
+DENY := $(TOOLS)/bin/cargo-deny
+DENY_VERSION := 0.20.2
+
+.PHONY: help build demo test check deny advisories tcb bench-quick fmt clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+build: ## every program, in the development profile
+	$(CARGO) build --locked --workspace --bins
+
+$(VENV)/.done: tests/relying_party/requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+demo: $(VENV)/.done ## a whole deployment: an agent at work, a hijacked agent, a hostile host, the log verified offline
+	$(CARGO) build --locked -p claviger-sim -p claviger -p claviger-tests --bins
+	target/debug/claviger-demo
+
+test: $(VENV)/.done ## every test
+	$(CARGO) build --locked -p claviger-sim -p claviger --bins
+	$(CARGO) test --locked --workspace
+
+check: ## formatting, lints, the trusted part, dependencies, documentation
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(MAKE) --no-print-directory tcb deny
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items --quiet
+
+tcb: ## the crates of the enclave's binary, why each is there, and their number
+	@scripts/tcb
+
+$(DENY):
+	$(CARGO) install --locked --debug --quiet --root $(TOOLS) --version $(DENY_VERSION) cargo-deny
+
+deny: $(DENY) ## licences, sources, banned crates and the arrows between our own
+	$(DENY) check --hide-inclusion-graph bans licenses sources
+
+advisories: $(DENY) ## known vulnerabilities; needs the advisory database
+	@$(DENY) check advisories || { echo "advisories: found some, or the database could not be fetched: not checked"; exit 1; }
+
+bench-quick: ## calls a second, waits and CPU of each process, durable and volatile, at 1, 8 and 64 callers
+	$(CARGO) build --locked --profile bench-quick -p claviger-sim -p claviger-tests --bins
+	target/bench-quick/claviger-bench 5
+
+fmt: ## format everything
+	$(CARGO) fmt --all
+
+clean: ## forget what was built
+	$(CARGO) clean
+	rm -rf $(VENV) demo

@@ -1,0 +1,6 @@
+//! Whole histories through [`State::apply`]: honest ones in any order a log may have, and every way to be dishonest.
+
+mod calls;
+mod commands;
+mod history;
+mod order;

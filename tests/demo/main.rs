@@ -1,0 +1,3 @@
+//! The demonstration. To come.
+
+fn main() {}
