@@ -37,16 +37,17 @@ impl From<Value> for Outcome {
 
 /// Prints an outcome. A closed pipe is nobody's fault.
 pub(crate) fn print(outcome: &Outcome, json: bool) {
-    let text = match &outcome.value {
-        Value::Null => return,
-        value if json => format!("{value}\n"),
-        value if outcome.document => format!("{value:#}\n"),
-        value => {
-            let mut text = String::new();
-            put(&mut text, value, 0);
-            text
-        }
-    };
+    let value = &outcome.value;
+    let mut text = String::new();
+    if value.is_null() {
+        return;
+    } else if json {
+        text = format!("{value}\n");
+    } else if outcome.document {
+        text = format!("{value:#}\n");
+    } else {
+        put(&mut text, value, "");
+    }
     stdout(&text);
 }
 
@@ -63,62 +64,71 @@ pub(crate) fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "claviger: {}", plain(text));
 }
 
-fn put(text: &mut String, value: &Value, depth: usize) {
+/// Names that are shown before all others.
+const FIRST: [&str; 6] = ["key", "grant", "state", "phase", "ok", "reason"];
+/// How far members of a member stand to the right of it.
+const INDENT: &str = "  ";
+
+fn put(text: &mut String, value: &Value, indent: &str) {
     match value {
         Value::Object(members) => {
-            for (name, value) in members.iter().filter(|(_, value)| !value.is_null()) {
-                put_member(text, name, value, depth);
+            let mut members: Vec<_> = members.iter().filter(|(_, v)| !v.is_null()).collect();
+            members.sort_by_key(|(name, value)| {
+                let first = FIRST.iter().position(|first| first == name);
+                (
+                    value.is_object() || value.is_array(),
+                    first.is_none(),
+                    first,
+                )
+            });
+            for (name, value) in members {
+                put_member(text, &plain(name), value, indent);
             }
         }
-        Value::Array(items) if items.is_empty() => line(text, depth, "(none)"),
         Value::Array(items) => {
             for (place, item) in items.iter().enumerate() {
                 if place > 0 && item.is_object() {
                     text.push('\n');
                 }
-                put(text, item, depth);
+                put(text, item, indent);
             }
         }
-        scalar => line(text, depth, &plain(&word(scalar))),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            line(text, indent, &word(value));
+        }
     }
 }
 
-fn put_member(text: &mut String, name: &str, value: &Value, depth: usize) {
-    let name = plain(name);
+fn put_member(text: &mut String, name: &str, value: &Value, indent: &str) {
+    if let Some(words) = flat(value) {
+        line(text, indent, &format!("{name}: {words}"));
+        return;
+    }
+    line(text, indent, &format!("{name}:"));
+    let inner = format!("{indent}{INDENT}");
+    match value.as_str() {
+        Some(lines) => lines.lines().for_each(|part| line(text, &inner, part)),
+        None => put(text, value, &inner),
+    }
+}
+
+/// A value that fits behind its name.
+fn flat(value: &Value) -> Option<String> {
     match value {
-        Value::Array(items) if items.is_empty() => line(text, depth, &format!("{name}: (none)")),
-        Value::Object(members) if members.is_empty() => {
-            line(text, depth, &format!("{name}: (none)"));
+        Value::Object(members) => members.is_empty().then(|| "(none)".to_owned()),
+        Value::Array(items) if items.is_empty() => Some("(none)".to_owned()),
+        Value::Array(items) => {
+            let nested = items.iter().any(|item| item.is_object() || item.is_array());
+            (!nested).then(|| items.iter().map(word).collect::<Vec<_>>().join(", "))
         }
-        Value::Array(items)
-            if items
-                .iter()
-                .all(|item| !item.is_object() && !item.is_array()) =>
-        {
-            let words: Vec<String> = items.iter().map(word).collect();
-            line(
-                text,
-                depth,
-                &plain(&format!("{name}: {}", words.join(", "))),
-            );
-        }
-        Value::Object(_) | Value::Array(_) => {
-            line(text, depth, &format!("{name}:"));
-            put(text, value, depth + 1);
-        }
-        Value::String(lines) if lines.trim_end().contains('\n') => {
-            line(text, depth, &format!("{name}:"));
-            for part in lines.lines() {
-                line(text, depth + 1, &plain(part));
-            }
-        }
-        scalar => line(text, depth, &plain(&format!("{name}: {}", word(scalar)))),
+        Value::String(text) => (!text.trim_end().contains('\n')).then(|| text.clone()),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Some(word(value)),
     }
 }
 
-fn line(text: &mut String, depth: usize, content: &str) {
-    text.push_str(&"  ".repeat(depth));
-    text.push_str(content);
+fn line(text: &mut String, indent: &str, content: &str) {
+    text.push_str(indent);
+    text.push_str(&plain(content));
     text.push('\n');
 }
 
@@ -145,7 +155,7 @@ mod tests {
             "evil": "a\u{1b}[2Jb", "pem": "one\ntwo\n", "inner": [{ "x": 1 }, { "x": 2 }],
         });
         let mut text = String::new();
-        put(&mut text, &value, 0);
+        put(&mut text, &value, "");
         assert!(text.contains("list: a, b\n"));
         assert!(text.contains("none: (none)\n"));
         assert!(text.contains("pem:\n  one\n  two\n"));

@@ -263,9 +263,13 @@ impl Desk {
         let proved = receipt
             .verify(self.view.log_key(), &RingVerifier)
             .map_err(|_| distrust("proves nothing"))?;
-        match proved.record.body {
-            Body::Command(recorded) if recorded.body == body => Ok(proved.leaf.index),
-            _ => Err(distrust("is for another command")),
+        let Body::Command(recorded) = proved.record.body else {
+            return Err(distrust("is for another record"));
+        };
+        if recorded.body == body {
+            Ok(proved.leaf.index)
+        } else {
+            Err(distrust("is for another command"))
         }
     }
 }

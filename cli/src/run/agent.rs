@@ -33,13 +33,9 @@ fn agent_key(named: &Named, file: &KeyFile) -> Result<AgentKey, Error> {
     if let Some(path) = &file.key_file {
         return from_file(path);
     }
-    let variable = std::env::var("AGENT_API_KEY").map(Zeroizing::new);
-    match variable {
-        Ok(text) if named.argument.is_none() && !text.is_empty() => {
-            return AgentKey::parse(&text)
-                .map_err(|error| Error::Usage(format!("AGENT_API_KEY: {error}")));
-        }
-        Ok(_) | Err(_) => {}
+    if let (Some(text), None) = (from_environment(), &named.argument) {
+        return AgentKey::parse(&text)
+            .map_err(|error| Error::Usage(format!("AGENT_API_KEY: {error}")));
     }
     let path = named
         .optional()?
@@ -50,6 +46,15 @@ fn agent_key(named: &Named, file: &KeyFile) -> Result<AgentKey, Error> {
         Error::Usage(format!("no agent key: {how}"))
     })?;
     from_file(&path)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the agent key's variable"
+)]
+fn from_environment() -> Option<Zeroizing<String>> {
+    let text = std::env::var("AGENT_API_KEY").map(Zeroizing::new).ok();
+    text.filter(|text| !text.is_empty())
 }
 
 fn from_file(path: &Path) -> Result<AgentKey, Error> {
@@ -239,12 +244,12 @@ mod tests {
     fn a_header_is_split_at_its_first_colon() {
         let (name, value) = header("X-At: 10:20").unwrap();
         assert_eq!((name.as_str(), value.as_str()), ("x-at", "10:20"));
-        assert!(header("no colon").is_err());
+        header("no colon").unwrap_err();
     }
 
     #[test]
     fn a_body_over_the_limit_is_refused_here() {
-        assert!(body(&"x".repeat(MAX_BODY)).is_ok());
-        assert!(body(&"x".repeat(MAX_BODY + 1)).is_err());
+        body(&"x".repeat(MAX_BODY)).unwrap();
+        body(&"x".repeat(MAX_BODY + 1)).unwrap_err();
     }
 }
