@@ -69,6 +69,9 @@ const FIRST: [&str; 6] = ["key", "grant", "state", "phase", "ok", "reason"];
 /// How far members of a member stand to the right of it.
 const INDENT: &str = "  ";
 
+/// Longer words are receipts, for machines.
+const LONG: usize = 1200;
+
 fn put(text: &mut String, value: &Value, indent: &str) {
     match value {
         Value::Object(members) => {
@@ -120,6 +123,9 @@ fn flat(value: &Value) -> Option<String> {
         Value::Array(items) => {
             let nested = items.iter().any(|item| item.is_object() || item.is_array());
             (!nested).then(|| items.iter().map(word).collect::<Vec<_>>().join(", "))
+        }
+        Value::String(text) if text.len() > LONG && !text.contains([' ', '\n']) => {
+            Some(format!("({} characters; --json shows them)", text.len()))
         }
         Value::String(text) => (!text.trim_end().contains('\n')).then(|| text.clone()),
         Value::Null | Value::Bool(_) | Value::Number(_) => Some(word(value)),

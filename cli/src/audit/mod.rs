@@ -54,9 +54,10 @@ impl Refuted {
                 json!({ "entry": index, "record": place })
             }
             Self::Log(audit::Error::FirstRoot) => json!({ "entry": 0 }),
+            Self::Damage(Damage::Segment { entry, .. }) => json!({ "entry": entry }),
             Self::Receipt { line, .. } => json!({ "line": line }),
             Self::Log(audit::Error::Empty | audit::Error::NoLog)
-            | Self::Damage(_)
+            | Self::Damage(Damage::Io(..))
             | Self::Checkpoint(_) => json!({}),
         };
         if let (Some(members), Value::Object(place)) = (value.as_object_mut(), place) {

@@ -24,12 +24,14 @@ pub enum Damage {
     #[error("cannot read `{0}`: {1}")]
     Io(PathBuf, std::io::Error),
     /// A segment file is not what a store leaves behind.
-    #[error("segment `{segment}`, byte {at}: {what}")]
+    #[error("segment `{segment}`, byte {at}, entry {entry}: {what}")]
     Segment {
         /// The file.
         segment: PathBuf,
         /// Where in it.
         at: usize,
+        /// The entry that was to be read there.
+        entry: u64,
         /// What is wrong.
         what: &'static str,
     },
@@ -39,6 +41,8 @@ struct Open {
     path: PathBuf,
     bytes: Vec<u8>,
     at: usize,
+    /// The entry whose frame is to stand at `at`.
+    next: u64,
 }
 
 /// The entries of a store's directory, in order; ends after the first damage.
@@ -114,6 +118,7 @@ impl Stored {
                     }
                     open.at += FRAME_HEAD + length;
                     self.next += 1;
+                    open.next = self.next;
                     return Ok(Some(entry));
                 }
                 Found::Torn(_) if self.left.len() > 0 => return Err(open.damaged(NOT_LAST)),
@@ -149,10 +154,12 @@ impl Open {
             path,
             bytes,
             at: SEGMENT_HEAD,
+            next: expected,
         };
         let at_start = |what| Damage::Segment {
             segment: open.path.clone(),
             at: 0,
+            entry: expected,
             what,
         };
         let head = open.bytes.split_first_chunk::<8>();
@@ -172,6 +179,7 @@ impl Open {
         Damage::Segment {
             segment: self.path.clone(),
             at: self.at,
+            entry: self.next,
             what,
         }
     }

@@ -63,14 +63,15 @@ fn from_file(path: &Path) -> Result<AgentKey, Error> {
     AgentKey::parse(&text).map_err(|error| Error::Usage(format!("`{}`: {error}", path.display())))
 }
 
-/// An answer, and whether it comes from a simulation.
-async fn ask(named: &Named, file: &KeyFile, ask: Ask) -> Result<(Reply, bool), Error> {
+/// Asks once and says what came of it.
+async fn ask(named: &Named, file: &KeyFile, ask: Ask) -> Result<Outcome, Error> {
     let agent = Agent::connect(agent_key(named, file)?).await?;
     let simulation = agent.is_simulation().await;
-    Ok((agent.ask(ask).await?, simulation))
+    let reply = agent.ask(ask).await?;
+    told(&reply, &agent.key().grant, simulation)
 }
 
-fn told(reply: &Reply, simulation: bool) -> Result<Outcome, Error> {
+fn told(reply: &Reply, grant: &GrantId, simulation: bool) -> Result<Outcome, Error> {
     let mut value = match reply {
         Reply::Denied(denial) => {
             return Ok(Outcome {
@@ -81,26 +82,23 @@ fn told(reply: &Reply, simulation: bool) -> Result<Outcome, Error> {
         }
         Reply::Grant(own) => render::whoami(own, simulation),
         Reply::Issued(issued) => render::issued(issued, simulation)?,
-        Reply::Renewed(until) => json!({ "expires_at": until.to_string() }),
-        Reply::Revoked => json!({ "state": "revoked" }),
+        Reply::Renewed(until) => json!({ "grant": grant, "expires_at": until.to_string() }),
+        Reply::Revoked => json!({ "grant": grant, "state": "revoked" }),
     };
     render::mark(&mut value, simulation);
     Ok(value.into())
 }
 
 pub(super) async fn whoami(named: &Named, file: &KeyFile) -> Result<Outcome, Error> {
-    let (reply, simulation) = ask(named, file, Ask::Whoami).await?;
-    told(&reply, simulation)
+    ask(named, file, Ask::Whoami).await
 }
 
 pub(super) async fn renew(named: &Named, file: &KeyFile) -> Result<Outcome, Error> {
-    let (reply, simulation) = ask(named, file, Ask::Renew).await?;
-    told(&reply, simulation)
+    ask(named, file, Ask::Renew).await
 }
 
 pub(super) async fn revoke(named: &Named, file: &KeyFile, leaked: bool) -> Result<Outcome, Error> {
-    let (reply, simulation) = ask(named, file, Ask::RevokeSelf { leaked }).await?;
-    told(&reply, simulation)
+    ask(named, file, Ask::RevokeSelf { leaked }).await
 }
 
 pub(super) async fn call(
@@ -121,8 +119,7 @@ pub(super) async fn call(
     } else {
         Ask::Sign(sign)
     };
-    let (reply, simulation) = ask(&named(profile), &key, wanted).await?;
-    told(&reply, simulation)
+    ask(&named(profile), &key, wanted).await
 }
 
 fn http(call: HttpCall) -> Result<Sign, Error> {
