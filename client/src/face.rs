@@ -78,22 +78,22 @@ impl Face {
 
     async fn get(&self, path: &str) -> Result<Vec<u8>, Error> {
         let host = |error: reqwest::Error| Error::Host(error.without_url().to_string());
-        let answer = self
+        let mut answer = self
             .http
             .get(format!("{}{path}", self.base))
             .send()
             .await
             .map_err(host)?;
         let status = answer.status();
-        if answer
-            .content_length()
-            .is_some_and(|length| usize::try_from(length).map_or(true, |length| length > MAX_BODY))
-        {
-            return Err(Error::Host("body is too large".to_owned()));
+        let mut body = Vec::new();
+        while let Some(part) = answer.chunk().await.map_err(host)? {
+            if body.len().saturating_add(part.len()) > MAX_BODY {
+                return Err(Error::Host("body is too large".to_owned()));
+            }
+            body.extend_from_slice(&part);
         }
-        let body = answer.bytes().await.map_err(host)?;
         if status.is_success() {
-            Ok(body.to_vec())
+            Ok(body)
         } else {
             Err(Error::Host(format!("status {status} at {path}")))
         }
