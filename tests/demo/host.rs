@@ -1,0 +1,256 @@
+//! A hostile host: it has the manifests, the bundle, the log and the role at KMS, and lies with all of them.
+
+use crate::{
+    audit::holds,
+    courier::{Answer, Courier, HostRole, copy},
+    hijack::{is_denied, word},
+    liar::{Bodies, Liar},
+    report::Report,
+    stage::Stage,
+};
+use anyhow::{Context, ensure};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use claviger_client::{Agent, AgentKey, Error, face::Face};
+use claviger_shared::{
+    call::{Ask, Reply},
+    codec::cbor,
+    denial::Code,
+    owner::manifest::chain::Chain,
+    wire::control::Signed,
+};
+use serde_json::json;
+use std::{fs, path::Path};
+
+/// How many entries the host forgets.
+const FORGOTTEN: usize = 5;
+
+/// Everything it tries; the deployment is as it was afterwards.
+pub async fn attack(report: &mut Report, stage: Stage, agent: &Agent) -> anyhow::Result<Stage> {
+    report.part("A hostile host: it lies with everything a courier carries");
+    let profile = stage.profile()?;
+    let role = HostRole::of(&stage.dir, &profile).await?;
+    let links = Chain::parse_file(&fs::read(&profile.manifest)?)
+        .ok()
+        .context("no manifests")?;
+    another_build(report, &stage.dir, &role, &links).await?;
+    swapped_replies(report, &stage.dir, &role, &links).await?;
+    old_manifest(report, &stage.dir, &links)?;
+    lying_face(report, &stage, &links).await?;
+    forgotten(report, stage, agent).await
+}
+
+fn shown<T>(answer: &Answer<T>) -> String {
+    match answer {
+        Ok(_) => "accepted".to_owned(),
+        Err(reason) => format!("refused: {reason}"),
+    }
+}
+
+/// KMS is asked by an enclave of another build.
+async fn another_build(
+    report: &mut Report,
+    dir: &Path,
+    role: &HostRole,
+    links: &[Signed],
+) -> anyhow::Result<()> {
+    let mut courier = Courier::boot(dir, "another-build", true)?;
+    let measured = courier.measure(links)?;
+    ensure!(measured.is_ok(), "not measured: {}", shown(&measured));
+    let document = courier.document()?.map_err(anyhow::Error::msg)?;
+    let denied = role.derive(document).await;
+    let right = matches!(&denied, Err(code) if code.contains("AccessDenied"));
+    report.check(
+        "an enclave of another build (PCR0 differs) asks KMS",
+        right,
+        shown(&denied),
+    );
+    Ok(())
+}
+
+/// KMS's replies, swapped and changed; then the same courier, honest.
+async fn swapped_replies(
+    report: &mut Report,
+    dir: &Path,
+    role: &HostRole,
+    links: &[Signed],
+) -> anyhow::Result<()> {
+    let mut courier = Courier::boot(dir, "courier", false)?;
+    let measured = courier.measure(links)?;
+    ensure!(measured.is_ok(), "not measured: {}", shown(&measured));
+    let old = reply(&mut courier, role).await?;
+    let _ = courier.document()?;
+    let swapped = courier.unseal(&role.recipient, &old, &role.bundle)?;
+    report.check(
+        "KMS's reply to an earlier document of the same enclave",
+        swapped.is_err(),
+        shown(&swapped),
+    );
+
+    let mut changed = reply(&mut courier, role).await?;
+    let last = changed.len() - 20;
+    changed[last] ^= 1;
+    let answer = courier.unseal(&role.recipient, &changed, &role.bundle)?;
+    report.check(
+        "KMS's reply with one bit changed",
+        answer.is_err(),
+        shown(&answer),
+    );
+
+    let fine = reply(&mut courier, role).await?;
+    let mut bundle = role.bundle.clone();
+    let last = bundle.len() - 1;
+    bundle[last] ^= 1;
+    let answer = courier.unseal(&role.recipient, &fine, &bundle)?;
+    report.check(
+        "the sealed bundle with one bit changed",
+        answer.is_err(),
+        shown(&answer),
+    );
+
+    let fine = reply(&mut courier, role).await?;
+    let answer = courier.unseal(&role.recipient, &fine, &role.bundle)?;
+    report.check(
+        "the same courier, honest for once",
+        answer.is_ok(),
+        shown(&answer),
+    );
+    Ok(())
+}
+
+async fn reply(courier: &mut Courier, role: &HostRole) -> anyhow::Result<Vec<u8>> {
+    let document = courier.document()?.map_err(anyhow::Error::msg)?;
+    role.derive(document).await.map_err(anyhow::Error::msg)
+}
+
+/// The chain as it was before the last manifest, and a manifest nobody signed.
+fn old_manifest(report: &mut Report, dir: &Path, links: &[Signed]) -> anyhow::Result<()> {
+    let mut courier = Courier::boot(dir, "old-manifest", false)?;
+    let measured = courier.measure(&links[..1])?;
+    ensure!(measured.is_ok(), "not measured: {}", shown(&measured));
+    let document = courier.document()?;
+    report.check(
+        "the enclave is shown the first manifest alone and asked to unseal",
+        document.is_err(),
+        shown(&document),
+    );
+    let mut courier = Courier::boot(dir, "changed-manifest", false)?;
+    let mut changed = links.to_vec();
+    let last = changed.last_mut().context("no manifest")?;
+    last.body.push(b' ');
+    let measured = courier.measure(&changed)?;
+    report.check(
+        "the newest manifest with one byte added",
+        measured.is_err(),
+        shown(&measured),
+    );
+    Ok(())
+}
+
+/// Agents at a face that serves what was true once.
+async fn lying_face(report: &mut Report, stage: &Stage, links: &[Signed]) -> anyhow::Result<()> {
+    let key = stage.agent_key("edge")?;
+    let face = Face::new(&key.api)?;
+    let old = Bodies::from([("/v1/manifests", Chain::to_file(&links[..1]).into_bytes())]);
+    let came = connect_to(stage, old).await?;
+    report.check(
+        "an agent is shown the manifests of before birth",
+        distrusted(&came),
+        told(&came),
+    );
+
+    let entry = face.boot().await?;
+    let boot = json!({ "index": entry.index, "entry": STANDARD.encode(cbor::encode(&entry).ok().context("no entry")?) });
+    let recorded = Bodies::from([
+        ("/v1/manifests", face.manifests().await?),
+        ("/v1/attestation", face.attestation(&[9; 32]).await?),
+        ("/v1/boot", boot.to_string().into_bytes()),
+    ]);
+    let came = connect_to(stage, recorded).await?;
+    report.check(
+        "an agent is shown a genuine document, recorded earlier",
+        distrusted(&came),
+        told(&came),
+    );
+    Ok(())
+}
+
+async fn connect_to(stage: &Stage, bodies: Bodies) -> anyhow::Result<Result<Agent, Error>> {
+    let liar = Liar::start(bodies).await?;
+    let mut key: AgentKey = stage.agent_key("edge")?;
+    key.api.clone_from(&liar.url);
+    Ok(Agent::connect(key).await)
+}
+
+const fn distrusted(came: &Result<Agent, Error>) -> bool {
+    matches!(came, Err(Error::Distrust(_)))
+}
+
+fn told(came: &Result<Agent, Error>) -> String {
+    match came {
+        Ok(_) => "it connects".to_owned(),
+        Err(Error::Distrust(why)) => format!("the agent refuses: {why}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// The end of the log is cut off, then put back.
+async fn forgotten(report: &mut Report, stage: Stage, agent: &Agent) -> anyhow::Result<Stage> {
+    let dir = stage.dir.clone();
+    let profile = stage.profile()?;
+    let seen = agent.seen();
+    stage.stop().await?;
+    let (log, kept) = (dir.join("host/log"), dir.join("log-kept"));
+    copy(&log, &kept)?;
+    let cut = cut(&log.join("segments"), FORGOTTEN)?;
+    report.say(
+        "the host stops, cuts the end off its log, starts again",
+        format!("{cut} entries gone"),
+    );
+    let offline = holds(&profile, seen)?;
+    let said = offline
+        .clone()
+        .map_or_else(|why| why, |()| "accepted".to_owned());
+    report.check(
+        "an audit of the shorter log with the tree head an agent remembers",
+        offline.is_err(),
+        said,
+    );
+    let stage = Stage::start(&dir).await?;
+    let answer = agent.ask(Ask::Whoami).await;
+    report.check(
+        "the agent calls, and echoes the tree head it saw last",
+        is_denied(&answer, Code::EchoMismatch),
+        word(&answer),
+    );
+    stage.stop().await?;
+    fs::remove_dir_all(&log)?;
+    fs::rename(&kept, &log)?;
+    let stage = Stage::start(&dir).await?;
+    let answer = agent.ask(Ask::Whoami).await;
+    report.check(
+        "the host puts its log back; the agent calls again",
+        matches!(answer, Ok(Reply::Grant(_))),
+        word(&answer),
+    );
+    Ok(stage)
+}
+
+/// Cuts the last entries off the newest segment, frame by frame as the store lays them out.
+fn cut(segments: &Path, count: usize) -> anyhow::Result<usize> {
+    let mut files: Vec<_> = fs::read_dir(segments)?.collect::<Result<_, _>>()?;
+    files.sort_by_key(fs::DirEntry::file_name);
+    let path = files.last().context("no segment")?.path();
+    let mut bytes = fs::read(&path)?;
+    let (mut at, mut starts) = (16, Vec::new());
+    while bytes.get(at..at + 4) == Some(b"clvf") {
+        starts.push(at);
+        let length: [u8; 4] = bytes[at + 4..at + 8].try_into()?;
+        at += 32 + usize::try_from(u32::from_be_bytes(length))?;
+    }
+    let from = *starts
+        .get(starts.len().saturating_sub(count))
+        .context("the log is too short")?;
+    bytes[from..at].fill(0);
+    fs::write(&path, bytes)?;
+    Ok(count)
+}
