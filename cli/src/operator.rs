@@ -178,12 +178,22 @@ impl Operator {
             .await
     }
 
+    fn fault(&self, error: reqwest::Error) -> Error {
+        Error::Unavailable(if error.is_connect() {
+            format!("cannot connect to {}", self.base)
+        } else if error.is_timeout() {
+            "host gave no answer in time; a command may have been applied all the same".to_owned()
+        } else {
+            error.without_url().to_string()
+        })
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Vec<u8>, Error> {
         let request = match &self.token {
             Some(token) => request.bearer_auth(token.as_str()),
             None => request,
         };
-        let failed = |error: reqwest::Error| Error::Unavailable(error.without_url().to_string());
+        let failed = |error: reqwest::Error| self.fault(error);
         let mut answer = request.send().await.map_err(failed)?;
         let status = answer.status();
         let mut body = Vec::new();

@@ -76,8 +76,18 @@ impl Face {
         }
     }
 
+    fn fault(&self, error: reqwest::Error) -> Error {
+        Error::Host(if error.is_connect() {
+            format!("cannot connect to {}", self.base)
+        } else if error.is_timeout() {
+            "no answer in time".to_owned()
+        } else {
+            error.without_url().to_string()
+        })
+    }
+
     async fn get(&self, path: &str) -> Result<Vec<u8>, Error> {
-        let host = |error: reqwest::Error| Error::Host(error.without_url().to_string());
+        let host = |error: reqwest::Error| self.fault(error);
         let mut answer = self
             .http
             .get(format!("{}{path}", self.base))
