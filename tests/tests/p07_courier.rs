@@ -33,7 +33,7 @@ fn body_of(answer: Answer) -> Vec<u8> {
 
 #[test]
 fn p7_a_frame_is_opened_once() {
-    let (_, enclave, _, agent) = ready();
+    let (_deployment, enclave, _granted, agent) = ready();
     let (_, body) = agent.seal(&sign(read_order("1")));
     let first = agent.link.send(FrameType::Call, &body);
     let _ = body_of(agent.link.wait(first));
@@ -47,7 +47,7 @@ fn p7_a_frame_is_opened_once() {
 
 #[test]
 fn p7_answers_open_in_any_order_and_in_no_other_place() {
-    let (_, _, _, agent) = ready();
+    let (_deployment, _enclave, _granted, agent) = ready();
     let sent: Vec<_> = (0..4).map(|_| agent.send(&sign(read_order("1")))).collect();
     let bodies: Vec<_> = sent
         .iter()
@@ -55,7 +55,10 @@ fn p7_answers_open_in_any_order_and_in_no_other_place() {
         .map(|sent| (sent.seq, body_of(agent.link.wait(sent.id))))
         .collect();
     for (seq, body) in &bodies {
-        assert!(matches!(agent.open(*seq, body).unwrap().reply, Reply::Issued(_)));
+        assert!(matches!(
+            agent.open(*seq, body).unwrap().reply,
+            Reply::Issued(_)
+        ));
         for (other, _) in bodies.iter().filter(|(other, _)| other != seq) {
             assert!(agent.open(*other, body).is_none(), "{seq} as {other}");
         }
@@ -64,7 +67,7 @@ fn p7_answers_open_in_any_order_and_in_no_other_place() {
 
 #[test]
 fn p7_changed_frames_do_not_open() {
-    let (_, _, _, agent) = ready();
+    let (_deployment, _enclave, _granted, agent) = ready();
     let (_, body) = agent.seal(&Ask::Whoami);
     // Past the fixed head every byte is under the tag; in the head, channel and number are.
     for at in (0..24).chain(40..body.len()) {
@@ -175,7 +178,7 @@ fn p7_the_host_does_not_move_time() {
 #[test]
 #[ignore = "pending: an enclave that is behind an agent's echo asks for the log-signed checkpoint; until then that call alone is denied"]
 fn p7_pending_a_genuine_newer_checkpoint_stops_the_instance() {
-    let (_, _, _, agent) = ready();
+    let (_deployment, _enclave, _granted, agent) = ready();
     agent.sign(read_order("1")).unwrap();
     let seen = agent.echo.lock().unwrap().unwrap();
     *agent.echo.lock().unwrap() = Some(claviger_shared::call::Echo {
