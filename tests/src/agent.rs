@@ -60,7 +60,11 @@ pub struct Sent {
 
 /// The handshake's first message and what finishes it.
 #[must_use]
-pub fn greeting(deployment: &Deployment, enclave: &Enclave, secret: &[u8; 32]) -> (Initiator, Open, LogKey) {
+pub fn greeting(
+    deployment: &Deployment,
+    enclave: &Enclave,
+    secret: &[u8; 32],
+) -> (Initiator, Open, LogKey) {
     let nonce = [7; 32];
     let document = enclave.attest(&nonce);
     let entry = deployment.boot_entry();

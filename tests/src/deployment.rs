@@ -31,7 +31,10 @@ use claviger_shared::{
     owner::manifest::{Release, chain::Chain},
     wire::{
         FrameType, Phase, Role,
-        control::{Attest, Born, Document, Genesis, Measure, Measured, PhaseEvent, Signed, Unseal, Unsealed},
+        control::{
+            Attest, Born, Document, Genesis, Measure, Measured, PhaseEvent, Signed, Unseal,
+            Unsealed,
+        },
         storage::StoredEntry,
     },
 };
@@ -387,7 +390,9 @@ impl Deployment {
     pub fn unsealed(&self) -> Enclave {
         let enclave = self.measured();
         let reply = self.derive(&enclave.kms_document()).unwrap();
-        let _: Unsealed = enclave.unseal(&self.recipient.arn, &reply, &self.bundle).reply();
+        let _: Unsealed = enclave
+            .unseal(&self.recipient.arn, &reply, &self.bundle)
+            .reply();
         enclave
     }
 
@@ -397,9 +402,9 @@ impl Deployment {
     pub fn boot(&self) -> Enclave {
         let enclave = self.unsealed();
         enclave.resume();
-        let event: PhaseEvent = enclave.control.event(|event: &PhaseEvent| {
-            matches!(event.phase, Phase::Serving | Phase::Stopped)
-        });
+        let event: PhaseEvent = enclave
+            .control
+            .event(|event: &PhaseEvent| matches!(event.phase, Phase::Serving | Phase::Stopped));
         assert_eq!(event.phase, Phase::Serving, "{:?}", event.reason);
         enclave
     }
@@ -410,9 +415,9 @@ impl Deployment {
     pub fn refuses_to_boot(&self) -> String {
         let enclave = self.unsealed();
         enclave.resume();
-        let event: PhaseEvent = enclave.control.event(|event: &PhaseEvent| {
-            matches!(event.phase, Phase::Serving | Phase::Stopped)
-        });
+        let event: PhaseEvent = enclave
+            .control
+            .event(|event: &PhaseEvent| matches!(event.phase, Phase::Serving | Phase::Stopped));
         assert_eq!(event.phase, Phase::Stopped);
         event.reason.unwrap()
     }
@@ -441,7 +446,8 @@ impl Drop for Deployment {
 
 async fn admin(dir: &TempDir, endpoint: &str) -> Kms {
     let path = dir.path().join("aws-credentials");
-    let text = "[kms-admin]\naws_access_key_id = AKIAADMIN\naws_secret_access_key = secret of the admin\n";
+    let text =
+        "[kms-admin]\naws_access_key_id = AKIAADMIN\naws_secret_access_key = secret of the admin\n";
     std::fs::write(&path, text).unwrap();
     Kms::connect(&Place {
         region: "us-east-1".to_owned(),
@@ -520,7 +526,10 @@ impl Enclave {
     #[must_use]
     pub fn attest(&self, nonce: &[u8]) -> Vec<u8> {
         let nonce = nonce.to_vec();
-        let Document { document } = self.control.ask(FrameType::Attest, &Attest { nonce }).reply();
+        let Document { document } = self
+            .control
+            .ask(FrameType::Attest, &Attest { nonce })
+            .reply();
         document
     }
 

@@ -97,12 +97,7 @@ impl Deployment {
 
     /// A grant of DESIGN's shape; `change` narrows it.
     #[track_caller]
-    pub fn grant(
-        &self,
-        enclave: &Enclave,
-        id: &str,
-        change: impl FnOnce(&mut Value),
-    ) -> Granted {
+    pub fn grant(&self, enclave: &Enclave, id: &str, change: impl FnOnce(&mut Value)) -> Granted {
         let mut secret = [0; 32];
         aws_lc_rs::rand::fill(&mut secret).unwrap();
         let mut grant = self.plain_grant(id, &secret);

@@ -6,9 +6,7 @@ use claviger_shared::{
     log::record::{Body, Record},
     wire::{
         FrameType,
-        storage::{
-            Appended, Blob, Chunk, Done, Entries, Read, StoreFailure, StoredEntry, Tail,
-        },
+        storage::{Appended, Blob, Chunk, Done, Entries, Read, StoreFailure, StoredEntry, Tail},
     },
 };
 use std::{

@@ -49,7 +49,10 @@ fn p3_scope_and_destination() {
     refuses(vec![
         (
             "a verb outside the scope",
-            set("/permissions", json!({"read": ["orders", "charges"], "write": ["tokens"]})),
+            set(
+                "/permissions",
+                json!({"read": ["orders", "charges"], "write": ["tokens"]}),
+            ),
             charge(5),
             Code::PermissionDenied,
         ),
@@ -179,15 +182,23 @@ fn p3_a_sandbox_grant_reaches_the_sandbox_alone() {
         "keys": ["k_sand"], "permissions": {"read": ["orders"]},
         "budgets": [{"unit": "call", "max": "1", "window": "grant"}],
     }});
-    let refused = claviger_tests::owner::refused(enclave.command(&deployment.widening(&mixed, &[])));
+    let refused =
+        claviger_tests::owner::refused(enclave.command(&deployment.widening(&mixed, &[])));
     assert_eq!(refused.pointer.as_deref(), Some("/action/grant/env"));
 }
 
 #[test]
 fn p3_time_on_both_sides() {
     let (deployment, enclave) = Deployment::serving();
-    let later = deployment.clock.now().plus(claviger_shared::time::Millis(10_000));
-    let granted = deployment.grant(&enclave, "gr_later", set("/not_before", json!(later.to_string())));
+    let later = deployment
+        .clock
+        .now()
+        .plus(claviger_shared::time::Millis(10_000));
+    let granted = deployment.grant(
+        &enclave,
+        "gr_later",
+        set("/not_before", json!(later.to_string())),
+    );
     let agent = Agent::connect(&deployment, &enclave, &granted);
     deployment.clock.advance_ms(9_999);
     assert_eq!(agent.denied(read_order("1")), Code::NotYetValid);

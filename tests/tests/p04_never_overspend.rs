@@ -4,10 +4,7 @@ use claviger_shared::{
     call::Reply,
     denial::Code,
     log::record::{Body, Outcome},
-    wire::{
-        Phase,
-        control::PhaseEvent,
-    },
+    wire::{Phase, control::PhaseEvent},
 };
 use claviger_tests::{
     agent::{Agent, Sent, charge, issued, read_order, sign},
@@ -49,7 +46,10 @@ fn p4_fifty_calls_at_the_edge_spend_exactly_the_budget() {
     let fine = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
     assert_eq!(fine, 40);
     let refused = |outcome: &Result<_, Code>| matches!(outcome, Err(Code::BudgetExceeded));
-    assert_eq!(outcomes.iter().filter(|outcome| refused(outcome)).count(), 10);
+    assert_eq!(
+        outcomes.iter().filter(|outcome| refused(outcome)).count(),
+        10
+    );
     assert_eq!(agents[0].left()[2], 0);
     assert_eq!(charged(&deployment), 1000);
 }
@@ -67,7 +67,11 @@ fn p4_no_crash_hands_a_budget_back() {
         for _ in 0..3 {
             released += u128::from(agent.sign(charge(70)).is_ok()) * 70;
         }
-        deployment.store.be(if life % 2 == 0 { Mood::Hold } else { Mood::Ambiguous });
+        deployment.store.be(if life % 2 == 0 {
+            Mood::Hold
+        } else {
+            Mood::Ambiguous
+        });
         let seen = deployment.store.appends().len();
         let sent: Vec<Sent> = (0..3).map(|_| agent.send(&sign(charge(70)))).collect();
         deployment.store.wait_for_appends(seen + 1);
@@ -169,18 +173,23 @@ fn p4_a_withdrawn_call_stays_charged() {
     deployment.store.be(Mood::Honest);
     assert_eq!(issued(agent.wait(sent)).unwrap_err().code, Code::Withdrawn);
     assert_eq!(agent.left()[2], 900);
-    let recorded = deployment.store.records().iter().any(|body| {
-        matches!(body, Body::Call(call) if call.outcome == Outcome::Issued)
-    });
+    let recorded = deployment
+        .store
+        .records()
+        .iter()
+        .any(|body| matches!(body, Body::Call(call) if call.outcome == Outcome::Issued));
     assert!(recorded);
 }
 
 #[test]
 fn p4_pending_witnesses_are_refused_not_ignored() {
-    let (_, enclave) = Deployment::serving();
+    let (_deployment, enclave) = Deployment::serving();
     let refused = enclave
         .control
         .ask(claviger_shared::wire::FrameType::Witnessed, &())
         .refusal();
-    assert_eq!(refused.code, claviger_shared::wire::RefusedCode::NotSupported);
+    assert_eq!(
+        refused.code,
+        claviger_shared::wire::RefusedCode::NotSupported
+    );
 }
