@@ -572,6 +572,16 @@ impl Enclave {
         }
     }
 
+    /// A new storage connection; the enclave closes the old one.
+    pub fn reconnect_storage(&self, store: &Arc<Store>) {
+        serve_storage(
+            self.socket.clone(),
+            Arc::clone(store),
+            Arc::clone(&self.tap),
+            Arc::clone(&self.gone),
+        );
+    }
+
     /// This life ends for its store and its courier: nothing it does is stored or carried any more.
     pub fn crash(&self) {
         self.gone.store(true, Ordering::SeqCst);

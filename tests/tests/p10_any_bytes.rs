@@ -10,10 +10,11 @@ use claviger_shared::{
     },
 };
 use claviger_tests::{
-    agent::{Agent, SOURCE, read_order},
+    agent::{Agent, SOURCE, issued, read_order, sign},
     courier::{Answer, frame},
     deployment::{Deployment, Enclave},
     owner::{Granted, refused},
+    store::Mood,
 };
 use proptest::{
     prelude::*,
@@ -248,4 +249,21 @@ fn p10_mechanisms_that_are_not_built_say_so() {
         let refused = enclave.control.ask(kind, &()).refusal();
         assert_eq!(refused.code, RefusedCode::NotSupported);
     }
+}
+
+/// What is no answer ends the storage connection; on the next one the same bytes are sent again.
+#[test]
+fn p10_any_answer_of_the_store() {
+    let (deployment, enclave, _granted, agent) = ready();
+    let seen = deployment.store.appends().len();
+    deployment.store.be(Mood::Garbage);
+    let sent = agent.send(&sign(read_order("1")));
+    deployment.store.wait_for_appends(seen + 1);
+    deployment.store.be(Mood::Honest);
+    enclave.reconnect_storage(&deployment.store);
+    issued(agent.wait(sent)).unwrap();
+    let appends = deployment.store.appends();
+    assert!(appends[seen..].iter().all(|body| *body == appends[seen]));
+    assert!(appends.len() >= seen + 2);
+    let _ = deployment.audited();
 }
