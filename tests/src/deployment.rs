@@ -375,6 +375,27 @@ impl Deployment {
         }
     }
 
+    /// Where KMS listens.
+    #[must_use]
+    pub fn kms_endpoint(&self) -> String {
+        self.kms.as_ref().unwrap().endpoint()
+    }
+
+    /// A directory of this deployment's own.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// A process of an enclave at a socket, and nobody's courier.
+    pub fn run_at(&self, socket: &std::path::Path) {
+        let _ = std::fs::remove_file(socket);
+        let listener = UnixListener::bind(socket).unwrap();
+        let nsm = Arc::new(self.module(&self.measurements));
+        let platform = platform(nsm, &self.clock, &Arc::default());
+        thread::spawn(move || run::run(platform, Box::new(listener)));
+    }
+
     /// An enclave that is measured for this deployment.
     #[track_caller]
     #[must_use]
@@ -549,6 +570,16 @@ impl Enclave {
             Some(role) => Link::connect(&self.socket, role, &self.tap),
             None => Link::raw(&self.socket, &self.tap),
         }
+    }
+
+    /// A new storage connection; the enclave closes the old one.
+    pub fn reconnect_storage(&self, store: &Arc<Store>) {
+        serve_storage(
+            self.socket.clone(),
+            Arc::clone(store),
+            Arc::clone(&self.tap),
+            Arc::clone(&self.gone),
+        );
     }
 
     /// This life ends for its store and its courier: nothing it does is stored or carried any more.

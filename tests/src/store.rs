@@ -22,6 +22,8 @@ pub enum Mood {
     Conflict,
     /// Stores nothing and says so.
     Fail,
+    /// Stores nothing and answers with what is no answer.
+    Garbage,
     /// Neither stores nor answers until told otherwise.
     Hold,
     /// Stores, and answers.
@@ -188,9 +190,12 @@ impl Store {
         let said = match inner.mood {
             Mood::Conflict => Appended::Conflict,
             Mood::Ambiguous => Appended::Failed(StoreFailure::Full),
-            Mood::Fail | Mood::Hold | Mood::Honest => said,
+            Mood::Fail | Mood::Garbage | Mood::Hold | Mood::Honest => said,
         };
         self.changed.notify_all();
+        if inner.mood == Mood::Garbage {
+            return Some(vec![0xff; 9]);
+        }
         cbor::encode(&said).ok()
     }
 

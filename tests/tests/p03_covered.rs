@@ -10,9 +10,12 @@ use claviger_tests::{
 };
 use serde_json::{Value, json};
 
+/// What is changed about a grant.
+type Change = Box<dyn Fn(&mut Value)>;
+
 /// Whether a call is denied with a code under a changed grant, nothing is issued and nothing is taken.
 #[track_caller]
-fn refuses(cases: Vec<(&str, Box<dyn Fn(&mut Value)>, Input, Code)>) {
+fn refuses(cases: Vec<(&str, Change, Input, Code)>) {
     let (deployment, enclave) = Deployment::serving();
     for (at, (what, change, input, code)) in cases.into_iter().enumerate() {
         let granted = deployment.grant(&enclave, &format!("gr_{at}"), change);
@@ -24,11 +27,11 @@ fn refuses(cases: Vec<(&str, Box<dyn Fn(&mut Value)>, Input, Code)>) {
     }
 }
 
-fn as_is() -> Box<dyn Fn(&mut Value)> {
+fn as_is() -> Change {
     Box::new(|_| {})
 }
 
-fn set(pointer: &'static str, value: Value) -> Box<dyn Fn(&mut Value)> {
+fn set(pointer: &'static str, value: Value) -> Change {
     Box::new(move |grant| {
         let (parent, name) = pointer.rsplit_once('/').unwrap();
         grant.pointer_mut(parent).unwrap()[name] = value.clone();
