@@ -1,7 +1,8 @@
 //! An agent's session: attested once, then one sealed frame per request.
 //!
 //! Frame numbers come from a counter in memory alone and are never used twice. Each request echoes the highest tree head
-//! seen; a granted answer that shows a smaller one than its request, or another root for the same size, is refused. When
+//! seen; a granted answer that shows a smaller one than its request, or another root for the same size, is refused, and an
+//! enclave that does not know the echo is shown the signed tree head of a receipt, which stops it. When
 //! the enclave restarts, [`Agent::ask`] attests anew, once for all requests under way, and asks again by itself only what
 //! cannot spend twice.
 
@@ -10,7 +11,10 @@ use claviger_shared::{
     call::{Answer, Ask, Echo, Reply, Request},
     codec::cbor,
     crypto::handshake::{Initiator, Session},
+    denial::{Code, Denial},
     id::ChannelId,
+    log::receipt::Receipt,
+    owner::manifest::Durability,
     wire::{RefusedCode, call::MAX_SEALED_ANSWER},
 };
 use std::sync::{
@@ -28,6 +32,8 @@ pub struct Agent {
     /// Held by whoever opens the next channel.
     opening: TurnLock<()>,
     seen: Mutex<Echo>,
+    /// The newest tree head a receipt held: what proves a rollback to the enclave itself.
+    proof: Mutex<Option<(u64, String)>>,
 }
 
 /// One channel of one boot.
@@ -73,6 +79,7 @@ impl Agent {
             open: RwLock::new(Arc::new(open)),
             opening: TurnLock::new(()),
             seen,
+            proof: Mutex::new(None),
         })
     }
 
@@ -95,6 +102,9 @@ impl Agent {
     pub async fn ask(&self, ask: Ask) -> Result<Reply, Error> {
         let open = self.current().await;
         match self.ask_once(&open, &ask).await {
+            Ok(Reply::Denied(denial)) if denial.code == Code::EchoMismatch => {
+                return self.prove_rollback(&open, denial).await;
+            }
             // These two say that the frame was never opened, so nothing was decided.
             Err(Error::Refused(RefusedCode::UnknownChannel | RefusedCode::NotServing)) => {}
             Err(Error::Host(_)) if may_repeat(&ask) => {}
@@ -114,6 +124,24 @@ impl Agent {
         self.replace(&open).await.map(drop)
     }
 
+    /// Shows the enclave the newest signed tree head this agent holds; where its log does not have it, the enclave stops.
+    async fn prove_rollback(&self, open: &Open, denial: Denial) -> Result<Reply, Error> {
+        let proof = self
+            .proof
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let Some((_, note)) = proof else {
+            return Ok(Reply::Denied(denial));
+        };
+        match self.exchange(open, None, &Ask::Checkpoint(note)).await {
+            Ok(answer) if answer.reply == Reply::Known => Ok(Reply::Denied(denial)),
+            Ok(_) | Err(_) => Err(Error::Distrust(
+                "host serves another log than this agent has seen; the enclave was shown the proof",
+            )),
+        }
+    }
+
     async fn current(&self) -> Arc<Open> {
         Arc::clone(&*self.open.read().await)
     }
@@ -131,9 +159,33 @@ impl Agent {
     }
 
     async fn ask_once(&self, open: &Open, ask: &Ask) -> Result<Reply, Error> {
+        // A volatile deployment answers before it stores: its log may end before what it has told.
+        let volatile = open.trusted.boot.durability == Durability::Volatile;
         let sent = self.seen();
+        let answer = self
+            .exchange(open, (!volatile).then_some(sent), ask)
+            .await?;
+        if let Reply::Issued(issued) = &answer.reply
+            && issued.issued.credential.is_some()
+        {
+            let proved = receipt::check(issued, &self.key.grant, &open.trusted.log_key)?;
+            self.keep_proof(proved.checkpoint.size, &issued.receipt);
+        }
+        if volatile {
+            return Ok(answer.reply);
+        }
+        let denied = matches!(answer.reply, Reply::Denied(_));
+        if !denied && answer.echo.size < sent.size {
+            return Err(Error::Answer("log is shorter than one seen before"));
+        }
+        self.remember(answer.echo)?;
+        Ok(answer.reply)
+    }
+
+    /// Seals one request, sends it, and opens its one answer.
+    async fn exchange(&self, open: &Open, echo: Option<Echo>, ask: &Ask) -> Result<Answer, Error> {
         let request = Request {
-            echo: Some(sent),
+            echo,
             ask: ask.clone(),
         };
         let mut text =
@@ -149,19 +201,16 @@ impl Agent {
             .opening
             .open(seq, &sealed)
             .map_err(|_| Error::Answer("answer does not open"))?;
-        let answer: Answer = cbor::decode(&text, MAX_SEALED_ANSWER)
-            .map_err(|_| Error::Answer("answer is malformed"))?;
-        if let Reply::Issued(issued) = &answer.reply
-            && issued.issued.credential.is_some()
+        cbor::decode(&text, MAX_SEALED_ANSWER).map_err(|_| Error::Answer("answer is malformed"))
+    }
+
+    fn keep_proof(&self, size: u64, receipt: &[u8]) {
+        let mut proof = self.proof.lock().unwrap_or_else(PoisonError::into_inner);
+        if proof.as_ref().is_none_or(|(known, _)| *known < size)
+            && let Ok(receipt) = Receipt::decode(receipt)
         {
-            receipt::check(issued, &self.key.grant, &open.trusted.log_key)?;
+            *proof = Some((size, receipt.checkpoint));
         }
-        let denied = matches!(answer.reply, Reply::Denied(_));
-        if !denied && answer.echo.size < sent.size {
-            return Err(Error::Answer("log is shorter than one seen before"));
-        }
-        self.remember(answer.echo)?;
-        Ok(answer.reply)
     }
 
     /// Keeps the highest tree head seen. Answers come in any order, so a smaller one is not a fault by itself.
@@ -185,7 +234,11 @@ impl Agent {
 
 fn may_repeat(ask: &Ask) -> bool {
     match ask {
-        Ask::Renew | Ask::RevokeSelf { .. } | Ask::Simulate(_) | Ask::Whoami => true,
+        Ask::Checkpoint(_)
+        | Ask::Renew
+        | Ask::RevokeSelf { .. }
+        | Ask::Simulate(_)
+        | Ask::Whoami => true,
         Ask::Sign(sign) => sign.idempotency_key.is_some(),
     }
 }

@@ -31,6 +31,7 @@ pub fn word(answer: &Result<Reply, Error>) -> String {
         }
         Ok(Reply::Issued(_)) => "a credential".to_owned(),
         Ok(Reply::Grant(_)) => "its grant".to_owned(),
+        Ok(Reply::Known) => "known".to_owned(),
         Ok(Reply::Renewed(_)) => "renewed".to_owned(),
         Ok(Reply::Revoked) => "revoked".to_owned(),
         Err(error) => error.to_string(),

@@ -5,8 +5,9 @@ use claviger_shared::{
     denial::Code,
     id::ChannelId,
     wire::{
-        FrameType, RefusedCode,
+        FrameType, Phase, RefusedCode,
         call::{Call, Opened},
+        control::PhaseEvent,
     },
 };
 use claviger_tests::{
@@ -176,16 +177,57 @@ fn p7_the_host_does_not_move_time() {
 }
 
 #[test]
-#[ignore = "pending: an enclave that is behind an agent's echo asks for the log-signed checkpoint; until then that call alone is denied"]
-fn p7_pending_a_genuine_newer_checkpoint_stops_the_instance() {
-    let (_deployment, _enclave, _granted, agent) = ready();
+fn p7_a_genuine_tree_head_of_another_history_stops_the_instance() {
+    let (deployment, enclave, granted, agent) = ready();
+    let kept = deployment.store.entries().len();
     agent.sign(read_order("1")).unwrap();
-    let seen = agent.echo.lock().unwrap().unwrap();
-    *agent.echo.lock().unwrap() = Some(claviger_shared::call::Echo {
-        size: seen.size + 100,
-        ..seen
-    });
-    assert_eq!(agent.denied(read_order("2")), Code::EchoMismatch);
-    *agent.echo.lock().unwrap() = Some(seen);
-    agent.sign(read_order("2")).unwrap();
+    let held = deployment
+        .store
+        .entries()
+        .last()
+        .unwrap()
+        .checkpoint
+        .clone();
+    assert_eq!(agent.ask(&Ask::Checkpoint(held.clone())), Reply::Known);
+    enclave.crash();
+    agent.link.close();
+    deployment.store.keep(kept);
+    let enclave = deployment.boot();
+    let agent = Agent::connect(&deployment, &enclave, &granted);
+    assert_eq!(refusal(&agent, &held), Code::EchoMismatch);
+    let fenced = |event: &PhaseEvent| event.phase == Phase::Fenced;
+    let event: PhaseEvent = enclave.control.event(fenced);
+    assert!(event.reason.unwrap().contains("rolled back or forked"));
+}
+
+#[test]
+fn p7_a_tree_head_that_the_log_key_never_signed_stops_nothing() {
+    let (deployment, _enclave, _granted, agent) = ready();
+    let genuine = deployment
+        .store
+        .entries()
+        .last()
+        .unwrap()
+        .checkpoint
+        .clone();
+    let lines: Vec<&str> = genuine.lines().collect();
+    let size: u64 = lines[1].parse().unwrap();
+    let forged = genuine.replacen(&format!("\n{size}\n"), &format!("\n{}\n", size + 100), 1);
+    assert_ne!(forged, genuine);
+    for note in [forged.as_str(), "", "x", &"x".repeat(5000)] {
+        assert_eq!(
+            refusal(&agent, note),
+            Code::InvalidRequest,
+            "{}",
+            note.len()
+        );
+    }
+    agent.sign(read_order("1")).unwrap();
+}
+
+fn refusal(agent: &Agent, note: &str) -> Code {
+    match agent.ask(&Ask::Checkpoint(note.to_owned())) {
+        Reply::Denied(denial) => denial.code,
+        other => panic!("{other:?}"),
+    }
 }

@@ -82,6 +82,7 @@ fn told(reply: &Reply, grant: &GrantId, simulation: bool) -> Result<Outcome, Err
         }
         Reply::Grant(own) => render::whoami(own, simulation),
         Reply::Issued(issued) => render::issued(issued, simulation)?,
+        Reply::Known => json!({ "log": "known" }),
         Reply::Renewed(until) => json!({ "grant": grant, "expires_at": until.to_string() }),
         Reply::Revoked => json!({ "grant": grant, "state": "revoked" }),
     };

@@ -112,6 +112,12 @@ impl<W> Core<W> {
         self.storing.as_ref().map(|_| self.size)
     }
 
+    /// Whether every record so far is stored.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.building.is_empty() && self.storing.is_none()
+    }
+
     /// The newest time any step was given; it never goes back.
     #[must_use]
     pub const fn now(&self) -> UnixMs {

@@ -5,6 +5,7 @@
 
 use super::{
     answer::{self, refuse},
+    echo,
     hub::{Address, Hub},
     issue,
     link::{Input, Output},
@@ -80,6 +81,7 @@ fn ask(hub: &Arc<Hub>, to: Address, slot: Slot, source: [u8; 16], request: Reque
         return answer::deny(hub, to, denial);
     }
     match request.ask {
+        Ask::Checkpoint(note) => echo::checkpoint(hub, to, &note),
         Ask::Renew => own::renew(hub, to, slot),
         Ask::RevokeSelf { leaked } => own::revoke_self(hub, to, slot, leaked),
         Ask::Sign(sign) => issue::credential(hub, to, slot, source, &sign, false),

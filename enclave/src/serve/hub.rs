@@ -4,7 +4,7 @@ use super::{link::Output, storage::Storage, time::Time};
 use crate::{
     boot::Platform,
     channel::{Channel, table::Table},
-    core::Core,
+    core::{Core, Input},
     platform::{Entropy, Nsm},
     secret::RootKeys,
     vault::Vault,
@@ -17,7 +17,7 @@ use claviger_shared::{
     wire::call::Answer as AnswerFrame,
 };
 use std::sync::{
-    Arc, Condvar, Mutex, MutexGuard, PoisonError,
+    Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -134,6 +134,8 @@ pub struct Hub {
     pub boot: BootFacts,
     /// Counters.
     pub counters: Counters,
+    /// Why the instance was stopped, once it was.
+    pub fenced: OnceLock<&'static str>,
 }
 
 /// What is fixed for the life of an instance.
@@ -219,12 +221,21 @@ impl Hub {
             storage,
             boot,
             counters: Counters::default(),
+            fenced: OnceLock::new(),
         }
     }
 
     /// The core. A thread that panicked while holding it would have stopped the process (`panic = "abort"`).
     pub fn lock(&self) -> MutexGuard<'_, Core<Waiting>> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops the instance: nothing is reserved, recorded or released again, and the journal ends with this reason.
+    pub fn fence(&self, reason: &'static str) {
+        let _first = self.fenced.set(reason);
+        let now = self.time.now();
+        self.lock().step(now, Input::Conflict, &mut Vec::new());
+        self.wake.notify_one();
     }
 
     /// 16 random bytes.

@@ -59,8 +59,8 @@ struct Building {
 pub enum End {
     /// Everything was stored and the instance was asked to close.
     Drained,
-    /// Another writer was found, or the platform failed.
-    Fenced,
+    /// Another history was found, or the platform failed: why.
+    Fenced(&'static str),
 }
 
 impl Journal {
@@ -73,18 +73,19 @@ impl Journal {
     /// Runs until the instance is fenced or drained.
     pub fn run(mut self) -> End {
         loop {
-            let Some(batch) = self.wait() else {
-                return End::Drained;
+            let batch = match self.wait() {
+                Ok(batch) => batch,
+                Err(end) => return end,
             };
             let Some(building) = self.build(batch) else {
-                return self.fence();
+                return self.fence("the platform failed");
             };
             let waits = self.hub.boot.durability == Durability::Durable;
             if !waits {
                 self.release(&building);
             }
             if !self.store(&building.stored) {
-                return self.fence();
+                return self.fence("storage holds another writer's entry");
             }
             self.frontier = building.next.clone();
             if waits {
@@ -93,8 +94,8 @@ impl Journal {
         }
     }
 
-    /// The next batch, when it is time; nothing when the instance is drained.
-    fn wait(&self) -> Option<Batch> {
+    /// The next batch, when it is time.
+    fn wait(&self) -> Result<Batch, End> {
         let mut core = self.hub.lock();
         loop {
             let wait = match core.pace() {
@@ -117,12 +118,15 @@ impl Journal {
                 let now = core.now();
                 core.step(now, Step::Begin, &mut out);
                 if let Some(Out::Commit(batch)) = out.pop() {
-                    return Some(batch);
+                    return Ok(batch);
                 }
+            }
+            if core.standing() == Standing::Fenced {
+                return Err(self.fenced());
             }
             if core.standing() == Standing::Draining && core.in_flight() == 0 && !core.has_tallies()
             {
-                return None;
+                return Err(End::Drained);
             }
         }
     }
@@ -287,10 +291,14 @@ impl Journal {
         receipt.encode().ok()
     }
 
-    fn fence(&self) -> End {
-        let now = self.hub.time.now();
-        self.hub.lock().step(now, Step::Conflict, &mut Vec::new());
-        End::Fenced
+    fn fence(&self, reason: &'static str) -> End {
+        self.hub.fence(reason);
+        self.fenced()
+    }
+
+    /// The end of an instance that was stopped: the first reason counts.
+    fn fenced(&self) -> End {
+        End::Fenced(self.hub.fenced.get().copied().unwrap_or("stopped"))
     }
 }
 

@@ -300,10 +300,7 @@ impl Life {
         let life = Arc::clone(self);
         spawn("journal", move || match journal.run() {
             End::Drained => life.end(Phase::Stopped, "drained"),
-            End::Fenced => life.end(
-                Phase::Fenced,
-                "another writer was found, or the platform failed",
-            ),
+            End::Fenced(reason) => life.end(Phase::Fenced, reason),
         })
     }
 

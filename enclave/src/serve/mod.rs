@@ -9,6 +9,7 @@ pub mod attestor;
 pub mod call;
 pub mod command;
 pub mod control;
+pub mod echo;
 pub mod handshake;
 pub mod hub;
 pub mod issue;

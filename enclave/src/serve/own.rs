@@ -10,7 +10,7 @@ use crate::core::Standing;
 use claviger_shared::{
     call::{Reply, Whoami},
     denial::Code,
-    ledger::Slot,
+    ledger::{Slot, Status},
     log::record::{self, Body, Record, Renewed, RevokedSelf},
 };
 
@@ -66,33 +66,31 @@ pub fn renew(hub: &Hub, to: Address, slot: Slot) {
     hub.wake.notify_one();
 }
 
-/// Ends the grant for ever, in any state; answered when its record is stored.
+/// Ends the grant for ever, in any state; answered when its record is stored. Once it is revoked, there is nothing to record.
 pub fn revoke_self(hub: &Hub, to: Address, slot: Slot, leaked: bool) {
     let now = hub.time.now();
     let Ok(salt) = hub.random16() else {
         return answer::unavailable(hub, to);
     };
     let mut core = hub.lock();
-    let Some((grant, agent)) = core
-        .state()
-        .grant(slot)
-        .map(|grant| (grant.grant.id.clone(), grant.grant.agent.clone()))
-    else {
+    let Some(state) = core.state().grant(slot) else {
         return;
     };
+    // Told at once only where the record of it cannot be under way any more.
+    if state.status == Status::Revoked && core.is_settled() {
+        drop(core);
+        return answer::send(hub, to, Reply::Revoked);
+    }
+    let (grant, agent) = (state.grant.id.clone(), state.grant.agent.clone());
     let at = core.revoke_self(now, slot);
-    let body = Body::RevokedSelf(RevokedSelf {
+    let revoked = RevokedSelf {
         grant,
         agent,
         leaked,
         at,
-    });
-    put(
-        &mut core,
-        salt,
-        body,
-        Waiting::Reply(Box::new((to, Reply::Revoked))),
-    );
+    };
+    let waiting = Waiting::Reply(Box::new((to, Reply::Revoked)));
+    put(&mut core, salt, Body::RevokedSelf(revoked), waiting);
     drop(core);
     hub.wake.notify_one();
 }

@@ -47,6 +47,9 @@ pub struct Request {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ask {
+    /// After an echo was refused: the tree head this agent holds, as the log key signed it. Where it is genuine and not
+    /// part of this enclave's log, the log was rolled back or forked, and the enclave stops.
+    Checkpoint(String),
     /// Push `expires_at` forward within `renew_until`.
     Renew,
     /// End the own grant for ever; `leaked` says why.
@@ -126,6 +129,8 @@ pub enum Reply {
     Denied(Denial),
     /// The own grant.
     Grant(Box<Whoami>),
+    /// The tree head is part of this log, or too old to tell.
+    Known,
     /// A credential (or, simulated, none) and its receipt.
     Issued(Box<IssuedWithReceipt>),
     /// Renewed until.
