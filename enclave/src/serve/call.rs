@@ -104,9 +104,11 @@ fn frame(hub: &Arc<Hub>, output: &Arc<Output>, id: u64, body: &[u8]) {
 }
 
 fn ask(hub: &Arc<Hub>, to: Address, slot: Slot, source: [u8; 16], request: Request) {
-    if let Some(echo) = request.echo
-        && let Err(denial) = hub.lock().check_echo(echo.size, &echo.root)
-    {
+    // The lock is let go before the denial takes it: a guard in an `if let` would live until its block ends.
+    let echoed = request
+        .echo
+        .map_or(Ok(()), |echo| hub.lock().check_echo(echo.size, &echo.root));
+    if let Err(denial) = echoed {
         return answer::deny(hub, to, denial);
     }
     match request.ask {
