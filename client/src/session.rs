@@ -89,14 +89,38 @@ impl Agent {
     ///
     /// Any [`Error`]. After [`Error::Host`] a Sign may have been charged; ask again with its idempotency key.
     pub async fn ask(&self, ask: Ask) -> Result<Reply, Error> {
+        let used = self.usable().await?;
         match self.ask_once(&ask).await {
             // These two say that the frame was never opened, so nothing was decided.
             Err(Error::Refused(RefusedCode::UnknownChannel | RefusedCode::NotServing)) => {}
             Err(Error::Host(_)) if may_repeat(&ask) => {}
             other => return other,
         }
-        self.reconnect().await?;
+        self.replace(used).await?;
         self.ask_once(&ask).await
+    }
+
+    /// The channel to ask on. One whose connection has ended is replaced first: nothing was sent, so nothing can be spent
+    /// twice.
+    async fn usable(&self) -> Result<ChannelId, Error> {
+        let (channel, closed) = {
+            let open = self.open.read().await;
+            (open.channel, open.stream.is_closed())
+        };
+        if !closed {
+            return Ok(channel);
+        }
+        self.replace(channel).await?;
+        Ok(self.open.read().await.channel)
+    }
+
+    /// Replaces a channel that failed, unless another caller has done so.
+    async fn replace(&self, failed: ChannelId) -> Result<(), Error> {
+        let mut open_now = self.open.write().await;
+        if open_now.channel == failed {
+            *open_now = open(&self.key, &self.face).await?;
+        }
+        Ok(())
     }
 
     /// Attests anew and opens a new channel.
