@@ -1,12 +1,14 @@
 //! A hostile host: it has the manifests, the bundle, the log and the role at KMS, and lies with all of them.
 
 use crate::{
+    agent::issued,
     audit::holds,
     courier::{Answer, Courier, HostRole, copy},
+    forger::{Differs, document},
     hijack::{is_denied, word},
     liar::{Bodies, Liar},
     report::Report,
-    stage::Stage,
+    stage::{Stage, get},
 };
 use anyhow::{Context, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -32,7 +34,7 @@ pub async fn attack(report: &mut Report, stage: Stage, agent: &Agent) -> anyhow:
     let links = Chain::parse_file(&fs::read(&profile.manifest)?)
         .ok()
         .context("no manifests")?;
-    another_build(report, &stage.dir, &role, &links).await?;
+    forged(report, &stage.dir, &role, &links).await?;
     swapped_replies(report, &stage.dir, &role, &links).await?;
     old_manifest(report, &stage.dir, &links)?;
     lying_face(report, &stage, &links).await?;
@@ -42,12 +44,20 @@ pub async fn attack(report: &mut Report, stage: Stage, agent: &Agent) -> anyhow:
 fn shown<T>(answer: &Answer<T>) -> String {
     match answer {
         Ok(_) => "accepted".to_owned(),
-        Err(reason) => format!("refused: {reason}"),
+        Err(reason) => format!("refused: {}", short(reason)),
     }
 }
 
-/// KMS is asked by an enclave of another build.
-async fn another_build(
+/// The first words of a reason; operators see all of it.
+fn short(reason: &str) -> String {
+    match reason.char_indices().nth(56) {
+        Some((end, _)) => format!("{}…", &reason[..end]),
+        None => reason.to_owned(),
+    }
+}
+
+/// KMS is asked with documents of an image that the host made.
+async fn forged(
     report: &mut Report,
     dir: &Path,
     role: &HostRole,
@@ -55,14 +65,34 @@ async fn another_build(
 ) -> anyhow::Result<()> {
     let mut courier = Courier::boot(dir, "another-build", true)?;
     let measured = courier.measure(links)?;
-    ensure!(measured.is_ok(), "not measured: {}", shown(&measured));
-    let document = courier.document()?.map_err(anyhow::Error::msg)?;
-    let denied = role.derive(document).await;
-    let right = matches!(&denied, Err(code) if code.contains("AccessDenied"));
     report.check(
-        "an enclave of another build (PCR0 differs) asks KMS",
-        right,
-        shown(&denied),
+        "the enclave's own code in another image",
+        measured.is_err(),
+        shown(&measured),
+    );
+    for (what, differs) in [
+        (
+            "KMS is asked by another image (PCR0 differs)",
+            Differs::Image,
+        ),
+        (
+            "KMS is asked for another deployment (PCR16 differs)",
+            Differs::Deployment,
+        ),
+        (
+            "KMS is asked under an older manifest (PCR17 differs)",
+            Differs::Anchor,
+        ),
+    ] {
+        let denied = role.derive(document(dir, links, differs)?).await;
+        let right = matches!(&denied, Err(code) if code.contains("AccessDenied"));
+        report.check(what, right, shown(&denied));
+    }
+    let allowed = role.derive(document(dir, links, Differs::Nothing)?).await;
+    report.check(
+        "KMS is asked with every register as owners pinned it",
+        allowed.is_ok(),
+        shown(&allowed),
     );
     Ok(())
 }
@@ -197,6 +227,7 @@ fn told(came: &Result<Agent, Error>) -> String {
 async fn forgotten(report: &mut Report, stage: Stage, agent: &Agent) -> anyhow::Result<Stage> {
     let dir = stage.dir.clone();
     let profile = stage.profile()?;
+    issued(agent, get("https://api.example.com/v1/orders/ord_9")).await?;
     let seen = agent.seen();
     stage.stop().await?;
     let (log, kept) = (dir.join("host/log"), dir.join("log-kept"));

@@ -7,12 +7,14 @@
 mod agent;
 mod audit;
 mod courier;
+mod forger;
 mod hijack;
 mod host;
 mod liar;
 mod relying;
 mod report;
 mod restart;
+#[expect(dead_code, reason = "what crash tests alone do to a deployment")]
 mod stage;
 
 use anyhow::Context;

@@ -46,12 +46,16 @@ pub async fn check(
     );
     let after = left(agent).await;
     let after = after.unwrap_or_else(|error| error.to_string());
+    let same = before == after;
     report.check(
-        "the agent attests the new boot by itself; left before",
-        before == after,
-        &before,
+        "the agent attests the new boot by itself; what is left",
+        same,
+        if same {
+            format!("{after}, as before")
+        } else {
+            format!("{after}; before: {before}")
+        },
     );
-    report.check("left after", before == after, &after);
     let sign = get("https://api.example.com/v1/orders/ord_9");
     let answer = revoked.ask(Ask::Sign(sign)).await;
     report.check(
