@@ -9,6 +9,7 @@
 //! | 5 | unavailable: try again |
 
 use claviger_shared::{denial::Denial, owner};
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// A failed command.
@@ -63,6 +64,43 @@ impl Error {
             Self::Pending(_) => 3,
             Self::Kms(_) | Self::Unavailable(_) => 5,
         }
+    }
+
+    /// A stable word for machines.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Denied(denial) => denial.code.as_str(),
+            Self::Distrust(_) => "distrust",
+            Self::Io { .. } => "io",
+            Self::Kms(_) => "kms",
+            Self::Pending(_) => "approval_pending",
+            Self::Refused { code, .. } => code,
+            Self::Unavailable(_) => "unavailable",
+            Self::Usage(_) => "usage",
+        }
+    }
+
+    /// As machines read it (docs/spec/problem.md).
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let (detail, pointer) = match self {
+            Self::Refused {
+                detail, pointer, ..
+            } => (detail.clone(), pointer.clone()),
+            Self::Denied(_)
+            | Self::Distrust(_)
+            | Self::Io { .. }
+            | Self::Kms(_)
+            | Self::Pending(_)
+            | Self::Unavailable(_)
+            | Self::Usage(_) => (self.to_string(), None),
+        };
+        let mut error = json!({ "code": self.code(), "detail": detail });
+        if let (Some(pointer), Some(members)) = (pointer, error.as_object_mut()) {
+            members.insert("pointer".to_owned(), json!(pointer));
+        }
+        json!({ "error": error })
     }
 
     /// A file that could not be used.

@@ -7,6 +7,7 @@
     reason = "outside the trusted part: sizes here are bounded by the parsers, and a fault costs one command"
 )]
 
+pub mod audit;
 pub mod ceremony;
 pub mod error;
 pub mod operator;

@@ -178,22 +178,33 @@ impl Operator {
             .await
     }
 
+    fn fault(&self, error: reqwest::Error) -> Error {
+        Error::Unavailable(if error.is_connect() {
+            format!("cannot connect to {}", self.base)
+        } else if error.is_timeout() {
+            "host gave no answer in time; a command may have been applied all the same".to_owned()
+        } else {
+            error.without_url().to_string()
+        })
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Vec<u8>, Error> {
         let request = match &self.token {
             Some(token) => request.bearer_auth(token.as_str()),
             None => request,
         };
-        let failed = |error: reqwest::Error| Error::Unavailable(error.without_url().to_string());
-        let answer = request.send().await.map_err(failed)?;
+        let failed = |error: reqwest::Error| self.fault(error);
+        let mut answer = request.send().await.map_err(failed)?;
         let status = answer.status();
-        let too_large =
-            |length| usize::try_from(length).map_or(true, |length: usize| length > MAX_ANSWER);
-        if answer.content_length().is_some_and(too_large) {
-            return Err(malformed());
+        let mut body = Vec::new();
+        while let Some(part) = answer.chunk().await.map_err(failed)? {
+            if body.len() + part.len() > MAX_ANSWER {
+                return Err(malformed());
+            }
+            body.extend_from_slice(&part);
         }
-        let body = answer.bytes().await.map_err(failed)?;
         if status.is_success() {
-            return Ok(body.to_vec());
+            return Ok(body);
         }
         Err(problem(status.as_u16(), &body))
     }

@@ -6,20 +6,35 @@
 use crate::{Error, operator::Operator};
 use claviger_shared::{
     ledger::State,
-    log::{checkpoint::LogKey, entry::Entry},
+    log::{
+        checkpoint::LogKey,
+        entry::Entry,
+        record::{Body, Record},
+    },
     owner::manifest::chain::Chain,
 };
 use claviger_verify::audit::{self, Auditor, Report};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// An audited log, up to where it was read.
 #[derive(Debug)]
 pub struct View {
     auditor: Auditor,
+    catalog: Option<Value>,
 }
 
 fn distrust(error: &audit::Error) -> Error {
     Error::Distrust(format!("log: {error}"))
+}
+
+/// The catalog that a record sets.
+fn catalog_set(record: &Record) -> Option<Value> {
+    let Body::Command(command) = &record.body else {
+        return None;
+    };
+    let mut command: Value = serde_json::from_slice(&command.body).ok()?;
+    command.pointer_mut("/action/catalog").map(Value::take)
 }
 
 impl View {
@@ -30,7 +45,10 @@ impl View {
     /// [`Error::Distrust`] when the chain names no log.
     pub fn new(chain: Arc<Chain>) -> Result<Self, Error> {
         let auditor = Auditor::new(chain).map_err(|error| distrust(&error))?;
-        Ok(Self { auditor })
+        Ok(Self {
+            auditor,
+            catalog: None,
+        })
     }
 
     /// Reads on to the end of the log, showing each entry.
@@ -49,10 +67,12 @@ impl View {
                 return Ok(());
             }
             for stored in &entries {
-                see(&self
-                    .auditor
-                    .entry(stored)
-                    .map_err(|error| distrust(&error))?);
+                let entry = self.auditor.entry(stored);
+                let entry = entry.map_err(|error| distrust(&error))?;
+                if let Some(catalog) = entry.records.iter().rev().find_map(catalog_set) {
+                    self.catalog = Some(catalog);
+                }
+                see(&entry);
             }
         }
     }
@@ -61,6 +81,12 @@ impl View {
     #[must_use]
     pub const fn state(&self) -> &State {
         self.auditor.state()
+    }
+
+    /// The catalog in force, as its owners wrote it; nothing before the first.
+    #[must_use]
+    pub const fn catalog(&self) -> Option<&Value> {
+        self.catalog.as_ref()
     }
 
     /// The log's key.

@@ -76,24 +76,34 @@ impl Face {
         }
     }
 
+    fn fault(&self, error: reqwest::Error) -> Error {
+        Error::Host(if error.is_connect() {
+            format!("cannot connect to {}", self.base)
+        } else if error.is_timeout() {
+            "no answer in time".to_owned()
+        } else {
+            error.without_url().to_string()
+        })
+    }
+
     async fn get(&self, path: &str) -> Result<Vec<u8>, Error> {
-        let host = |error: reqwest::Error| Error::Host(error.without_url().to_string());
-        let answer = self
+        let host = |error: reqwest::Error| self.fault(error);
+        let mut answer = self
             .http
             .get(format!("{}{path}", self.base))
             .send()
             .await
             .map_err(host)?;
         let status = answer.status();
-        if answer
-            .content_length()
-            .is_some_and(|length| usize::try_from(length).map_or(true, |length| length > MAX_BODY))
-        {
-            return Err(Error::Host("body is too large".to_owned()));
+        let mut body = Vec::new();
+        while let Some(part) = answer.chunk().await.map_err(host)? {
+            if body.len().saturating_add(part.len()) > MAX_BODY {
+                return Err(Error::Host("body is too large".to_owned()));
+            }
+            body.extend_from_slice(&part);
         }
-        let body = answer.bytes().await.map_err(host)?;
         if status.is_success() {
-            Ok(body.to_vec())
+            Ok(body)
         } else {
             Err(Error::Host(format!("status {status} at {path}")))
         }

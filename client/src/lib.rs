@@ -7,6 +7,7 @@
 pub mod agent_key;
 pub mod face;
 pub mod receipt;
+pub mod render;
 pub mod session;
 pub mod stream;
 pub mod trust;

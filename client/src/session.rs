@@ -1,8 +1,9 @@
 //! An agent's session: attested once, then one sealed frame per request.
 //!
 //! Frame numbers come from a counter in memory alone and are never used twice. Each request echoes the highest tree head
-//! seen; an answer that shows a smaller one is refused. When the enclave restarts, [`Agent::ask`] attests anew and asks
-//! again by itself only what cannot spend twice.
+//! seen; a granted answer that shows a smaller one than its request, or another root for the same size, is refused. When
+//! the enclave restarts, [`Agent::ask`] attests anew, once for all requests under way, and asks again by itself only what
+//! cannot spend twice.
 
 use crate::{AgentKey, Error, face::Face, receipt, stream::Stream, trust};
 use claviger_shared::{
@@ -13,17 +14,19 @@ use claviger_shared::{
     wire::{RefusedCode, call::MAX_SEALED_ANSWER},
 };
 use std::sync::{
-    Mutex, PoisonError,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
-use tokio::sync::RwLock;
+use tokio::sync::{Mutex as TurnLock, RwLock};
 
 /// A connected agent.
 #[derive(Debug)]
 pub struct Agent {
     key: AgentKey,
     face: Face,
-    open: RwLock<Open>,
+    open: RwLock<Arc<Open>>,
+    /// Held by whoever opens the next channel.
+    opening: TurnLock<()>,
     seen: Mutex<Echo>,
 }
 
@@ -67,7 +70,8 @@ impl Agent {
         Ok(Self {
             key,
             face,
-            open: RwLock::new(open),
+            open: RwLock::new(Arc::new(open)),
+            opening: TurnLock::new(()),
             seen,
         })
     }
@@ -89,38 +93,19 @@ impl Agent {
     ///
     /// Any [`Error`]. After [`Error::Host`] a Sign may have been charged; ask again with its idempotency key.
     pub async fn ask(&self, ask: Ask) -> Result<Reply, Error> {
-        let used = self.usable().await?;
-        match self.ask_once(&ask).await {
+        let mut open = self.current().await;
+        if open.stream.is_closed() {
+            // Nothing was sent on it, so nothing can be spent twice.
+            open = self.replace(&open).await?;
+        }
+        match self.ask_once(&open, &ask).await {
             // These two say that the frame was never opened, so nothing was decided.
             Err(Error::Refused(RefusedCode::UnknownChannel | RefusedCode::NotServing)) => {}
             Err(Error::Host(_)) if may_repeat(&ask) => {}
             other => return other,
         }
-        self.replace(used).await?;
-        self.ask_once(&ask).await
-    }
-
-    /// The channel to ask on. One whose connection has ended is replaced first: nothing was sent, so nothing can be spent
-    /// twice.
-    async fn usable(&self) -> Result<ChannelId, Error> {
-        let (channel, closed) = {
-            let open = self.open.read().await;
-            (open.channel, open.stream.is_closed())
-        };
-        if !closed {
-            return Ok(channel);
-        }
-        self.replace(channel).await?;
-        Ok(self.open.read().await.channel)
-    }
-
-    /// Replaces a channel that failed, unless another caller has done so.
-    async fn replace(&self, failed: ChannelId) -> Result<(), Error> {
-        let mut open_now = self.open.write().await;
-        if open_now.channel == failed {
-            *open_now = open(&self.key, &self.face).await?;
-        }
-        Ok(())
+        let open = self.replace(&open).await?;
+        self.ask_once(&open, &ask).await
     }
 
     /// Attests anew and opens a new channel.
@@ -129,16 +114,30 @@ impl Agent {
     ///
     /// Any [`Error`].
     pub async fn reconnect(&self) -> Result<(), Error> {
-        let mut open_now = self.open.write().await;
-        *open_now = open(&self.key, &self.face).await?;
-        Ok(())
+        let open = self.current().await;
+        self.replace(&open).await.map(drop)
     }
 
-    async fn ask_once(&self, ask: &Ask) -> Result<Reply, Error> {
-        let open = self.open.read().await;
-        let echo = Some(*self.seen.lock().unwrap_or_else(PoisonError::into_inner));
+    async fn current(&self) -> Arc<Open> {
+        Arc::clone(&*self.open.read().await)
+    }
+
+    /// A newer channel than `old`: one that somebody else has opened meanwhile, else one opened here.
+    async fn replace(&self, old: &Arc<Open>) -> Result<Arc<Open>, Error> {
+        let _turn = self.opening.lock().await;
+        let current = self.current().await;
+        if !Arc::ptr_eq(&current, old) {
+            return Ok(current);
+        }
+        let new = Arc::new(open(&self.key, &self.face).await?);
+        *self.open.write().await = Arc::clone(&new);
+        Ok(new)
+    }
+
+    async fn ask_once(&self, open: &Open, ask: &Ask) -> Result<Reply, Error> {
+        let sent = self.seen();
         let request = Request {
-            echo,
+            echo: Some(sent),
             ask: ask.clone(),
         };
         let mut text =
@@ -161,16 +160,24 @@ impl Agent {
         {
             receipt::check(issued, &self.key.grant, &open.trusted.log_key)?;
         }
-        self.remember(answer.echo);
+        let denied = matches!(answer.reply, Reply::Denied(_));
+        if !denied && answer.echo.size < sent.size {
+            return Err(Error::Answer("log is shorter than one seen before"));
+        }
+        self.remember(answer.echo)?;
         Ok(answer.reply)
     }
 
     /// Keeps the highest tree head seen. Answers come in any order, so a smaller one is not a fault by itself.
-    fn remember(&self, echo: Echo) {
+    fn remember(&self, echo: Echo) -> Result<(), Error> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if echo.size == seen.size && echo.root != seen.root {
+            return Err(Error::Answer("log is another than one seen before"));
+        }
         if echo.size > seen.size {
             *seen = echo;
         }
+        Ok(())
     }
 
     /// The highest tree head seen.

@@ -14,14 +14,18 @@ use claviger_shared::{
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     sync::{mpsc, oneshot},
+    time::timeout,
 };
 
 const READ_BUFFER: usize = 64 * 1024;
+/// How long one answer is waited for: longer than any answer of an enclave may wait for storage.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Requests written in one go at most.
 const BATCH: usize = 64;
 
@@ -58,7 +62,8 @@ impl Stream {
     ///
     /// [`Error::Host`].
     pub async fn connect(base: &str) -> Result<Self, Error> {
-        let (socket, rest) = upgrade(base).await?;
+        let upgraded = timeout(PATIENCE, upgrade(base)).await;
+        let (socket, rest) = upgraded.map_err(|_| late())??;
         let (reader, writer) = socket.into_split();
         let pending = Arc::new(Mutex::new(Pending::default()));
         let (out, queue) = mpsc::channel(1024);
@@ -85,7 +90,7 @@ impl Stream {
         let mut frame = Vec::new();
         Request::Open { cid, noise }.put(&mut frame);
         self.send(frame).await?;
-        answer.await.map_err(|_| closed())?
+        waited(answer).await
     }
 
     /// Sends one sealed frame of a channel and waits for its answer.
@@ -108,7 +113,7 @@ impl Stream {
         }
         .put(&mut frame);
         self.send(frame).await?;
-        answer.await.map_err(|_| closed())?
+        waited(answer).await
     }
 
     /// Whether the connection has ended: nothing that is asked now would be sent.
@@ -121,6 +126,16 @@ impl Stream {
     async fn send(&self, frame: Vec<u8>) -> Result<(), Error> {
         self.out.send(frame).await.map_err(|_| closed())
     }
+}
+
+/// Waits for an answer, but not for ever: a host may drop what it carries.
+async fn waited<T>(answer: oneshot::Receiver<Result<T, Error>>) -> Result<T, Error> {
+    let answer = timeout(PATIENCE, answer).await.map_err(|_| late())?;
+    answer.map_err(|_| closed())?
+}
+
+fn late() -> Error {
+    Error::Host("no answer in time".to_owned())
 }
 
 fn closed() -> Error {
@@ -188,15 +203,7 @@ async fn read(
 ) {
     loop {
         let mut rest = buffer.as_slice();
-        let mut fine = true;
-        while let Ok(Some(content)) = split(&mut rest) {
-            fine = Reply::parse(content)
-                .map(|reply| deliver(&pending, &reply))
-                .is_ok();
-            if !fine {
-                break;
-            }
-        }
+        let fine = take_frames(&mut rest, &pending);
         let used = buffer.len().saturating_sub(rest.len());
         buffer.drain(..used);
         buffer.reserve(READ_BUFFER);
@@ -210,6 +217,20 @@ async fn read(
         closed: true,
         ..Pending::default()
     };
+}
+
+/// Delivers every whole frame; false where the bytes are no frames, after which nothing further can be read.
+fn take_frames(rest: &mut &[u8], pending: &Mutex<Pending>) -> bool {
+    loop {
+        match split(rest) {
+            Ok(None) => return true,
+            Ok(Some(content)) => match Reply::parse(content) {
+                Ok(reply) => deliver(pending, &reply),
+                Err(_) => return false,
+            },
+            Err(_) => return false,
+        }
+    }
 }
 
 fn deliver(pending: &Mutex<Pending>, reply: &Reply<'_>) {

@@ -7,11 +7,10 @@ use crate::{
     error::Error,
     sync::{read, write},
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
-use claviger_shared::wire::control::{
-    MAX_BUNDLE, MAX_MANIFEST, MAX_MANIFESTS, MAX_SIGNATURES, Signed,
+use claviger_shared::{
+    owner::manifest,
+    wire::control::{MAX_BUNDLE, Signed},
 };
-use serde::Deserialize;
 use std::{
     fs::{self, File},
     io::{self, Write},
@@ -20,22 +19,9 @@ use std::{
 };
 
 /// Largest chain file accepted.
-pub const MAX_CHAIN_FILE: usize = 8 * 1024 * 1024;
+pub const MAX_CHAIN_FILE: usize = manifest::chain::MAX_FILE;
 const MANIFESTS: &str = "manifests.json";
 const BUNDLE: &str = "bundle";
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ChainFile {
-    manifests: Vec<LinkFile>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LinkFile {
-    body: String,
-    signatures: Vec<String>,
-}
 
 /// A chain as it travels: its links and the file's exact bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,34 +56,12 @@ impl Chain {
     ///
     /// [`Refused::Malformed`].
     pub fn parse(file: &[u8]) -> Result<Self, Refused> {
-        if file.len() > MAX_CHAIN_FILE {
-            return Err(Refused::Malformed);
-        }
-        let parsed: ChainFile = serde_json::from_slice(file).map_err(|_| Refused::Malformed)?;
-        let links: Result<Vec<_>, _> = parsed.manifests.into_iter().map(link).collect();
-        let links = links?;
-        if links.is_empty() || links.len() > MAX_MANIFESTS {
-            return Err(Refused::Malformed);
-        }
+        let links = manifest::chain::Chain::parse_file(file).map_err(|_| Refused::Malformed)?;
         Ok(Self {
             links,
             file: file.to_vec(),
         })
     }
-}
-
-fn link(link: LinkFile) -> Result<Signed, Refused> {
-    let body = STANDARD.decode(link.body).map_err(|_| Refused::Malformed)?;
-    let limited = !body.is_empty()
-        && body.len() <= MAX_MANIFEST
-        && (1..=MAX_SIGNATURES).contains(&link.signatures.len());
-    if !limited {
-        return Err(Refused::Malformed);
-    }
-    Ok(Signed {
-        body,
-        signatures: link.signatures,
-    })
 }
 
 #[derive(Debug, Default)]
@@ -208,6 +172,8 @@ fn replace(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    use claviger_shared::wire::control::MAX_MANIFESTS;
     use tempfile::TempDir;
 
     fn file(bodies: &[&str]) -> Vec<u8> {

@@ -173,7 +173,10 @@ mod tests {
     #[test]
     fn the_published_table_is_this_one() {
         let published = include_str!("../../docs/spec/denials.md");
-        let rows: Vec<_> = published.lines().filter(|line| line.starts_with("| `")).collect();
+        let rows: Vec<_> = published
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .collect();
         let row = |code: &Code| {
             let (status, exit, next) = (code.status(), code.exit(), code.next());
             format!("| `{}` | {status} | {exit} | {next} |", code.as_str())

@@ -38,6 +38,12 @@ pub struct Cell {
     pub enclave_kib: u64,
 }
 
+/// This machine's clock.
+fn now() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "a benchmark's own clock")]
+    Instant::now()
+}
+
 /// Measures a cell.
 pub async fn measure(
     deployment: &Deployment,
@@ -48,7 +54,7 @@ pub async fn measure(
     drive(deployment, callers, WARM_UP).await?;
     let pids = [enclave, host, std::process::id()];
     let before = pids.map(cpu::used);
-    let start = Instant::now();
+    let start = now();
     let mut waits = drive(deployment, callers, length).await?;
     let took = start.elapsed();
     let after = pids.map(cpu::used);
@@ -79,7 +85,7 @@ async fn drive(
     callers: usize,
     length: Duration,
 ) -> anyhow::Result<Vec<Duration>> {
-    let end = Instant::now() + length;
+    let end = now() + length;
     let tasks: Vec<_> = (0..callers)
         .map(|number| {
             let agent = Arc::clone(&deployment.agents[number % deployment.agents.len()]);
@@ -99,8 +105,8 @@ async fn drive(
 
 async fn caller(agent: Arc<Agent>, number: usize, end: Instant) -> anyhow::Result<Vec<Duration>> {
     let mut waits = Vec::new();
-    while Instant::now() < end {
-        let start = Instant::now();
+    while now() < end {
+        let start = now();
         match agent.ask(Ask::Sign(get(number))).await? {
             Reply::Issued(_) => waits.push(start.elapsed()),
             other => bail!("not issued: {other:?}"),

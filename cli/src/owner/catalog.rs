@@ -38,30 +38,37 @@ impl Desk {
         Ok(json!({ "type": "catalog.set", "catalog": catalog, "touches": touches }))
     }
 
-    /// Sets the catalog; every live grant it touches must have been named.
+    /// The action that sets a catalog, once every live grant that it touches was named.
     ///
     /// # Errors
     ///
     /// [`Error::Usage`] with the place at fault, or with the grants that are touched and not named.
-    pub async fn set_catalog(&mut self, text: &[u8], touches: &[GrantId]) -> Result<Value, Error> {
+    pub fn checked_catalog_action(&self, text: &[u8], touches: &[GrantId]) -> Result<Value, Error> {
         let catalog = Catalog::parse(text)?;
-        let unnamed: Vec<_> = self
-            .touched_by(&catalog)
-            .into_iter()
-            .filter(|id| !touches.contains(id))
-            .collect();
-        if !unnamed.is_empty() {
-            let list = unnamed
-                .iter()
-                .map(GrantId::as_str)
-                .collect::<Vec<_>>()
-                .join(", ");
-            return Err(Error::Usage(format!(
-                "this changes what live grants mean: name them with --touches: {list}"
-            )));
+        let touched = self.touched_by(&catalog);
+        let unnamed: Vec<_> = touched.iter().filter(|id| !touches.contains(id)).collect();
+        if unnamed.is_empty() {
+            return Self::catalog_action(text, touches);
         }
-        self.widen_now(&Self::catalog_action(text, touches)?, &[])
-            .await?;
-        Ok(json!({ "resources": catalog.resources.len(), "touches": touches }))
+        let list = unnamed
+            .iter()
+            .map(|id| format!("--touches {id}"))
+            .collect::<Vec<_>>()
+            .join(" ");
+        Err(Error::Usage(format!(
+            "this changes what live grants mean: if that is wanted, add {list}"
+        )))
+    }
+
+    /// Sets the catalog; every live grant it touches must have been named.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::checked_catalog_action`] and [`Self::widen_now`].
+    pub async fn set_catalog(&mut self, text: &[u8], touches: &[GrantId]) -> Result<Value, Error> {
+        let action = self.checked_catalog_action(text, touches)?;
+        self.widen_now(&action, &[]).await?;
+        let resources = self.view().state().catalog().resources.len();
+        Ok(json!({ "resources": resources, "touches": touches }))
     }
 }

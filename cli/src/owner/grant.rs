@@ -2,7 +2,9 @@
 
 use super::{Desk, key::random_name};
 use crate::Error;
-use claviger_client::{AgentKey, agent_key::AgentSecret, session::wall_clock_ms};
+use claviger_client::{
+    AgentKey, agent_key::AgentSecret, render::remaining, session::wall_clock_ms,
+};
 use claviger_shared::{
     codec::json as strict,
     effect::{Env, Kind},
@@ -117,44 +119,79 @@ impl Desk {
         json!({ "type": "grant.create", "grant": grant.to_json() })
     }
 
+    /// Completes a grant file and writes the agent key, where it is made here, to a file of mode 0600.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] with the place at fault, [`Error::Io`]. The file is written before any command is sent: a grant
+    /// whose key is lost would be of no use.
+    pub fn prepare_grant<'a>(
+        &self,
+        text: &[u8],
+        agent_key_out: Option<&'a Path>,
+    ) -> Result<(Grant, Option<&'a Path>), Error> {
+        let Completed { grant, secret } = self.complete_grant(text)?;
+        match (secret, agent_key_out) {
+            (Some(_), None) => Err(Error::Usage(
+                "the agent key is made here: say where with --agent-key-out FILE".to_owned(),
+            )),
+            (None, Some(_)) => Err(Error::Usage(
+                "the file names the agent's own key: --agent-key-out has nothing to write"
+                    .to_owned(),
+            )),
+            (Some(secret), Some(path)) => {
+                self.write_agent_key(&grant.id, secret, path)?;
+                Ok((grant, Some(path)))
+            }
+            (None, None) => Ok((grant, None)),
+        }
+    }
+
     /// Creates a grant; the agent key, where it was made here, goes to a file of mode 0600.
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`] with the place at fault; otherwise as [`Desk::widen_now`]. The file is written before the command
-    /// is sent: a grant whose key is lost would be of no use.
+    /// As [`Desk::prepare_grant`] and [`Desk::widen_now`].
     pub async fn create_grant(
         &mut self,
         text: &[u8],
         agent_key_out: Option<&Path>,
     ) -> Result<Value, Error> {
-        let Completed { grant, secret } = self.complete_grant(text)?;
-        let file = match (&secret, agent_key_out) {
-            (Some(_), None) => {
-                return Err(Error::Usage(
-                    "the agent key is made here: say where with --agent-key-out FILE".to_owned(),
-                ));
-            }
-            (None, Some(_)) => {
-                return Err(Error::Usage(
-                    "the file names the agent's own key: --agent-key-out has nothing to write"
-                        .to_owned(),
-                ));
-            }
-            (Some(_), Some(path)) => Some(path),
-            (None, None) => None,
-        };
-        let id = grant.id.clone();
-        if let (Some(secret), Some(path)) = (secret, file) {
-            self.write_agent_key(&id, secret, path)?;
-        }
+        let (grant, file) = self.prepare_grant(text, agent_key_out)?;
         let applied = self.widen_now(&Self::grant_action(&grant), &[]).await;
-        if let (Err(_), Some(path)) = (&applied, file) {
-            // Of no use to anybody now; a failure to remove it changes nothing.
+        let refused = matches!(
+            applied,
+            Err(Error::Refused { .. } | Error::Usage(_) | Error::Pending(_) | Error::Io { .. })
+        );
+        if let (true, Some(path)) = (refused, file) {
+            // Of no use to anybody now; a failure to remove it changes nothing. After any other failure the command may
+            // have been applied, and the file stays.
             let _ = std::fs::remove_file(path);
         }
         applied?;
-        Ok(json!({ "grant": id, "agent_api_key_file": file }))
+        Ok(json!({ "grant": grant.id, "agent_api_key_file": file }))
+    }
+
+    /// Writes the agent key of a grant whose agent made its own secret.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] where the log's grant names another key; [`Error::Io`].
+    pub fn complete_agent_key(
+        &self,
+        id: &GrantId,
+        secret: AgentSecret,
+        path: &Path,
+    ) -> Result<(), Error> {
+        let state = self.view.state();
+        let found = state.slot(id).and_then(|slot| state.grant(slot));
+        let found = found.ok_or_else(|| Error::Usage(format!("the log names no grant `{id}`")))?;
+        if found.grant.agent_key != secret.public()? {
+            return Err(Error::Usage(format!(
+                "grant `{id}` names another agent key than this secret's"
+            )));
+        }
+        self.write_agent_key(id, secret, path)
     }
 
     fn write_agent_key(
@@ -202,7 +239,7 @@ impl Desk {
         let now = UnixMs(wall_clock_ms()).max(self.view.state().time());
         json!({
             "grant": found.grant.id, "state": found.word(self.view.state().is_frozen(), now),
-            "document": found.grant.to_json(), "remaining": remaining(found, now), "outstanding": outstanding(found, now),
+            "document": found.grant.to_json(), "remaining": remaining(&found.remaining(now)), "outstanding": outstanding(found, now),
         })
     }
 
@@ -219,18 +256,6 @@ impl Desk {
             json!({ "grant": id, "state": shown.get("state"), "outstanding": shown.get("outstanding") }),
         )
     }
-}
-
-/// What is left, as answers to agents write it.
-#[must_use]
-pub fn remaining(found: &GrantState, now: UnixMs) -> Value {
-    let one = |left: claviger_shared::credential::Remaining| {
-        json!({
-            "unit": left.unit, "window": left.window, "amount": left.amount,
-            "resets_at": left.resets_at.map(|at| at.to_string()),
-        })
-    };
-    found.remaining(now).into_iter().map(one).collect()
 }
 
 fn outstanding(found: &GrantState, now: UnixMs) -> Value {
@@ -275,5 +300,19 @@ pub fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), Error> {
         .write_all(bytes)
         .and_then(|()| file.write_all(b"\n"))
         .and_then(|()| file.sync_all());
+    written.map_err(Error::io("cannot write", path))
+}
+
+/// Writes a file that must not be there yet.
+///
+/// # Errors
+///
+/// [`Error::Io`].
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let opened = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path);
+    let written = opened.and_then(|mut file| file.write_all(bytes));
     written.map_err(Error::io("cannot write", path))
 }

@@ -22,7 +22,8 @@ use claviger_shared::{
     log::{receipt::Receipt, record::Body},
     owner::{
         command::{Chain as CommandChain, Command},
-        manifest::chain::Chain,
+        manifest::{AttestationRoot, chain::Chain},
+        sshsig::PublicKey,
     },
     time::{Millis, UnixMs},
     wire::control::Signed,
@@ -123,11 +124,8 @@ impl Desk {
     /// # Errors
     ///
     /// [`Error::Usage`] with the place at fault.
-    pub fn narrow(&self, signer: &Signer, action: &Value) -> Result<Vec<u8>, Error> {
-        let head = self
-            .view
-            .state()
-            .narrow_head(&signer.public().fingerprint());
+    pub fn narrow(&self, signer: &PublicKey, action: &Value) -> Result<Vec<u8>, Error> {
+        let head = self.view.state().narrow_head(&signer.fingerprint());
         self.write("narrow", head.seq, head.digest, action, &[])
     }
 
@@ -181,6 +179,12 @@ impl Desk {
         }
     }
 
+    /// Whether the deployment is a simulation.
+    #[must_use]
+    pub fn is_simulation(&self) -> bool {
+        self.chain.g0().attestation_root != Some(AttestationRoot::Aws)
+    }
+
     /// Signs a widening command with the profile's owner key and sends it.
     ///
     /// # Errors
@@ -209,7 +213,7 @@ impl Desk {
     /// As [`Self::send`].
     pub async fn narrow_now(&mut self, action: &Value) -> Result<Applied, Error> {
         let signer = self.stopping_key()?;
-        let body = self.narrow(&signer, action)?;
+        let body = self.narrow(signer.public(), action)?;
         let signature = signer.sign(label::NAMESPACE_COMMAND, &body)?;
         self.send(Signed {
             body,
@@ -259,9 +263,13 @@ impl Desk {
         let proved = receipt
             .verify(self.view.log_key(), &RingVerifier)
             .map_err(|_| distrust("proves nothing"))?;
-        match proved.record.body {
-            Body::Command(recorded) if recorded.body == body => Ok(proved.leaf.index),
-            _ => Err(distrust("is for another command")),
+        let Body::Command(recorded) = proved.record.body else {
+            return Err(distrust("is for another record"));
+        };
+        if recorded.body == body {
+            Ok(proved.leaf.index)
+        } else {
+            Err(distrust("is for another command"))
         }
     }
 }

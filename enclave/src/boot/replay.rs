@@ -65,7 +65,7 @@ pub struct Replayed {
     pub since_snapshot: u64,
 }
 
-/// A snapshot's content; authenticated by [`crate::secret::Keys`] before it is parsed.
+/// A snapshot's content; authenticated by [`crate::secret::RootKeys`] before it is parsed.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SnapshotBody {

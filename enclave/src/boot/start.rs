@@ -35,7 +35,7 @@ use claviger_shared::{
 use std::{sync::Arc, thread, time::Duration};
 
 /// Records after which a boot stores a new snapshot.
-pub const SNAPSHOT_EVERY: u64 = 10_000;
+pub const SNAPSHOT_EVERY: u64 = 4096;
 /// Tries to store the Boot entry, with a pause between them.
 const MAX_TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(200);

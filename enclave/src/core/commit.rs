@@ -8,6 +8,12 @@ use claviger_shared::{
     log::record::Simulated,
     wire::storage::{MAX_RECORD_BYTES, MAX_RECORDS},
 };
+use std::collections::BTreeMap;
+
+/// Refusals and simulations told in one entry at most; the rest wait for the next.
+const MAX_TALLIES: usize = 1024;
+/// Room that each of them is given, in bytes: two names, a code and three numbers.
+const TALLY_BYTES: usize = 256;
 
 /// Whether an entry should be begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,11 +50,13 @@ impl<W> Core<W> {
         if !idle || (self.building.is_empty() && !self.has_tallies()) {
             return;
         }
-        let denied: Vec<_> = std::mem::take(&mut self.denials).into_values().collect();
-        let simulated = self.take_simulated();
-        let tallies = denied.len().saturating_add(simulated.len());
-        let notes = self.take_notes(MAX_RECORDS.saturating_sub(tallies));
-        for _ in 0..tallies {
+        let waiting = self.denials.len().saturating_add(self.simulated.len());
+        let notes = self.take_notes(MAX_RECORDS.saturating_sub(waiting.min(MAX_TALLIES)));
+        let room = tally_room(&notes);
+        let denied = take_first(&mut self.denials, room);
+        let denied: Vec<_> = denied.into_values().collect();
+        let simulated = self.take_simulated(room.saturating_sub(denied.len()));
+        for _ in 0..denied.len().saturating_add(simulated.len()) {
             self.state.count_record();
         }
         let records = notes
@@ -65,8 +73,7 @@ impl<W> Core<W> {
     }
 
     fn take_notes(&mut self, max: usize) -> Vec<super::Note<W>> {
-        // Tallies of one entry are small: 256 KiB are theirs.
-        let room = MAX_RECORD_BYTES.saturating_sub(256 * 1024);
+        let room = MAX_RECORD_BYTES.saturating_sub(MAX_TALLIES.saturating_mul(TALLY_BYTES));
         let mut bytes = 0_usize;
         let fits = self.building.iter().take(max).take_while(|note| {
             let first = bytes == 0;
@@ -78,8 +85,8 @@ impl<W> Core<W> {
         std::mem::replace(&mut self.building, rest)
     }
 
-    fn take_simulated(&mut self) -> Vec<Simulated> {
-        let taken = std::mem::take(&mut self.simulated);
+    fn take_simulated(&mut self, max: usize) -> Vec<Simulated> {
+        let taken = take_first(&mut self.simulated, max);
         let named = taken
             .into_iter()
             .filter_map(|(slot, (count, first, last))| {
@@ -92,5 +99,29 @@ impl<W> Core<W> {
                 })
             });
         named.collect()
+    }
+}
+
+/// How many tallies fit behind these notes, so that a reader takes the entry.
+fn tally_room<W>(notes: &[super::Note<W>]) -> usize {
+    let bytes = notes
+        .iter()
+        .fold(0_usize, |sum, note| sum.saturating_add(note.record.len()));
+    let by_bytes = MAX_RECORD_BYTES
+        .saturating_sub(bytes)
+        .checked_div(TALLY_BYTES)
+        .unwrap_or(0);
+    let by_count = MAX_RECORDS.saturating_sub(notes.len());
+    by_bytes.min(by_count).min(MAX_TALLIES)
+}
+
+/// Takes the first entries of a map, at most so many.
+fn take_first<K: Ord + Copy, V>(map: &mut BTreeMap<K, V>, max: usize) -> BTreeMap<K, V> {
+    match map.keys().nth(max).copied() {
+        Some(next) => {
+            let rest = map.split_off(&next);
+            std::mem::replace(map, rest)
+        }
+        None => std::mem::take(map),
     }
 }

@@ -9,6 +9,9 @@ pub mod commit;
 pub mod input;
 pub mod release;
 
+#[cfg(test)]
+mod model;
+
 pub use input::{
     Batch, Input, Intent, Note, Output, Released, Reserved, Signed, Spent, Verdict, Withdrawn,
 };

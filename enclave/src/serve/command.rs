@@ -12,12 +12,15 @@ use claviger_shared::{
     log::record::{self, Body, Born, Record},
     owner::command::{Action, KeyCreate},
     time::UnixMs,
-    wire::control::{
-        CommandDone, CommandRefused, CommandReply, MAX_COMMAND, MAX_SIGNATURES, Signed,
+    wire::{
+        control::{CommandDone, CommandRefused, CommandReply, MAX_COMMAND, MAX_SIGNATURES, Signed},
+        storage::MAX_RECORD_BYTES,
     },
 };
 use std::{sync::mpsc::sync_channel, time::Duration};
 
+/// Room for what a command's record says besides its bytes and signatures.
+const RECORD_HEAD: usize = 4096;
 /// How long a command's answer waits for storage before the host is told to ask again.
 const WAIT: Duration = Duration::from_secs(20);
 
@@ -27,7 +30,11 @@ pub fn run(hub: &Hub, body: &[u8]) -> CommandReply {
     let Ok(signed) = cbor::decode::<Signed>(body, claviger_shared::codec::frame::MAX_BODY) else {
         return refused("malformed", None, "body and signatures in canonical CBOR");
     };
-    if signed.body.len() > MAX_COMMAND || signed.signatures.len() > MAX_SIGNATURES {
+    let signatures = signed.signatures.iter().map(String::len);
+    let whole = signatures.fold(signed.body.len(), usize::saturating_add);
+    // With its signatures it is one record, and an entry holds no larger one.
+    let fits = whole <= MAX_RECORD_BYTES.saturating_sub(RECORD_HEAD);
+    if signed.body.len() > MAX_COMMAND || signed.signatures.len() > MAX_SIGNATURES || !fits {
         return refused("too_large", None, "a smaller command");
     }
     match apply(hub, &signed) {

@@ -13,7 +13,7 @@ use std::{
 
 /// Bytes waiting to be written on one connection (WIRE: 1 MiB).
 pub const MAX_OUTPUT: usize = 1024 * 1024;
-/// How long a write may stall before the connection is closed (WIRE: 10 s).
+/// How long a write, an answer of storage or a first frame may stall before the connection is closed (WIRE: 10 s).
 pub const STALL: Duration = Duration::from_secs(10);
 const READ_BUFFER: usize = 256 * 1024;
 
@@ -28,6 +28,8 @@ pub struct Halves {
     pub write: Box<dyn Write + Send>,
     /// Ends both.
     pub close: Closer,
+    /// Limits how long a read may wait for bytes; nothing means for ever.
+    pub patience: Box<dyn Fn(Option<Duration>) -> io::Result<()> + Send>,
 }
 
 impl std::fmt::Debug for Halves {
@@ -60,13 +62,15 @@ impl Connection for std::os::unix::net::UnixStream {
     fn split(self: Box<Self>) -> io::Result<Halves> {
         self.set_write_timeout(Some(STALL))?;
         let read = Box::new(self.try_clone()?);
-        let other = self.try_clone()?;
+        let (other, timed) = (self.try_clone()?, self.try_clone()?);
+        let patience = Box::new(move |limit| timed.set_read_timeout(limit));
         // A connection that is gone already cannot be closed again.
         let close = Arc::new(move || drop(other.shutdown(Shutdown::Both)));
         Ok(Halves {
             read,
             write: self,
             close,
+            patience,
         })
     }
 }
@@ -81,13 +85,15 @@ impl Connection for vsock::VsockStream {
     fn split(self: Box<Self>) -> io::Result<Halves> {
         self.set_write_timeout(Some(STALL))?;
         let read = Box::new(self.try_clone()?);
-        let other = self.try_clone()?;
+        let (other, timed) = (self.try_clone()?, self.try_clone()?);
+        let patience = Box::new(move |limit| timed.set_read_timeout(limit));
         // A connection that is gone already cannot be closed again.
         let close = Arc::new(move || drop(other.shutdown(Shutdown::Both)));
         Ok(Halves {
             read,
             write: self,
             close,
+            patience,
         })
     }
 }

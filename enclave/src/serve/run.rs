@@ -6,7 +6,7 @@ use super::{
     call::{self, refuse},
     control,
     life::{Life, spawn},
-    link::{Connection, Halves, Input, Listener, Output},
+    link::{Connection, Halves, Input, Listener, Output, STALL},
 };
 use crate::boot::{Error, Platform};
 use claviger_shared::{
@@ -85,14 +85,27 @@ fn accept(life: &Arc<Life>, listener: &dyn Listener) {
 }
 
 fn serve(life: &Arc<Life>, connection: Box<dyn Connection>, calls: &Arc<AtomicUsize>) {
-    let Ok(Halves { read, write, close }) = connection.split() else {
+    let Ok(halves) = connection.split() else {
         return;
     };
+    let Halves {
+        read,
+        write,
+        close,
+        patience,
+    } = halves;
+    if patience(Some(STALL)).is_err() {
+        return close();
+    }
     let mut input = Input::new(read);
     let output = Output::new(write);
     let Some((id, role)) = hello(&mut input) else {
         return close();
     };
+    // Storage owes an answer to every request; the others may be silent for as long as they like.
+    if role != Role::Storage && patience(None).is_err() {
+        return close();
+    }
     let (window, place) = match role {
         Role::Control => (WINDOW_CONTROL, None),
         Role::Storage => (WINDOW_STORAGE, None),

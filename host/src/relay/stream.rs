@@ -1,7 +1,7 @@
 //! The stream face: one client's long-lived connection, frames both ways.
 //!
 //! Frames that are not laid out as they must be close the connection. A client that does not read is not read from, and
-//! after [`STALL`](super::writer::STALL) it is closed.
+//! after `STALL` it is closed.
 
 use super::{
     Relay, Sink, Touched,

@@ -1,6 +1,6 @@
 //! Reserving: the grant, its time and rate, and all budgets at once, before anything is signed.
 //!
-//! [`State::check`] says no or nothing; [`State::take`] takes from every window of every matching budget together. Neither
+//! [`State::check_budgets`] says no or nothing; [`State::take`] takes from every window of every matching budget together. Neither
 //! looks at what a call does: effects are matched by `authorize` in the enclave. Charges are never handed back.
 
 use super::state::{GrantState, Slot, State, Status};

@@ -212,6 +212,12 @@ impl State {
         !self.data.freezes.is_empty()
     }
 
+    /// Digests of the freezes in force: what a thaw must lift.
+    #[must_use]
+    pub fn freezes(&self) -> &[Digest] {
+        &self.data.freezes
+    }
+
     /// The end of the widening chain.
     #[must_use]
     pub const fn widen_head(&self) -> Head {

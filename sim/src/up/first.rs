@@ -77,7 +77,7 @@ impl Setup<'_> {
         let keys = self.keys()?;
         let operator = Operator::new(&self.ports.operator_url(), None)?;
         self.wait_for(&operator, |_| true).await;
-        if !self.is_born()? {
+        if !self.layout.is_born()? {
             self.ceremony(&operator, &keys).await?;
         }
         self.wait_for(&operator, |status| {
@@ -110,15 +110,6 @@ impl Setup<'_> {
             operators: vec![person("operator", &operator)],
         };
         Ok(Keys { owner, people })
-    }
-
-    /// Whether g1 is there.
-    fn is_born(&self) -> Result<bool, Error> {
-        match fs::read(self.layout.manifests()) {
-            Ok(file) => Ok(Chain::parse_file(&file).is_ok_and(|links| links.len() > 1)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error.into()),
-        }
     }
 
     async fn ceremony(&self, operator: &Operator, keys: &Keys) -> Result<(), Error> {

@@ -14,6 +14,7 @@ use crate::{
     nsm::Measurements,
     process::{self, kms::NewCaller},
 };
+use claviger_shared::owner::manifest::chain::Chain;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{
@@ -286,6 +287,32 @@ impl Layout {
         };
         let callers = [host, admin];
         process::kms::make_callers(&self.callers(), &self.shared_credentials(), &callers)
+    }
+
+    /// Whether the stored chain has g1: the ceremony is over.
+    ///
+    /// # Errors
+    ///
+    /// Any failure of the file system but that there is no chain yet.
+    pub fn is_born(&self) -> io::Result<bool> {
+        match fs::read(self.manifests()) {
+            Ok(file) => Ok(Chain::parse_file(&file).is_ok_and(|links| links.len() > 1)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Forgets what a ceremony left that was killed before g1: its document is gone, so nothing of it can be believed.
+    ///
+    /// # Errors
+    ///
+    /// Any failure of the file system.
+    pub fn forget_half_birth(&self) -> io::Result<()> {
+        if self.is_born()? {
+            return Ok(());
+        }
+        fs::remove_dir_all(self.host_dir())?;
+        files::make_private_dir(&self.host_dir())
     }
 
     /// The host's configuration, as it listens this time.

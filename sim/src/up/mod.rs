@@ -56,6 +56,7 @@ pub enum Error {
 pub async fn up(options: Options, stop: impl Future<Output = ()> + Send) -> Result<(), Error> {
     let layout = Layout::make(&options.dir)?;
     layout.forget_ready()?;
+    layout.forget_half_birth()?;
     let pki = Pki::load_or_generate(&layout.pki())?;
     let measurements = layout.measurements_or_make()?;
     let ports = layout.ports_or_choose(options.port)?;

@@ -9,7 +9,7 @@ use std::{
     ffi::{OsStr, OsString},
     fs::OpenOptions,
     io,
-    path::PathBuf,
+    path::Path,
     process::Stdio,
     sync::{
         Arc, Mutex, PoisonError,
@@ -71,7 +71,7 @@ impl Child {
         self
     }
 
-    fn command(&self, logs: &PathBuf) -> io::Result<Command> {
+    fn command(&self, logs: &Path) -> io::Result<Command> {
         let log = OpenOptions::new()
             .create(true)
             .append(true)
@@ -190,7 +190,6 @@ impl Supervisor {
                 }
                 self.note(name, 0);
             }
-            #[expect(clippy::disallowed_methods, reason = "the supervisor's own clock")]
             let now = Instant::now();
             deaths.push_back(now);
             while deaths

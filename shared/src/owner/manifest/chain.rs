@@ -161,10 +161,10 @@ impl Chain {
 
 fn signed(place: &Place<'_>) -> Result<Signed, Error> {
     let mut object = place.object()?;
-    let signed = Signed {
-        body: read::bytes(&object.required("body")?, MAX_MANIFEST)?,
-        signatures: read::signatures(&object.required("signatures")?)?,
-    };
+    let body = read::bytes(&object.required("body")?, MAX_MANIFEST)?;
+    let place = object.required("signatures")?;
+    let signatures = read::some(&place, read::signatures(&place)?)?;
+    let signed = Signed { body, signatures };
     object.finish()?;
     Ok(signed)
 }

@@ -1,0 +1,252 @@
+//! Agents' verbs: one sealed request each, over a channel that was attested first.
+
+use super::{Named, name, read};
+use crate::{
+    args::{Call, CallKind, HttpCall, JwtCall, KeyFile, Keygen},
+    output::Outcome,
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use claviger_cli::{
+    Error,
+    owner::{
+        Desk,
+        grant::{new_secret, write_secret},
+    },
+};
+use claviger_client::{Agent, AgentKey, agent_key::AgentSecret, render};
+use claviger_shared::{
+    call::{Ask, HttpInput, Input, JwtInput, MAX_BODY, Reply, Sign},
+    id::GrantId,
+};
+use serde_json::{Value, json};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
+use zeroize::Zeroizing;
+
+/// How a secret's file begins.
+const SECRET_PREFIX: &str = "clvs1_";
+
+/// The agent key: its own file, the named profile's, the environment's, the environment's profile's.
+fn agent_key(named: &Named, file: &KeyFile) -> Result<AgentKey, Error> {
+    if let Some(path) = &file.key_file {
+        return from_file(path);
+    }
+    if let (Some(text), None) = (from_environment(), &named.argument) {
+        return AgentKey::parse(&text)
+            .map_err(|error| Error::Usage(format!("AGENT_API_KEY: {error}")));
+    }
+    let path = named
+        .optional()?
+        .and_then(|profile| profile.agent_api_key_file);
+    let path = path.ok_or_else(|| {
+        let how =
+            "set AGENT_API_KEY, or give --key-file F, or a --profile that names agent_api_key_file";
+        Error::Usage(format!("no agent key: {how}"))
+    })?;
+    from_file(&path)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the agent key's variable"
+)]
+fn from_environment() -> Option<Zeroizing<String>> {
+    let text = std::env::var("AGENT_API_KEY").map(Zeroizing::new).ok();
+    text.filter(|text| !text.is_empty())
+}
+
+fn from_file(path: &Path) -> Result<AgentKey, Error> {
+    let text = std::fs::read_to_string(path).map(Zeroizing::new);
+    let text = text.map_err(Error::io("cannot read the agent key", path))?;
+    AgentKey::parse(&text).map_err(|error| Error::Usage(format!("`{}`: {error}", path.display())))
+}
+
+/// Asks once and says what came of it.
+async fn ask(named: &Named, file: &KeyFile, ask: Ask) -> Result<Outcome, Error> {
+    let agent = Agent::connect(agent_key(named, file)?).await?;
+    let simulation = agent.is_simulation().await;
+    let reply = agent.ask(ask).await?;
+    told(&reply, &agent.key().grant, simulation)
+}
+
+fn told(reply: &Reply, grant: &GrantId, simulation: bool) -> Result<Outcome, Error> {
+    let mut value = match reply {
+        Reply::Denied(denial) => {
+            return Ok(Outcome {
+                value: render::problem(denial, simulation),
+                exit: denial.code.exit(),
+                document: true,
+            });
+        }
+        Reply::Grant(own) => render::whoami(own, simulation),
+        Reply::Issued(issued) => render::issued(issued, simulation)?,
+        Reply::Renewed(until) => json!({ "grant": grant, "expires_at": until.to_string() }),
+        Reply::Revoked => json!({ "grant": grant, "state": "revoked" }),
+    };
+    render::mark(&mut value, simulation);
+    Ok(value.into())
+}
+
+pub(super) async fn whoami(named: &Named, file: &KeyFile) -> Result<Outcome, Error> {
+    ask(named, file, Ask::Whoami).await
+}
+
+pub(super) async fn renew(named: &Named, file: &KeyFile) -> Result<Outcome, Error> {
+    ask(named, file, Ask::Renew).await
+}
+
+pub(super) async fn revoke(named: &Named, file: &KeyFile, leaked: bool) -> Result<Outcome, Error> {
+    ask(named, file, Ask::RevokeSelf { leaked }).await
+}
+
+pub(super) async fn call(
+    call: Call,
+    named: impl Fn(Option<PathBuf>) -> Named,
+    simulate: bool,
+) -> Result<Outcome, Error> {
+    let Call { profile, key, kind } = call;
+    let (sign, profile) = match kind {
+        CallKind::Http(call) => {
+            let behind = call.profile.clone();
+            (http(call)?, behind.or(profile))
+        }
+        CallKind::Jwt(call) => (jwt(call), profile),
+    };
+    let wanted = if simulate {
+        Ask::Simulate(sign)
+    } else {
+        Ask::Sign(sign)
+    };
+    ask(&named(profile), &key, wanted).await
+}
+
+fn http(call: HttpCall) -> Result<Sign, Error> {
+    let HttpCall {
+        profile: _,
+        method,
+        url,
+        headers,
+        data,
+        idempotency_key,
+    } = call;
+    let headers = headers.iter().map(|line| header(line));
+    let body = data.map(|data| body(&data)).transpose()?;
+    Ok(Sign {
+        input: Input::Http(HttpInput {
+            method,
+            url,
+            headers: headers.collect::<Result<_, _>>()?,
+            body: body.map(Into::into),
+        }),
+        idempotency_key,
+    })
+}
+
+/// `Name: value`, the name in lower case as the enclave reads it.
+fn header(line: &str) -> Result<(String, String), Error> {
+    let (name, value) = line
+        .split_once(':')
+        .ok_or_else(|| Error::Usage(format!("header `{line}` is not of the form `name: value`")))?;
+    Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+}
+
+fn body(data: &str) -> Result<Vec<u8>, Error> {
+    let bytes = match data.strip_prefix('@') {
+        None => data.as_bytes().to_vec(),
+        Some("-") => {
+            let mut bytes = Vec::new();
+            let limit = u64::try_from(MAX_BODY).unwrap_or(u64::MAX);
+            let mut input = std::io::stdin().lock().take(limit.saturating_add(1));
+            let read = input.read_to_end(&mut bytes);
+            read.map_err(Error::io("cannot read", Path::new("standard input")))?;
+            bytes
+        }
+        Some(path) => read("cannot read the body", Path::new(path))?,
+    };
+    if bytes.len() > MAX_BODY {
+        return Err(Error::Usage(format!(
+            "body is longer than {MAX_BODY} bytes"
+        )));
+    }
+    Ok(bytes)
+}
+
+fn jwt(call: JwtCall) -> Sign {
+    let JwtCall {
+        profile,
+        audience,
+        ttl,
+        idempotency_key,
+    } = call;
+    Sign {
+        input: Input::Jwt(JwtInput {
+            profile,
+            audience,
+            ttl_s: ttl,
+        }),
+        idempotency_key,
+    }
+}
+
+pub(super) async fn keygen(
+    keygen: Keygen,
+    named: impl Fn(Option<PathBuf>) -> Named,
+) -> Result<Outcome, Error> {
+    let Keygen {
+        at,
+        out,
+        agent_key: _,
+        secret,
+        grant,
+    } = keygen;
+    if let (Some(secret), Some(grant)) = (secret, grant) {
+        let grant = name(&grant, "a grant's name, gr_…", GrantId::parse)?;
+        let secret = read_secret(&secret)?;
+        let desk = Desk::open(named(at.profile).required()?).await?;
+        desk.complete_agent_key(&grant, secret, &out)?;
+        return Ok(json!({ "grant": grant, "agent_api_key_file": out }).into());
+    }
+    let secret = new_secret()?;
+    let encoded = Zeroizing::new(URL_SAFE_NO_PAD.encode(secret.expose()));
+    let text = Zeroizing::new(format!("{SECRET_PREFIX}{}", *encoded));
+    write_secret(&out, text.as_bytes())?;
+    let value: Value = json!({ "public": secret.public()?, "secret_file": out });
+    Ok(value.into())
+}
+
+fn read_secret(path: &Path) -> Result<AgentSecret, Error> {
+    let text = std::fs::read_to_string(path).map(Zeroizing::new);
+    let text = text.map_err(Error::io("cannot read the secret", path))?;
+    let decoded = text
+        .trim()
+        .strip_prefix(SECRET_PREFIX)
+        .and_then(|encoded| URL_SAFE_NO_PAD.decode(encoded).ok())
+        .map(Zeroizing::new);
+    let bytes = decoded.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok());
+    bytes.map(AgentSecret::new).ok_or_else(|| {
+        let path = path.display();
+        Error::Usage(format!(
+            "`{path}` is not a secret that `claviger keygen` wrote"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_split_at_its_first_colon() {
+        let (name, value) = header("X-At: 10:20").unwrap();
+        assert_eq!((name.as_str(), value.as_str()), ("x-at", "10:20"));
+        header("no colon").unwrap_err();
+    }
+
+    #[test]
+    fn a_body_over_the_limit_is_refused_here() {
+        body(&"x".repeat(MAX_BODY)).unwrap();
+        body(&"x".repeat(MAX_BODY + 1)).unwrap_err();
+    }
+}

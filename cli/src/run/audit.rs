@@ -1,0 +1,117 @@
+//! The log's verbs: records printed as they are checked, and the offline audit.
+
+use super::{Named, read_text};
+use crate::{
+    args::{AuditVerb, Verify},
+    output::{Outcome, stdout},
+};
+use claviger_cli::{
+    Error,
+    audit::{Audit, Refuted, record},
+    profile::read_chain,
+    view::View,
+};
+use claviger_client::render;
+use claviger_shared::owner::manifest::{AttestationRoot, chain::Chain};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Pause between two looks for new entries.
+const PAUSE: Duration = Duration::from_millis(300);
+
+pub(super) async fn run(named: &Named, verb: AuditVerb) -> Result<Outcome, Error> {
+    match verb {
+        AuditVerb::Tail { from, follow } => tail(named, from, follow).await,
+        AuditVerb::Verify(verify) => self::verify(named, verify),
+    }
+}
+
+fn is_simulation(chain: &Chain) -> bool {
+    chain.g0().attestation_root != Some(AttestationRoot::Aws)
+}
+
+async fn tail(named: &Named, from: u64, follow: bool) -> Result<Outcome, Error> {
+    let profile = named.required()?;
+    let chain = profile.chain()?;
+    let simulation = is_simulation(&chain);
+    let operator = profile.operator()?;
+    let mut view = View::new(chain)?;
+    let mut read = true;
+    loop {
+        let printed = view.read_on(&operator, |entry| {
+            if entry.leaf.index < from || !read {
+                return;
+            }
+            for mut value in record::of_entry(entry) {
+                render::mark(&mut value, simulation);
+                read = read && stdout(&format!("{value}\n"));
+            }
+        });
+        match printed.await {
+            Err(Error::Unavailable(_)) if follow && view.report().is_ok() => {}
+            other => other?,
+        }
+        if !follow || !read {
+            return Ok(Outcome::silent());
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn verify(named: &Named, verify: Verify) -> Result<Outcome, Error> {
+    let Verify {
+        dir,
+        manifest,
+        checkpoint,
+        receipts,
+    } = verify;
+    let profile = match (&dir, &manifest) {
+        (Some(_), Some(_)) => None,
+        (Some(_) | None, Some(_) | None) => Some(named.required()?),
+    };
+    let manifest = manifest.or_else(|| profile.as_ref().map(|profile| profile.manifest.clone()));
+    let dir = dir.or_else(|| profile.and_then(|profile| profile.log));
+    let manifest = manifest.ok_or_else(|| Error::Usage("no --manifest M".to_owned()))?;
+    let dir = dir.ok_or_else(|| {
+        Error::Usage("profile names no log: give the store's directory DIR".to_owned())
+    })?;
+    let read = |path: &std::path::PathBuf| read_text("cannot read", path);
+    let checkpoint = checkpoint.as_ref().map(read).transpose()?;
+    let receipts = receipts.as_ref().map(read).transpose()?;
+    let chain = read_chain(&manifest)?;
+    let simulation = is_simulation(&chain);
+    let audit = Audit::of_store(&dir, chain)
+        .and_then(|audit| summed(&audit, checkpoint.as_deref(), receipts.as_deref()));
+    let (mut value, exit) = match audit {
+        Ok(value) => (value, 0),
+        Err(Refuted::Damage(claviger_cli::audit::segment::Damage::Io(path, source))) => {
+            return Err(Error::io("cannot read the log", &path)(source));
+        }
+        Err(refuted) => (refuted.to_json(), 1),
+    };
+    render::mark(&mut value, simulation);
+    Ok(Outcome {
+        value,
+        exit,
+        document: false,
+    })
+}
+
+fn summed(
+    audit: &Audit,
+    checkpoint: Option<&str>,
+    receipts: Option<&str>,
+) -> Result<Value, Refuted> {
+    let report = audit.report()?;
+    if let Some(note) = checkpoint {
+        audit.covers(note)?;
+    }
+    let mut value = json!({
+        "origin": report.origin, "size": report.size, "root": report.root, "records": report.records,
+        "torn_bytes": audit.torn_bytes(), "ok": true,
+    });
+    if let (Some(lines), Some(members)) = (receipts, value.as_object_mut()) {
+        members.insert("receipts".to_owned(), json!(audit.holds_receipts(lines)?));
+    }
+    Ok(value)
+}

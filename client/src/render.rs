@@ -1,0 +1,340 @@
+//! Answers as JSON: what the command prints and what the sidecar serves, written in one place (docs/spec/problem.md).
+//!
+//! Times are RFC 3339 texts, amounts are decimal texts. Nothing is checked here: [`crate::Agent::ask`] has done that.
+
+use crate::Error;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use claviger_shared::{
+    call::{IssuedWithReceipt, Whoami},
+    codec::cbor,
+    credential::{Credential, Issued, Remaining},
+    denial::{Code, Denial},
+    effect::{Charge, Effect},
+    log::{entry::Leaf, receipt::Receipt},
+    wire::storage::MAX_LEAF,
+};
+use serde_json::{Map, Value, json};
+
+/// An issued or simulated credential.
+///
+/// # Errors
+///
+/// [`Error::Answer`] for a receipt that is none.
+pub fn issued(answer: &IssuedWithReceipt, simulation: bool) -> Result<Value, Error> {
+    let Issued {
+        credential,
+        expires_at,
+        replay,
+        effects,
+        charged,
+        remaining: left,
+        sandbox,
+        replayed,
+    } = &answer.issued;
+    let receipt = match answer.receipt.as_slice() {
+        [] => Value::Null,
+        bytes => receipt(bytes)?,
+    };
+    let mut value = json!({
+        "credential": credential.as_ref().map(self::credential),
+        "expires_at": expires_at.to_string(),
+        "replay": { "single_use": replay.single_use, "window_s": replay.window_s },
+        "effects": effects.iter().map(effect).collect::<Vec<_>>(),
+        "charged": charges(charged),
+        "remaining": remaining(left),
+        "receipt": receipt,
+        "sandbox": sandbox,
+        "replayed": replayed,
+    });
+    mark(&mut value, simulation);
+    Ok(value)
+}
+
+/// The own grant.
+#[must_use]
+pub fn whoami(own: &Whoami, simulation: bool) -> Value {
+    let Whoami {
+        grant,
+        state,
+        remaining: left,
+        now,
+    } = own;
+    let mut value = json!({
+        "grant": grant.id, "state": state, "document": grant.to_json(), "remaining": remaining(left),
+        "now": now.to_string(),
+    });
+    mark(&mut value, simulation);
+    value
+}
+
+/// A denial as an RFC 9457 problem document.
+#[must_use]
+pub fn problem(denial: &Denial, simulation: bool) -> Value {
+    let Denial {
+        code,
+        param,
+        requested,
+        remaining: left,
+        retry_after_ms,
+    } = denial;
+    let mut value = json!({
+        "type": "about:blank", "title": title(code.status()), "status": code.status(), "code": code.as_str(),
+        "detail": detail(*code), "next": code.next(),
+    });
+    let more = [
+        ("param", param.as_ref().map(|param| json!(param))),
+        (
+            "requested",
+            requested
+                .as_ref()
+                .map(|asked| json!({ "unit": asked.unit, "amount": asked.amount })),
+        ),
+        (
+            "remaining",
+            left.as_ref()
+                .map(|left| remaining(std::slice::from_ref(left))),
+        ),
+        ("retry_after_ms", retry_after_ms.map(|wait| json!(wait))),
+    ];
+    if let Some(members) = value.as_object_mut() {
+        let present = more.into_iter();
+        members.extend(present.filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    }
+    mark(&mut value, simulation);
+    value
+}
+
+/// What is left of budgets.
+#[must_use]
+pub fn remaining(list: &[Remaining]) -> Value {
+    let one = |left: &Remaining| {
+        json!({
+            "unit": left.unit, "window": left.window, "amount": left.amount,
+            "resets_at": left.resets_at.map(|at| at.to_string()),
+        })
+    };
+    list.iter().map(one).collect()
+}
+
+/// Charges.
+#[must_use]
+pub fn charges(list: &[Charge]) -> Value {
+    let one = |charge: &Charge| json!({ "unit": charge.unit, "amount": charge.amount });
+    list.iter().map(one).collect()
+}
+
+/// One effect.
+#[must_use]
+pub fn effect(effect: &Effect) -> Value {
+    let Effect {
+        kind,
+        verb,
+        resource,
+        route,
+        destination,
+        method,
+        path_template,
+        parameters: _,
+        mints,
+        identity_only,
+        charges: list,
+        max_lifetime,
+    } = effect;
+    let mut members = Map::new();
+    let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);
+    put("kind", json!(kind));
+    put("verb", json!(verb));
+    put("resource", json!(resource));
+    put("route", json!(route));
+    put("destination", json!(destination));
+    put("method", json!(method));
+    if !path_template.is_empty() {
+        put("path", json!(path_template));
+    }
+    if *mints {
+        put("mints", json!(true));
+    }
+    if *identity_only {
+        put("identity_only", json!(true));
+    }
+    put("charges", charges(list));
+    put("max_lifetime_ms", json!(max_lifetime.0));
+    Value::Object(members)
+}
+
+/// A receipt: what it says, and its exact bytes.
+///
+/// # Errors
+///
+/// [`Error::Answer`] for bytes that are none.
+pub fn receipt(bytes: &[u8]) -> Result<Value, Error> {
+    let malformed = || Error::Answer("receipt is malformed");
+    let receipt = Receipt::decode(bytes).map_err(|_| malformed())?;
+    let leaf: Leaf = cbor::decode(&receipt.leaf, MAX_LEAF).map_err(|_| malformed())?;
+    let mut lines = receipt.checkpoint.split('\n').skip(1);
+    let size: u64 = lines
+        .next()
+        .and_then(|size| size.parse().ok())
+        .ok_or_else(malformed)?;
+    let root = lines.next().ok_or_else(malformed)?;
+    Ok(json!({
+        "status": receipt.status, "size": size, "index": leaf.index, "place": receipt.place, "root": root,
+        "checkpoint": receipt.checkpoint, "simulation": receipt.simulation, "encoded": STANDARD.encode(bytes),
+    }))
+}
+
+/// Says in an answer that its deployment is a simulation; an answer of a real one has no such member.
+pub fn mark(value: &mut Value, simulation: bool) {
+    if simulation && let Some(members) = value.as_object_mut() {
+        members.insert("simulation".to_owned(), json!(true));
+    }
+}
+
+fn credential(credential: &Credential) -> Value {
+    match credential {
+        Credential::Http { headers } => {
+            let headers: Map<String, Value> = headers
+                .iter()
+                .map(|(name, value)| (name.clone(), json!(value)))
+                .collect();
+            json!({ "kind": "http", "headers": headers })
+        }
+        Credential::Jwt { jwt } => json!({ "kind": "jwt", "jwt": jwt }),
+    }
+}
+
+const fn title(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        403 => "Forbidden",
+        409 => "Conflict",
+        429 => "Too Many Requests",
+        503 => "Service Unavailable",
+        _ => "Error",
+    }
+}
+
+/// The code in a sentence.
+const fn detail(code: Code) -> &'static str {
+    match code {
+        Code::BudgetExceeded => "the call would exceed a budget of the grant",
+        Code::Busy => "too many calls are under way; nothing was charged",
+        Code::EchoMismatch => "the agent has seen another log than this enclave's",
+        Code::DestinationDenied => "no route of the granted resources has this destination",
+        Code::EnvMismatch => "key, resource and grant are not of one environment",
+        Code::Frozen => "everything is stopped by an operator",
+        Code::GrantExpired => "the grant is over",
+        Code::GrantNotFound => "no grant has this agent key",
+        Code::GrantRevoked => "the grant is revoked for ever",
+        Code::GrantSuspended => "the grant is suspended",
+        Code::IdempotencyConflict => "the idempotency key was used with another input",
+        Code::IdempotencyFull => "no room to remember another idempotency key",
+        Code::IdentityOnly => {
+            "the credential would name no destination, which the grant does not allow"
+        }
+        Code::InvalidRequest => "a member is missing or wrong",
+        Code::KeyDenied => "the grant has no key of this kind",
+        Code::MethodDenied => "the route does not take this method",
+        Code::Minting => "the response is itself a credential, which the grant does not allow",
+        Code::NotNormalForm => "the URL is not in normal form",
+        Code::NotYetValid => "the grant has not begun",
+        Code::Outliving => "the credential would live longer than allowed",
+        Code::PerCallExceeded => "one call may not ask for so much",
+        Code::PermissionDenied => "the grant's scope does not hold this",
+        Code::RateLimited => "too many calls in the window of the rate",
+        Code::SourceDenied => "the grant does not list the caller's address",
+        Code::UnboundCharge => "nothing at the destination makes this charge single use",
+        Code::UnbudgetedUnit => "the grant has no budget in the unit this call spends",
+        Code::Unavailable => "the log cannot be written just now; nothing was signed",
+        Code::UnlistedMember => "the route does not list a member of this call",
+        Code::UnparsableContent => "the body cannot be read as the route's media type demands",
+        Code::Unsupported => "the mechanism is not built",
+        Code::Withdrawn => {
+            "the grant changed, or storage took too long, while the credential was made; the charge stays"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use claviger_shared::{
+        amount::Amount, credential::Replay, denial::Requested, id::Unit, time::UnixMs,
+    };
+
+    fn left() -> Remaining {
+        Remaining {
+            unit: Unit::call(),
+            window: "grant".to_owned(),
+            amount: Amount(2),
+            resets_at: None,
+        }
+    }
+
+    #[test]
+    fn a_problem_says_code_next_and_what_is_left_and_nothing_absent() {
+        let mut denial = Denial::at(Code::BudgetExceeded, "/url");
+        denial.requested = Some(Requested {
+            unit: Unit::call(),
+            amount: Amount(3),
+        });
+        denial.remaining = Some(left());
+        let value = problem(&denial, true);
+        assert_eq!(value["status"], 403);
+        assert_eq!(value["code"], "budget_exceeded");
+        assert_eq!(value["requested"]["amount"], "3");
+        assert_eq!(value["remaining"][0]["amount"], "2");
+        assert_eq!(value["simulation"], true);
+        let bare = problem(&Denial::new(Code::Frozen), false);
+        for absent in [
+            "param",
+            "requested",
+            "remaining",
+            "retry_after_ms",
+            "simulation",
+        ] {
+            assert!(bare.get(absent).is_none(), "{absent}");
+        }
+    }
+
+    #[test]
+    fn every_status_of_the_table_has_its_registered_phrase() {
+        assert!(Code::ALL.iter().all(|code| title(code.status()) != "Error"));
+    }
+
+    #[test]
+    fn a_credential_is_shown_with_texts_for_times_and_amounts() {
+        let answer = IssuedWithReceipt {
+            issued: Issued {
+                credential: Some(Credential::Http {
+                    headers: vec![("signature".to_owned(), "sig=:AA==:".to_owned())],
+                }),
+                expires_at: UnixMs(1_795_424_460_000),
+                replay: Replay {
+                    single_use: false,
+                    window_s: 60,
+                },
+                effects: Vec::new(),
+                charged: vec![Charge {
+                    unit: Unit::call(),
+                    amount: Amount(1),
+                }],
+                remaining: vec![left()],
+                sandbox: false,
+                replayed: false,
+            },
+            receipt: Vec::new(),
+        };
+        let value = issued(&answer, false).unwrap();
+        assert_eq!(value["credential"]["headers"]["signature"], "sig=:AA==:");
+        assert_eq!(value["charged"], json!([{ "unit": "call", "amount": "1" }]));
+        assert!(value["expires_at"].as_str().unwrap().ends_with('Z'));
+        assert!(value["receipt"].is_null());
+        assert!(value.get("simulation").is_none());
+        let broken = IssuedWithReceipt {
+            receipt: vec![1],
+            ..answer
+        };
+        assert!(matches!(issued(&broken, false), Err(Error::Answer(_))));
+    }
+}

@@ -1,0 +1,82 @@
+//! The core's own limits, on both sides.
+
+use super::{Action, world::World};
+use crate::core::{COMMIT_RECORDS, Input, MAX_IN_FLIGHT, Output, commit::Pace};
+use claviger_shared::{
+    denial::Code,
+    ledger::Slot,
+    wire::storage::{MAX_RECORD_BYTES, MAX_RECORDS},
+};
+
+#[test]
+fn calls_in_flight_are_limited_on_both_sides() {
+    let mut world = World::new();
+    for _ in 0..MAX_IN_FLIGHT {
+        world.ask(2, 0);
+    }
+    assert_eq!((world.held.len(), world.denied), (MAX_IN_FLIGHT, 0));
+    world.ask(2, 0);
+    assert_eq!((world.held.len(), world.denied), (MAX_IN_FLIGHT, 1));
+    world.act(&Action::Fail(0));
+    world.ask(2, 0);
+    assert_eq!(world.denied, 2, "a record that waits is in flight");
+    world.act(&Action::Begin);
+    world.ask(2, 0);
+    assert_eq!(world.denied, 3, "so is one that is being stored");
+    world.act(&Action::Stored);
+    world.ask(2, 0);
+    assert_eq!((world.held.len(), world.denied), (MAX_IN_FLIGHT, 3));
+}
+
+#[test]
+fn an_entry_begins_when_nobody_works_or_enough_wait() {
+    let mut world = World::new();
+    assert_eq!(world.core.pace(), Pace::Wait);
+    for _ in 0..=COMMIT_RECORDS {
+        world.ask(2, 0);
+    }
+    for signed in 0..COMMIT_RECORDS {
+        let wanted = if signed == 0 { Pace::Wait } else { Pace::Soon };
+        assert_eq!(world.core.pace(), wanted, "{signed} wait");
+        world.act(&Action::Sign(0));
+    }
+    assert_eq!(world.core.pace(), Pace::Begin, "enough wait");
+    world.act(&Action::Begin);
+    world.act(&Action::Stored);
+    world.act(&Action::Sign(0));
+    assert_eq!(world.core.pace(), Pace::Begin, "nobody works");
+}
+
+/// Many grants may be refused between two entries; what does not fit into one waits for the next.
+#[test]
+fn an_entry_never_holds_more_than_a_reader_takes() {
+    let mut world = World::new();
+    for code in Code::ALL {
+        for grant in 0..3 {
+            world.core.count_denial(world.slot(grant), *code);
+        }
+    }
+    let big = vec![0; MAX_RECORD_BYTES - 1024];
+    world
+        .core
+        .put(big, claviger_shared::id::Digest([0; 32]), None);
+    let mut denied = 0;
+    for _ in 0..3 {
+        let mut out = Vec::new();
+        world.core.step(world.now, Input::Begin, &mut out);
+        let Some(Output::Commit(batch)) = out.pop() else {
+            break;
+        };
+        let bytes: usize = batch.records.iter().map(|(bytes, _)| bytes.len()).sum();
+        let tallies = batch.denied.len() + batch.simulated.len();
+        assert!(batch.records.len() + tallies <= MAX_RECORDS);
+        // A tally is at most 256 bytes.
+        assert!(bytes + tallies * 256 <= MAX_RECORD_BYTES, "{tallies}");
+        denied += batch.denied.len();
+        let root = claviger_shared::id::Digest([1; 32]);
+        world.core.step(world.now, Input::Stored { root }, &mut out);
+    }
+    assert_eq!(denied, Code::ALL.len() * 3, "none is forgotten");
+    assert!(!world.core.has_tallies());
+    assert!(world.core.state().grant(Slot(0)).is_some());
+}
