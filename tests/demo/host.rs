@@ -2,7 +2,7 @@
 
 use crate::{
     agent::issued,
-    audit::holds,
+    audit,
     courier::{Answer, Courier, HostRole, copy},
     forger::{Differs, document},
     hijack::{is_denied, word},
@@ -90,7 +90,7 @@ async fn forged(
     }
     let allowed = role.derive(document(dir, links, Differs::Nothing)?).await;
     report.check(
-        "KMS is asked with every register as owners pinned it",
+        "the same question with every register as owners pinned it",
         allowed.is_ok(),
         shown(&allowed),
     );
@@ -227,8 +227,8 @@ fn told(came: &Result<Agent, Error>) -> String {
 async fn forgotten(report: &mut Report, stage: Stage, agent: &Agent) -> anyhow::Result<Stage> {
     let dir = stage.dir.clone();
     let profile = stage.profile()?;
-    issued(agent, get("https://api.example.com/v1/orders/ord_9")).await?;
-    let seen = agent.seen();
+    let last = issued(agent, get("https://api.example.com/v1/orders/ord_9")).await?;
+    audit::keep(&dir, &last.receipt)?;
     stage.stop().await?;
     let (log, kept) = (dir.join("host/log"), dir.join("log-kept"));
     copy(&log, &kept)?;
@@ -237,12 +237,12 @@ async fn forgotten(report: &mut Report, stage: Stage, agent: &Agent) -> anyhow::
         "the host stops, cuts the end off its log, starts again",
         format!("{cut} entries gone"),
     );
-    let offline = holds(&profile, seen)?;
+    let offline = audit::verify(&dir, &profile)?;
     let said = offline
-        .clone()
-        .map_or_else(|why| why, |()| "accepted".to_owned());
+        .as_ref()
+        .map_or_else(Clone::clone, |_| "accepted".to_owned());
     report.check(
-        "an audit of the shorter log with the tree head an agent remembers",
+        "an auditor verifies the shorter log against the agent's receipt",
         offline.is_err(),
         said,
     );

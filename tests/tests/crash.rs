@@ -1,6 +1,6 @@
 //! Crashes at random moments: what was acknowledged stays, what was spent stays spent, what was revoked stays revoked.
 //!
-//! A deployment in processes of its own, agents calling without a pause, and kill -9 of one process after the other, the
+//! A deployment in processes of its own, several agents calling all the while, and kill -9 of one process after the other, the
 //! supervisor included. Afterwards the stored log is audited offline and compared with every receipt an agent was given.
 //! The seed is printed; `CRASH_SEED` repeats one.
 
@@ -37,7 +37,9 @@ use tokio::task::JoinHandle;
 /// Agents, each with a budget of its own; the odd ones are soon spent.
 const AGENTS: usize = 4;
 const LARGE: u64 = 1_000_000;
-const SMALL: u64 = 400;
+const SMALL: u64 = 150;
+/// Pause of a caller that was served: an audit without optimisation has to keep up.
+const BREATH: Duration = Duration::from_millis(3);
 /// What dies, in this order; when, is random.
 const VICTIMS: [&str; 6] = ["enclave", "host", "up", "kms", "enclave", "host"];
 
@@ -61,7 +63,7 @@ struct Given {
     stop: AtomicBool,
 }
 
-/// Calls without a pause until told to stop; whatever fails is asked again as a new call.
+/// Calls until told to stop; whatever fails is asked again as a new call.
 fn caller(agent: Arc<Agent>, given: Arc<Given>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut number = 0_u64;
@@ -72,6 +74,7 @@ fn caller(agent: Arc<Agent>, given: Arc<Given>) -> JoinHandle<()> {
                 Ok(Reply::Issued(issued)) => {
                     let grant = agent.key().grant.clone();
                     given.receipts.lock().unwrap().push((grant, issued.receipt));
+                    tokio::time::sleep(BREATH).await;
                 }
                 Ok(_) => tokio::time::sleep(Duration::from_millis(20)).await,
                 Err(_) => {
@@ -191,7 +194,7 @@ async fn nothing_acknowledged_is_lost_and_nothing_spent_comes_back() -> anyhow::
         budgets.insert(agent.key().grant.clone(), calls);
         let agent = Arc::new(agent);
         // Several calls of one agent are under way at once.
-        callers.extend((0..3).map(|_| caller(Arc::clone(&agent), Arc::clone(&given))));
+        callers.extend((0..2).map(|_| caller(Arc::clone(&agent), Arc::clone(&given))));
     }
     for (place, victim) in VICTIMS.into_iter().enumerate() {
         let pause = random.below(900);
