@@ -8,7 +8,7 @@ use crate::{
     hijack::{is_denied, word},
     liar::{Bodies, Liar},
     report::Report,
-    stage::{Stage, get},
+    stage::{Stage, answered, get},
 };
 use anyhow::{Context, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -247,7 +247,7 @@ async fn forgotten(report: &mut Report, stage: Stage, agent: &Agent) -> anyhow::
         said,
     );
     let stage = Stage::start(&dir).await?;
-    let answer = agent.ask(Ask::Whoami).await;
+    let answer = answered(agent, Ask::Whoami).await;
     report.check(
         "the agent calls, and echoes the tree head it saw last",
         is_denied(&answer, Code::EchoMismatch),
@@ -257,7 +257,7 @@ async fn forgotten(report: &mut Report, stage: Stage, agent: &Agent) -> anyhow::
     fs::remove_dir_all(&log)?;
     fs::rename(&kept, &log)?;
     let stage = Stage::start(&dir).await?;
-    let answer = agent.ask(Ask::Whoami).await;
+    let answer = answered(agent, Ask::Whoami).await;
     report.check(
         "the host puts its log back; the agent calls again",
         matches!(answer, Ok(Reply::Grant(_))),

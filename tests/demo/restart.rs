@@ -3,7 +3,7 @@
 use crate::{
     hijack::{is_denied, word},
     report::Report,
-    stage::{Stage, get},
+    stage::{Stage, answered, get},
 };
 use anyhow::bail;
 use claviger_client::Agent;
@@ -14,7 +14,7 @@ use claviger_shared::{
 
 /// What is left of every budget, by the enclave's word, in one line.
 async fn left(agent: &Agent) -> anyhow::Result<String> {
-    let answer = agent.ask(Ask::Whoami).await;
+    let answer = answered(agent, Ask::Whoami).await;
     let Ok(Reply::Grant(grant)) = answer else {
         bail!("no grant: {}", word(&answer))
     };
@@ -57,7 +57,7 @@ pub async fn check(
         },
     );
     let sign = get("https://api.example.com/v1/orders/ord_9");
-    let answer = revoked.ask(Ask::Sign(sign)).await;
+    let answer = answered(revoked, Ask::Sign(sign)).await;
     report.check(
         "the revoked grant",
         is_denied(&answer, Code::GrantRevoked),

@@ -22,7 +22,7 @@ use claviger_shared::{
     wire::storage::StoredEntry,
 };
 use claviger_verify::{audit::Auditor, ring_verifier::RingVerifier};
-use stage::{Stage, get, grant, is_alive};
+use stage::{Stage, answered, get, grant, is_alive};
 use std::{
     collections::BTreeMap,
     path::Path,
@@ -154,9 +154,8 @@ fn check_receipts(
 }
 
 async fn is_revoked(agent: &Agent) -> anyhow::Result<()> {
-    let answer = agent
-        .ask(Ask::Sign(get("https://api.example.com/v1/orders/ord_1")))
-        .await;
+    let sign = get("https://api.example.com/v1/orders/ord_1");
+    let answer = answered(agent, Ask::Sign(sign)).await;
     let denied = matches!(&answer, Ok(Reply::Denied(denial)) if denial.code == Code::GrantRevoked);
     ensure!(denied, "a revoked grant was answered with {answer:?}");
     Ok(())
