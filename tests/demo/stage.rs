@@ -128,12 +128,20 @@ impl Stage {
 
     /// Creates a grant and connects its agent.
     pub async fn agent(&self, name: &str, grant: &Value) -> anyhow::Result<Agent> {
+        let mut desk = self.desk().await?;
+        self.agent_by(&mut desk, name, grant).await
+    }
+
+    /// The same at a desk that is open already.
+    pub async fn agent_by(
+        &self,
+        desk: &mut Desk,
+        name: &str,
+        grant: &Value,
+    ) -> anyhow::Result<Agent> {
         let file = self.dir.join(format!("{name}.key"));
         let text = grant.to_string();
-        self.desk()
-            .await?
-            .create_grant(text.as_bytes(), Some(&file))
-            .await?;
+        desk.create_grant(text.as_bytes(), Some(&file)).await?;
         let started = Instant::now();
         loop {
             match Agent::connect(self.agent_key(name)?).await {

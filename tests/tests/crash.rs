@@ -9,6 +9,7 @@
 mod stage;
 
 use anyhow::{Context, ensure};
+use claviger_cli::owner::Desk;
 use claviger_client::{Agent, AgentKey};
 use claviger_host::store::local::Reader;
 use claviger_shared::{
@@ -37,9 +38,9 @@ use tokio::task::JoinHandle;
 /// Agents, each with a budget of its own; the odd ones are soon spent.
 const AGENTS: usize = 4;
 const LARGE: u64 = 1_000_000;
-const SMALL: u64 = 150;
+const SMALL: u64 = 60;
 /// Pause of a caller that was served: an audit without optimisation has to keep up.
-const BREATH: Duration = Duration::from_millis(3);
+const BREATH: Duration = Duration::from_millis(30);
 /// What dies, in this order; when, is random.
 const VICTIMS: [&str; 6] = ["enclave", "host", "up", "kms", "enclave", "host"];
 
@@ -162,12 +163,16 @@ async fn is_revoked(agent: &Agent) -> anyhow::Result<()> {
 }
 
 /// Revokes a new grant, has the deployment killed, and asks again.
-async fn round(stage: Stage, place: usize, victim: &str) -> anyhow::Result<Stage> {
+async fn round(stage: Stage, desk: &mut Desk, place: usize, victim: &str) -> anyhow::Result<Stage> {
     let doomed = stage
-        .agent(&format!("doomed-{place}"), &grant(LARGE, 5000, 20_000))
+        .agent_by(
+            desk,
+            &format!("doomed-{place}"),
+            &grant(LARGE, 5000, 20_000),
+        )
         .await?;
     let AgentKey { grant, .. } = doomed.key();
-    stage.desk().await?.revoke_grant(grant).await?;
+    desk.revoke_grant(grant).await?;
     let stage = strike(stage, victim).await?;
     is_revoked(&doomed).await?;
     Ok(stage)
@@ -183,12 +188,17 @@ async fn nothing_acknowledged_is_lost_and_nothing_spent_comes_back() -> anyhow::
     let mut random = Random(seed);
     let dir = tempfile::tempdir()?;
     let mut stage = Stage::start(dir.path()).await?;
+    let mut desk = stage.desk().await?;
     let (given, mut callers) = (Arc::new(Given::default()), Vec::new());
     let mut budgets = BTreeMap::new();
     for number in 0..AGENTS {
         let calls = if number % 2 == 0 { LARGE } else { SMALL };
         let agent = stage
-            .agent(&format!("agent-{number}"), &grant(calls, 5000, 20_000))
+            .agent_by(
+                &mut desk,
+                &format!("agent-{number}"),
+                &grant(calls, 5000, 20_000),
+            )
             .await?;
         budgets.insert(agent.key().grant.clone(), calls);
         let agent = Arc::new(agent);
@@ -200,7 +210,7 @@ async fn nothing_acknowledged_is_lost_and_nothing_spent_comes_back() -> anyhow::
         tokio::time::sleep(Duration::from_millis(pause)).await;
         let before = given.receipts.lock().unwrap().len();
         println!("{before} credentials, then kill -9 of {victim} after {pause} ms");
-        stage = round(stage, place, victim)
+        stage = round(stage, &mut desk, place, victim)
             .await
             .with_context(|| format!("after kill -9 of {victim}"))?;
     }
