@@ -1,1 +1,11 @@
-//! To be written.
+//! The promises of Claviger as tests: a deployment in one process, and a courier that does what it is told.
+//!
+//! The enclave is the production library on the simulation's mock NSM; KMS is the simulation's. Between them stands either
+//! a courier scripted by the test, which may lie, or the production one. Time stands still until a test moves it.
+
+pub mod agent;
+pub mod courier;
+pub mod deployment;
+pub mod owner;
+pub mod platform;
+pub mod store;

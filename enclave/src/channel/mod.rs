@@ -92,6 +92,12 @@ impl Channel {
         !self.confirmed.swap(true, Ordering::AcqRel)
     }
 
+    /// Whether a frame has opened.
+    #[must_use]
+    pub fn is_confirmed(&self) -> bool {
+        self.confirmed.load(Ordering::Acquire)
+    }
+
     /// Takes one of the places for calls under way.
     pub fn enter(&self) -> bool {
         let entered = self

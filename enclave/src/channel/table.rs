@@ -1,7 +1,7 @@
 //! All channels of this boot, by name and by agent key.
 //!
-//! At most four per key: the newest evicts that key's oldest once its first frame has opened, so that somebody who only
-//! records and replays handshakes evicts nobody. At most [`MAX_CHANNELS`] in all; inactive grants share a small pool.
+//! At most four per key: the newest evicts that key's oldest once its first frame has opened. Channels that nobody has used
+//! go before those in use, so that somebody who only records and replays handshakes evicts nobody. At most [`MAX_CHANNELS`] in all; inactive grants share a small pool.
 
 use super::Channel;
 use claviger_shared::id::{ChannelId, X25519Public};
@@ -66,9 +66,9 @@ impl Table {
         }
         let of_key = order.by_key.entry(channel.agent).or_default();
         of_key.push_back(channel.id);
-        // One more than allowed may wait unconfirmed; an older unconfirmed one goes first.
+        // One more than allowed may wait unconfirmed; the oldest of those goes first.
         if of_key.len() > PER_KEY.saturating_add(1)
-            && let Some(place) = of_key.iter().rposition(|id| *id != channel.id)
+            && let Some(place) = unconfirmed(of_key, &by_id, &channel.id)
             && let Some(dropped) = of_key.remove(place)
         {
             by_id.remove(&dropped);
@@ -77,19 +77,18 @@ impl Table {
         Ok(())
     }
 
-    /// The first frame of a channel has opened: the key's oldest beyond four goes.
+    /// The first frame of a channel has opened: beyond four, the key's oldest that nobody has used goes, else its oldest.
     pub fn confirmed(&self, channel: &Channel) {
         let mut order = self.order();
         let Some(of_key) = order.by_key.get_mut(&channel.agent) else {
             return;
         };
-        if of_key.len() > PER_KEY
-            && let Some(oldest) = of_key.pop_front()
-        {
-            self.by_id
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .remove(&oldest);
+        let mut by_id = self.by_id.write().unwrap_or_else(PoisonError::into_inner);
+        if of_key.len() > PER_KEY {
+            let place = unconfirmed(of_key, &by_id, &channel.id).unwrap_or(0);
+            if let Some(dropped) = of_key.remove(place) {
+                by_id.remove(&dropped);
+            }
         }
     }
 
@@ -111,4 +110,14 @@ impl Table {
     fn order(&self) -> MutexGuard<'_, Order> {
         self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The oldest of a key's other channels in which no frame has opened, those that are gone included.
+fn unconfirmed(
+    of_key: &VecDeque<ChannelId>,
+    by_id: &HashMap<ChannelId, Arc<Channel>>,
+    own: &ChannelId,
+) -> Option<usize> {
+    let used = |id: &ChannelId| by_id.get(id).is_some_and(|channel| channel.is_confirmed());
+    of_key.iter().position(|id| id != own && !used(id))
 }

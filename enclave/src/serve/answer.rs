@@ -1,11 +1,15 @@
-//! Answers: the text that is sealed for an agent.
+//! Answers: the text that is sealed for an agent, and the bare refusal where nothing can be sealed.
 
-use super::hub::{Address, Hub};
+use super::{
+    hub::{Address, Hub},
+    link::Output,
+};
 use claviger_shared::{
     call::{Answer, Echo, Reply},
     codec::cbor,
     denial::{Code, Denial},
     id::Digest,
+    wire::{FrameType, Refused, RefusedCode},
 };
 
 /// The canonical text of an answer that carries the last stored tree head.
@@ -34,4 +38,26 @@ pub fn deny(hub: &Hub, to: Address, denial: Denial) {
 /// The platform failed under a call: nothing was released.
 pub fn unavailable(hub: &Hub, to: Address) {
     deny(hub, to, Code::Unavailable.into());
+}
+
+/// Answers without a seal: advisory.
+pub fn refuse(output: &Output, id: u64, code: RefusedCode, reason: &str) {
+    let retry_after_ms = if matches!(
+        code,
+        RefusedCode::Busy | RefusedCode::Unavailable | RefusedCode::NotServing
+    ) {
+        50
+    } else {
+        0
+    };
+    let refused = Refused {
+        code,
+        retry_after_ms,
+        reason: reason.to_owned(),
+    };
+    output.push(
+        FrameType::Refused.code(),
+        id,
+        &cbor::encode(&refused).unwrap_or_default(),
+    );
 }

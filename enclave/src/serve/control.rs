@@ -5,7 +5,7 @@
 //! nothing else.
 
 use super::{
-    call::refuse,
+    answer::refuse,
     command,
     life::{Life, Serving, spawn},
     link::{Input, Output},

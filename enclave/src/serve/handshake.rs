@@ -3,7 +3,7 @@
 //! Any key of any grant in the log finishes a handshake, so that its agent gets sealed denials; other keys are refused.
 
 use super::{
-    call::refuse,
+    answer::refuse,
     hub::{Counters, Hub},
     link::Output,
 };

@@ -133,7 +133,7 @@ impl Journal {
         let denied = batch.denied.into_iter().map(Body::Denied);
         let simulated = batch.simulated.into_iter().map(Body::Simulated);
         for body in denied.chain(simulated) {
-            records.push(super::call::encode(hub, body)?);
+            records.push(super::issue::encode(hub, body)?);
         }
         let time = hub.time.now();
         let instance = hub.boot.instance;

@@ -3,8 +3,8 @@
 //! One control and one storage connection, at most four for calls, a bounded number that have not said what they are.
 
 use super::{
-    call::{self, refuse},
-    control,
+    answer::refuse,
+    call, control,
     life::{Life, spawn},
     link::{Connection, Halves, Input, Listener, Output, STALL},
 };

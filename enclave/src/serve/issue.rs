@@ -1,0 +1,302 @@
+//! One credential, run to completion: parse, decide, sign, record.
+//!
+//! Order matters: nothing is signed before the core has reserved, nothing leaves before its record is stored. A call is
+//! parsed outside the lock and parsed again when its grant or catalog changed meanwhile.
+
+use super::{
+    answer,
+    hub::{Address, Counters, Hub, Waiting},
+};
+use crate::core::{
+    Input as Step, Intent, Note, Output as Out, Reserved, Signed, Spent, Verdict, Withdrawn,
+};
+use claviger_kinds::{Moment, ToSign, any::AnyCall};
+use claviger_shared::{
+    call::{self, Reply, Sign},
+    credential::{Credential, Issued},
+    denial::{Code, Denial},
+    effect::{Effects, Env},
+    grant::Grant,
+    ledger::Slot,
+    log::record::{self, Body, Outcome, Record},
+};
+use std::sync::Arc;
+
+/// Times a call is parsed again because its grant or catalog changed meanwhile.
+const MAX_STALE: usize = 4;
+
+/// A call that was parsed under the grant and catalog in force.
+struct Parsed {
+    call: AnyCall,
+    grant: Arc<Grant>,
+}
+
+/// Answers a Sign or Simulate.
+pub fn credential(
+    hub: &Arc<Hub>,
+    to: Address,
+    slot: Slot,
+    source: [u8; 16],
+    sign: &Sign,
+    simulate: bool,
+) {
+    for _ in 0..MAX_STALE {
+        match decide(hub, slot, source, sign, simulate) {
+            Err(denial) => {
+                hub.lock().count_denial(slot, denial.code);
+                return answer::deny(hub, to, denial);
+            }
+            Ok((_, Verdict::Stale)) => {}
+            Ok((_, Verdict::Denied(denial))) => return answer::deny(hub, to, denial),
+            Ok((parsed, Verdict::Reserved(reserved))) => {
+                return issue(hub, to, &parsed, reserved, source, sign);
+            }
+            Ok((
+                parsed,
+                Verdict::Simulated {
+                    charges,
+                    expires_at,
+                    remaining,
+                },
+            )) => {
+                let now = hub.time.now();
+                let moment = Moment {
+                    now,
+                    expires_at,
+                    nonce: [0; 16],
+                };
+                let issued = Issued {
+                    credential: None,
+                    expires_at,
+                    replay: parsed.call.replay(&moment),
+                    effects: parsed.call.effects().iter().cloned().collect(),
+                    charged: charges,
+                    remaining,
+                    sandbox: parsed.grant.env == Env::Sandbox,
+                    replayed: false,
+                };
+                let issued = call::IssuedWithReceipt {
+                    issued,
+                    receipt: Vec::new(),
+                };
+                return answer::send(hub, to, Reply::Issued(Box::new(issued)));
+            }
+        }
+    }
+    answer::unavailable(hub, to);
+}
+
+fn decide(
+    hub: &Hub,
+    slot: Slot,
+    source: [u8; 16],
+    sign: &Sign,
+    simulate: bool,
+) -> Result<(Parsed, Verdict), Denial> {
+    if sign.idempotency_key.is_some() {
+        return Err(Denial::at(Code::Unsupported, "/idempotency_key"));
+    }
+    let (grant, catalog) = {
+        let now = hub.time.now();
+        let core = hub.lock();
+        let active = core.state().check_active(slot, now)?;
+        (
+            Arc::clone(&active.grant),
+            Arc::clone(core.state().catalog()),
+        )
+    };
+    if grant.env == Env::Live && !hub.boot.serves_live {
+        return Err(Denial::at(Code::EnvMismatch, "env"));
+    }
+    let call = AnyCall::parse(sign, &catalog, &grant)?;
+    let effects: Effects = call.effects().clone();
+    let intent = Intent {
+        slot,
+        grant: Arc::clone(&grant),
+        catalog,
+        effects,
+        source,
+        simulate,
+    };
+    let now = hub.time.now();
+    let mut out = Vec::with_capacity(1);
+    hub.lock().step(now, Step::Intent(intent), &mut out);
+    match out.pop() {
+        Some(Out::Decided(verdict)) => Ok((Parsed { call, grant }, verdict)),
+        Some(_) | None => Err(Code::Unavailable.into()),
+    }
+}
+
+fn issue(
+    hub: &Arc<Hub>,
+    to: Address,
+    parsed: &Parsed,
+    reserved: Reserved,
+    source: [u8; 16],
+    sign: &Sign,
+) {
+    let nonce = hub.random16().ok();
+    let (spent, made) = make(hub, parsed, reserved, nonce);
+    let nonce = nonce.unwrap_or_default();
+    let facts = Facts {
+        parsed,
+        source,
+        sign,
+        nonce,
+    };
+    let outcome = if made.is_some() {
+        Outcome::Issued
+    } else {
+        Outcome::Failed
+    };
+    let Some((record, hash)) = call_record(hub, &facts, spent.reserved(), outcome) else {
+        hub.lock().abandon(spent);
+        return answer::unavailable(hub, to);
+    };
+    let Some(credential) = made else {
+        return settle(hub, to, record, hash, Code::Unavailable);
+    };
+    let issued = issued(parsed, spent.reserved(), credential, nonce);
+    let waiting = Waiting::Credential(Box::new((to, issued)));
+    let effects = parsed.call.effects().clone();
+    let signed = Signed {
+        spent,
+        record,
+        hash,
+        effects,
+        waiting,
+    };
+    let mut out = Vec::with_capacity(1);
+    let now = hub.time.now();
+    hub.lock().step(now, Step::Signed(signed), &mut out);
+    hub.wake.notify_one();
+    if let Some(Out::Withdrawn(withdrawn)) = out.pop() {
+        withdraw(hub, &facts, withdrawn);
+    }
+}
+
+fn issued(parsed: &Parsed, reserved: &Reserved, credential: Credential, nonce: [u8; 16]) -> Issued {
+    let moment = Moment {
+        now: reserved.decided_at(),
+        expires_at: reserved.expires_at(),
+        nonce,
+    };
+    Issued {
+        credential: Some(credential),
+        expires_at: reserved.expires_at(),
+        replay: parsed.call.replay(&moment),
+        effects: parsed.call.effects().iter().cloned().collect(),
+        charged: reserved.charges().to_vec(),
+        remaining: reserved.remaining().to_vec(),
+        sandbox: reserved.sandbox(),
+        replayed: false,
+    }
+}
+
+/// Builds the bytes and signs them, using the reservation up; nothing comes of it when the platform fails.
+fn make(
+    hub: &Hub,
+    parsed: &Parsed,
+    reserved: Reserved,
+    nonce: Option<[u8; 16]>,
+) -> (Spent, Option<Credential>) {
+    let (now, expires_at) = (reserved.decided_at(), reserved.expires_at());
+    let key = hub.vault.info(reserved.key());
+    let (Some(nonce), Some(key)) = (nonce, key) else {
+        return (reserved.spend(), None);
+    };
+    let moment = Moment {
+        now,
+        expires_at,
+        nonce,
+    };
+    let Ok(ToSign::Message(message)) = parsed.call.to_sign(&key, &moment) else {
+        return (reserved.spend(), None);
+    };
+    let (spent, signature) = hub.vault.sign(reserved, &message);
+    let credential = signature.ok();
+    let credential =
+        credential.and_then(|signature| parsed.call.assemble(&key, &moment, &signature).ok());
+    (spent, credential)
+}
+
+/// What a call's record says besides the reservation.
+struct Facts<'a> {
+    parsed: &'a Parsed,
+    source: [u8; 16],
+    sign: &'a Sign,
+    nonce: [u8; 16],
+}
+
+fn call_record(
+    hub: &Hub,
+    facts: &Facts<'_>,
+    reserved: &Reserved,
+    outcome: Outcome,
+) -> Option<(Vec<u8>, claviger_shared::id::Digest)> {
+    let Facts {
+        parsed,
+        source,
+        sign,
+        nonce,
+    } = facts;
+    let id = &parsed.grant.id;
+    let body = Body::Call(Box::new(record::Call {
+        grant: id.clone(),
+        outcome,
+        decided_at: reserved.decided_at(),
+        expires_at: reserved.expires_at(),
+        key: reserved.key().clone(),
+        effects: parsed.call.effects().iter().cloned().collect(),
+        charges: reserved.charges().to_vec(),
+        input: hub.keys.input_digest(id, &parsed.call.canonical()),
+        idempotency: sign
+            .idempotency_key
+            .as_ref()
+            .map(|key| hub.keys.idempotency_digest(id, key)),
+        nonce: *nonce,
+        source: *source,
+    }));
+    encode(hub, body)
+}
+
+/// A record's bytes, salted, and their hash.
+pub fn encode(hub: &Hub, body: Body) -> Option<(Vec<u8>, claviger_shared::id::Digest)> {
+    let salt = hub.random16().ok()?;
+    let bytes = Record { salt, body }.encode().ok()?;
+    let hash = record::hash(&bytes);
+    Some((bytes, hash))
+}
+
+/// The grant changed while the call was signed: the credential is dropped here, its charge is recorded.
+fn withdraw(hub: &Arc<Hub>, facts: &Facts<'_>, withdrawn: Withdrawn<Waiting>) {
+    let Withdrawn { spent, waiting } = withdrawn;
+    Counters::add(&hub.counters.withdrawn, 1);
+    let record = call_record(hub, facts, spent.reserved(), Outcome::Withdrawn);
+    let Waiting::Credential(waiting) = waiting else {
+        return;
+    };
+    let (to, _destroyed) = *waiting;
+    match record {
+        Some((record, hash)) => settle(hub, to, record, hash, Code::Withdrawn),
+        None => {
+            hub.lock().abandon(spent);
+            answer::unavailable(hub, to);
+        }
+    }
+}
+
+/// Records a reservation that gives no credential; the denial waits for the record.
+fn settle(hub: &Hub, to: Address, record: Vec<u8>, hash: claviger_shared::id::Digest, code: Code) {
+    let waiting = Waiting::Reply(Box::new((to, Reply::Denied(code.into()))));
+    let note = Note {
+        record,
+        hash,
+        waiting: Some(waiting),
+        release: None,
+        settles: true,
+    };
+    let now = hub.time.now();
+    hub.lock().step(now, Step::Note(note), &mut Vec::new());
+    hub.wake.notify_one();
+}
