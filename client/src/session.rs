@@ -100,7 +100,11 @@ impl Agent {
     ///
     /// Any [`Error`]. After [`Error::Host`] a Sign may have been charged; ask again with its idempotency key.
     pub async fn ask(&self, ask: Ask) -> Result<Reply, Error> {
-        let open = self.current().await;
+        let mut open = self.current().await;
+        if open.stream.is_closed() {
+            // Nothing was sent on it, so nothing can be spent twice.
+            open = self.replace(&open).await?;
+        }
         match self.ask_once(&open, &ask).await {
             Ok(Reply::Denied(denial)) if denial.code == Code::EchoMismatch => {
                 return self.prove_rollback(&open, denial).await;

@@ -116,6 +116,13 @@ impl Stream {
         waited(answer).await
     }
 
+    /// Whether the connection has ended: nothing that is asked now would be sent.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        pending.closed
+    }
+
     async fn send(&self, frame: Vec<u8>) -> Result<(), Error> {
         self.out.send(frame).await.map_err(|_| closed())
     }

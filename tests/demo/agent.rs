@@ -1,6 +1,7 @@
 //! An agent at work: its credentials, taken to a relying party that has never heard of Claviger.
 
 use crate::{
+    audit::keep,
     relying::{Api, verify_jwt},
     report::Report,
     stage::{Stage, get},
@@ -80,6 +81,7 @@ pub async fn work(report: &mut Report, stage: &Stage, agent: Agent) -> anyhow::R
     let api = Api::start(&stage.dir, &key("k_http_first")?).await?;
     requests(report, &agent, &api).await?;
     let answer = issued(&agent, token("https://idp.example.com/token")).await?;
+    keep(&stage.dir, &answer.receipt)?;
     let Some(Credential::Jwt { jwt }) = answer.issued.credential else {
         bail!("no token")
     };

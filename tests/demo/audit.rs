@@ -1,73 +1,71 @@
-//! The log, read from the files of its store and verified without asking anybody.
+//! The log, read from the files of its store and verified by `claviger audit verify`, which asks nobody.
 
-use crate::report::Report;
+use crate::{report::Report, stage::program};
+use anyhow::Context;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use claviger_cli::profile::Profile;
-use claviger_host::store::local::Reader;
-use claviger_shared::{call::Echo, id::Digest};
-use claviger_verify::audit::{Auditor, Report as Audited};
+use serde_json::Value;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-/// What an audit found, and the root at a size asked for, if the log is that long.
-pub struct Found {
-    /// The log's own sum.
-    pub audited: Audited,
-    /// Root at the remembered size.
-    pub root_then: Option<Digest>,
+/// Keeps a receipt for an auditor, one a line.
+pub fn keep(dir: &Path, receipt: &[u8]) -> anyhow::Result<()> {
+    let file = receipts(dir);
+    let mut text = std::fs::read_to_string(&file).unwrap_or_default();
+    text.push_str(&STANDARD.encode(receipt));
+    text.push('\n');
+    Ok(std::fs::write(file, text)?)
 }
 
-/// Verifies the stored log of a profile.
-pub fn audit(profile: &Profile, remembered: u64) -> anyhow::Result<Found> {
-    let log = profile
-        .log
-        .as_deref()
-        .ok_or_else(|| anyhow::anyhow!("no log"))?;
-    let mut auditor = Auditor::new(profile.chain()?)?;
-    let mut root_then = None;
-    for stored in Reader::open(log)?.entries() {
-        auditor.entry(&stored?)?;
-        if auditor.size() == remembered {
-            root_then = Some(auditor.report()?.root);
-        }
+fn receipts(dir: &Path) -> PathBuf {
+    dir.join("receipts")
+}
+
+/// What the command prints of a profile's log and the receipts kept, or what it complains of.
+pub fn verify(dir: &Path, profile: &Profile) -> anyhow::Result<Result<Value, String>> {
+    let done = Command::new(program("claviger")?)
+        .args(["--json", "audit", "verify"])
+        .arg(profile.log.as_deref().context("no log")?)
+        .arg("--manifest")
+        .arg(&profile.manifest)
+        .arg("--receipts")
+        .arg(receipts(dir))
+        .output()?;
+    if done.status.success() {
+        return Ok(Ok(serde_json::from_slice(&done.stdout)?));
     }
-    Ok(Found {
-        audited: auditor.report()?,
-        root_then,
-    })
-}
-
-/// Whether a log holds the tree head somebody remembers; a word for it.
-pub fn holds(profile: &Profile, seen: Echo) -> anyhow::Result<Result<(), String>> {
-    let found = audit(profile, seen.size)?;
-    Ok(match found.root_then {
-        Some(root) if root == seen.root => Ok(()),
-        Some(_) => Err(format!("another root at size {}", seen.size)),
-        None => Err(format!(
-            "{} entries, but {} were seen",
-            found.audited.size, seen.size
-        )),
-    })
+    let said: Value = serde_json::from_slice(&done.stdout).unwrap_or_default();
+    let reason = said.get("reason").and_then(Value::as_str);
+    let complaint = String::from_utf8_lossy(&done.stderr);
+    Ok(Err(reason.unwrap_or_else(|| complaint.trim()).to_owned()))
 }
 
 /// The last part: the whole log.
-pub fn whole(report: &mut Report, profile: &Profile) -> anyhow::Result<()> {
-    report
-        .part("The log, verified offline: from the store's files, the manifests and nothing else");
-    match audit(profile, 0) {
-        Ok(Found { audited, .. }) => {
-            let Audited {
-                origin,
-                size,
-                root,
-                records,
-            } = audited;
-            report.say("log", origin);
-            report.say("root", root);
+pub fn whole(report: &mut Report, dir: &Path, profile: &Profile) -> anyhow::Result<()> {
+    report.part(
+        "The log, verified offline: from the store's files, the manifests and the agents' receipts",
+    );
+    let what = "claviger audit verify";
+    match verify(dir, profile)? {
+        Ok(found) => {
+            let number = |name: &str| found.get(name).and_then(Value::as_u64).unwrap_or_default();
+            let (size, records) = (number("size"), number("records"));
+            report.say(
+                "root",
+                found
+                    .get("root")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default(),
+            );
             report.check(
-                "every checkpoint, record and budget",
-                records > 0,
-                format!("{size} entries, {records} records, no violation"),
+                what,
+                size > 0 && records > 0,
+                format!("{size} entries, {records} records, every receipt found, no violation"),
             );
         }
-        Err(error) => report.check("every checkpoint, record and budget", false, error),
+        Err(why) => report.check(what, false, why),
     }
     Ok(())
 }

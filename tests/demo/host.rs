@@ -1,12 +1,14 @@
 //! A hostile host: it has the manifests, the bundle, the log and the role at KMS, and lies with all of them.
 
 use crate::{
-    audit::holds,
+    agent::issued,
+    audit,
     courier::{Answer, Courier, HostRole, copy},
+    forger::{Differs, document},
     hijack::{is_denied, word},
     liar::{Bodies, Liar},
     report::Report,
-    stage::Stage,
+    stage::{Stage, answered, get},
 };
 use anyhow::{Context, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -32,7 +34,7 @@ pub async fn attack(report: &mut Report, stage: Stage, agent: &Agent) -> anyhow:
     let links = Chain::parse_file(&fs::read(&profile.manifest)?)
         .ok()
         .context("no manifests")?;
-    another_build(report, &stage.dir, &role, &links).await?;
+    forged(report, &stage.dir, &role, &links).await?;
     swapped_replies(report, &stage.dir, &role, &links).await?;
     old_manifest(report, &stage.dir, &links)?;
     lying_face(report, &stage, &links).await?;
@@ -42,12 +44,20 @@ pub async fn attack(report: &mut Report, stage: Stage, agent: &Agent) -> anyhow:
 fn shown<T>(answer: &Answer<T>) -> String {
     match answer {
         Ok(_) => "accepted".to_owned(),
-        Err(reason) => format!("refused: {reason}"),
+        Err(reason) => format!("refused: {}", short(reason)),
     }
 }
 
-/// KMS is asked by an enclave of another build.
-async fn another_build(
+/// The first words of a reason; operators see all of it.
+fn short(reason: &str) -> String {
+    match reason.char_indices().nth(56) {
+        Some((end, _)) => format!("{}…", &reason[..end]),
+        None => reason.to_owned(),
+    }
+}
+
+/// KMS is asked with documents of an image that the host made.
+async fn forged(
     report: &mut Report,
     dir: &Path,
     role: &HostRole,
@@ -55,14 +65,34 @@ async fn another_build(
 ) -> anyhow::Result<()> {
     let mut courier = Courier::boot(dir, "another-build", true)?;
     let measured = courier.measure(links)?;
-    ensure!(measured.is_ok(), "not measured: {}", shown(&measured));
-    let document = courier.document()?.map_err(anyhow::Error::msg)?;
-    let denied = role.derive(document).await;
-    let right = matches!(&denied, Err(code) if code.contains("AccessDenied"));
     report.check(
-        "an enclave of another build (PCR0 differs) asks KMS",
-        right,
-        shown(&denied),
+        "the enclave's own code in another image",
+        measured.is_err(),
+        shown(&measured),
+    );
+    for (what, differs) in [
+        (
+            "KMS is asked by another image (PCR0 differs)",
+            Differs::Image,
+        ),
+        (
+            "KMS is asked for another deployment (PCR16 differs)",
+            Differs::Deployment,
+        ),
+        (
+            "KMS is asked under an older manifest (PCR17 differs)",
+            Differs::Anchor,
+        ),
+    ] {
+        let denied = role.derive(document(dir, links, differs)?).await;
+        let right = matches!(&denied, Err(code) if code.contains("AccessDenied"));
+        report.check(what, right, shown(&denied));
+    }
+    let allowed = role.derive(document(dir, links, Differs::Nothing)?).await;
+    report.check(
+        "the same question with every register as owners pinned it",
+        allowed.is_ok(),
+        shown(&allowed),
     );
     Ok(())
 }
@@ -197,7 +227,8 @@ fn told(came: &Result<Agent, Error>) -> String {
 async fn forgotten(report: &mut Report, stage: Stage, agent: &Agent) -> anyhow::Result<Stage> {
     let dir = stage.dir.clone();
     let profile = stage.profile()?;
-    let seen = agent.seen();
+    let last = issued(agent, get("https://api.example.com/v1/orders/ord_9")).await?;
+    audit::keep(&dir, &last.receipt)?;
     stage.stop().await?;
     let (log, kept) = (dir.join("host/log"), dir.join("log-kept"));
     copy(&log, &kept)?;
@@ -206,17 +237,17 @@ async fn forgotten(report: &mut Report, stage: Stage, agent: &Agent) -> anyhow::
         "the host stops, cuts the end off its log, starts again",
         format!("{cut} entries gone"),
     );
-    let offline = holds(&profile, seen)?;
+    let offline = audit::verify(&dir, &profile)?;
     let said = offline
-        .clone()
-        .map_or_else(|why| why, |()| "accepted".to_owned());
+        .as_ref()
+        .map_or_else(Clone::clone, |_| "accepted".to_owned());
     report.check(
-        "an audit of the shorter log with the tree head an agent remembers",
+        "an auditor verifies the shorter log against the agent's receipt",
         offline.is_err(),
         said,
     );
     let stage = Stage::start(&dir).await?;
-    let answer = agent.ask(Ask::Whoami).await;
+    let answer = answered(agent, Ask::Whoami).await;
     report.check(
         "the agent calls, and echoes the tree head it saw last",
         is_denied(&answer, Code::EchoMismatch),
@@ -226,7 +257,7 @@ async fn forgotten(report: &mut Report, stage: Stage, agent: &Agent) -> anyhow::
     fs::remove_dir_all(&log)?;
     fs::rename(&kept, &log)?;
     let stage = Stage::start(&dir).await?;
-    let answer = agent.ask(Ask::Whoami).await;
+    let answer = answered(agent, Ask::Whoami).await;
     report.check(
         "the host puts its log back; the agent calls again",
         matches!(answer, Ok(Reply::Grant(_))),

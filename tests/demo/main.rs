@@ -7,12 +7,14 @@
 mod agent;
 mod audit;
 mod courier;
+mod forger;
 mod hijack;
 mod host;
 mod liar;
 mod relying;
 mod report;
 mod restart;
+#[expect(dead_code, reason = "what crash tests alone do to a deployment")]
 mod stage;
 
 use anyhow::Context;
@@ -48,12 +50,17 @@ async fn run(report: &mut Report) -> anyhow::Result<()> {
     let mut stage = host::attack(report, stage, &agent).await?;
     restart::check(report, &mut stage, &agent, &revoked).await?;
     let profile = stage.profile()?;
-    audit::whole(report, &profile)?;
+    audit::whole(report, &stage.dir, &profile)?;
+    let pids = stage.pids()?;
     let status = stage.stop().await?;
+    let left = pids.iter().filter(|pid| stage::is_alive(**pid)).count();
     report.check(
-        "SIGTERM ends every process",
-        status.success(),
-        format!("exit code {}", status.code().unwrap_or(-1)),
+        "SIGTERM: everything ends",
+        status.success() && left == 0,
+        format!(
+            "exit code {}, {left} processes left",
+            status.code().unwrap_or(-1)
+        ),
     );
     Ok(())
 }

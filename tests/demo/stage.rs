@@ -5,9 +5,9 @@
 
 use anyhow::{Context, bail, ensure};
 use claviger_cli::{owner::Desk, profile::Profile};
-use claviger_client::{Agent, AgentKey, session::wall_clock_ms};
+use claviger_client::{Agent, AgentKey, Error, session::wall_clock_ms};
 use claviger_shared::{
-    call::{HttpInput, Input, Sign},
+    call::{Ask, HttpInput, Input, Reply, Sign},
     time::{Millis, UnixMs},
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -15,12 +15,14 @@ use serde_json::{Value, json};
 use std::{
     path::{Path, PathBuf},
     process::ExitStatus,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::process::{Child, Command};
 
 /// How long a deployment may take to serve.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long it may only say to try again.
+const ADVICE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(30);
 
 /// A deployment.
@@ -126,13 +128,29 @@ impl Stage {
 
     /// Creates a grant and connects its agent.
     pub async fn agent(&self, name: &str, grant: &Value) -> anyhow::Result<Agent> {
+        let mut desk = self.desk().await?;
+        self.agent_by(&mut desk, name, grant).await
+    }
+
+    /// The same at a desk that is open already.
+    pub async fn agent_by(
+        &self,
+        desk: &mut Desk,
+        name: &str,
+        grant: &Value,
+    ) -> anyhow::Result<Agent> {
         let file = self.dir.join(format!("{name}.key"));
         let text = grant.to_string();
-        self.desk()
-            .await?
-            .create_grant(text.as_bytes(), Some(&file))
-            .await?;
-        Ok(Agent::connect(self.agent_key(name)?).await?)
+        desk.create_grant(text.as_bytes(), Some(&file)).await?;
+        let started = Instant::now();
+        loop {
+            match Agent::connect(self.agent_key(name)?).await {
+                Err(Error::Refused(_) | Error::Host(_)) if started.elapsed() < ADVICE => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                connected => return Ok(connected?),
+            }
+        }
     }
 
     /// The agent key that [`Self::agent`] wrote.
@@ -203,6 +221,19 @@ pub fn is_alive(pid: u32) -> bool {
         .rsplit_once(')')
         .and_then(|(_, rest)| rest.trim_start().chars().next());
     state.is_some_and(|state| state != 'Z' && state != 'X')
+}
+
+/// Asks until there is a sealed answer: what a host refuses without a seal is advice to try again.
+pub async fn answered(agent: &Agent, ask: Ask) -> Result<Reply, Error> {
+    let started = Instant::now();
+    loop {
+        match agent.ask(ask.clone()).await {
+            Err(Error::Refused(_) | Error::Host(_)) if started.elapsed() < ADVICE => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            answer => return answer,
+        }
+    }
 }
 
 /// A grant over everything in the simulation's catalog, good for an hour.

@@ -1,0 +1,217 @@
+//! What a whole deployment signs verifies with libraries that are not ours: PyJWT and http-message-signatures.
+//!
+//! Both algorithms, both kinds. Without Python the test says so and passes, except in continuous integration.
+
+#[path = "../demo/stage.rs"]
+#[allow(dead_code, reason = "shared with the demonstration")]
+mod stage;
+
+use anyhow::{Context, bail, ensure};
+use claviger_cli::owner::key::NewKey;
+use claviger_client::Agent;
+use claviger_shared::{
+    call::{Ask, HttpInput, Input, JwtInput, Reply, Sign},
+    credential::Credential,
+    effect::{Env, Kind},
+    id::{AgentId, KeyId},
+    owner::command::Alg,
+};
+use serde_json::{Value, json};
+use stage::{Stage, get, grant, python, scripts};
+use std::{
+    io::Write,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+/// Makes the virtual environment where it is not there; why it cannot be made.
+fn make_python() -> Result<(), String> {
+    if python().exists() {
+        return Ok(());
+    }
+    let venv = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv");
+    let run = |program: &Path, arguments: &[&str]| -> Result<(), String> {
+        let ran = Command::new(program).args(arguments).output();
+        match ran {
+            Ok(done) if done.status.success() => Ok(()),
+            Ok(done) => Err(String::from_utf8_lossy(&done.stderr).into_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    };
+    run(
+        Path::new("python3"),
+        &["-m", "venv", &venv.to_string_lossy()],
+    )?;
+    let requirements = scripts().join("requirements.txt");
+    let made = run(
+        &python(),
+        &[
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "-r",
+            &requirements.to_string_lossy(),
+        ],
+    );
+    if made.is_err() {
+        // Half an environment would be taken for a whole one.
+        let _ = std::fs::remove_dir_all(venv);
+    }
+    made
+}
+
+/// What a script says of each line.
+fn ask(script: &str, lines: &[Value]) -> anyhow::Result<Vec<String>> {
+    let mut child = Command::new(python())
+        .arg(scripts().join(script))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut stdin = child.stdin.take().context("no input")?;
+    for line in lines {
+        writeln!(stdin, "{line}")?;
+    }
+    drop(stdin);
+    let output = child.wait_with_output()?;
+    let text = String::from_utf8(output.stdout)?;
+    let said: Vec<_> = text.lines().map(str::to_owned).collect();
+    ensure!(said.len() == lines.len(), "{said:?}");
+    Ok(said)
+}
+
+async fn credential(agent: &Agent, sign: Sign) -> anyhow::Result<Credential> {
+    match agent.ask(Ask::Sign(sign)).await? {
+        Reply::Issued(issued) => issued.issued.credential.context("no credential"),
+        other => bail!("not issued: {other:?}"),
+    }
+}
+
+fn charge() -> HttpInput {
+    HttpInput {
+        method: "POST".to_owned(),
+        url: "https://pay.example.com/v1/charges".to_owned(),
+        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+        body: Some(br#"{"amount":1200,"currency":"usd"}"#.to_vec().into()),
+    }
+}
+
+/// A request as a relying party receives it.
+fn line(input: &HttpInput, signed: &[(String, String)], jwk: &Value) -> Value {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let headers: Vec<_> = input.headers.iter().chain(signed).collect();
+    json!({
+        "method": input.method, "url": input.url, "headers": headers, "jwk": jwk,
+        "body_b64": input.body.as_ref().map(|body| STANDARD.encode(body)),
+    })
+}
+
+async fn requests(agent: &Agent, jwk: &Value, other: &Value) -> anyhow::Result<()> {
+    let Input::Http(order) = get("https://api.example.com/v1/orders/ord_7?expand=items").input
+    else {
+        bail!("not a request")
+    };
+    for input in [order, charge()] {
+        let sign = Sign {
+            input: Input::Http(input.clone()),
+            idempotency_key: None,
+        };
+        let Credential::Http { headers } = credential(agent, sign).await? else {
+            bail!("not a signature")
+        };
+        let mut elsewhere = input.clone();
+        elsewhere.url = elsewhere.url.replace("example.com", "example.net");
+        let mut otherwise = input.clone();
+        match &mut otherwise.body {
+            Some(body) => body.push(b' '),
+            None => otherwise.method = "HEAD".to_owned(),
+        }
+        let said = ask(
+            "verify_http.py",
+            &[
+                line(&input, &headers, jwk),
+                line(&elsewhere, &headers, jwk),
+                line(&otherwise, &headers, jwk),
+                line(&input, &headers, other),
+                line(&input, &[], jwk),
+            ],
+        )?;
+        ensure!(said[0] == "ok", "{said:?}");
+        ensure!(said[1..].iter().all(|word| word != "ok"), "{said:?}");
+    }
+    Ok(())
+}
+
+async fn tokens(agent: &Agent, jwk: &Value, other: &Value) -> anyhow::Result<()> {
+    let audience = "https://idp.example.com/token";
+    let input = JwtInput {
+        profile: "assertion".to_owned(),
+        audience: audience.to_owned(),
+        ttl_s: None,
+    };
+    let sign = Sign {
+        input: Input::Jwt(input),
+        idempotency_key: None,
+    };
+    let Credential::Jwt { jwt } = credential(agent, sign).await? else {
+        bail!("not a token")
+    };
+    let line = |audience: &str, jwk: &Value| json!({ "jwt": jwt, "jwk": jwk, "audience": audience, "issuer": "client-7" });
+    let said = ask(
+        "verify_jwt.py",
+        &[
+            line("https://idp.example.net/token", jwk),
+            line(audience, other),
+            line(audience, jwk),
+            line(audience, jwk),
+        ],
+    )?;
+    ensure!(said[0] != "ok" && said[1] != "ok", "{said:?}");
+    ensure!(said[2] == "ok", "{said:?}");
+    ensure!(said[3] != "ok", "a jti was taken twice: {said:?}");
+    Ok(())
+}
+
+/// Makes a pair of keys of one algorithm and an agent that uses them; the agent and the public keys.
+async fn pair(stage: &Stage, alg: Alg, name: &str) -> anyhow::Result<(Agent, Value, Value)> {
+    let mut desk = stage.desk().await?;
+    let mut made = Vec::new();
+    for kind in [Kind::Http, Kind::Jwt] {
+        let id = format!("k_{}_{name}", kind.as_str());
+        let key = NewKey {
+            name: KeyId::parse(&id).ok(),
+            kind,
+            alg,
+            env: Env::Live,
+            agent: AgentId::parse("first-agent").ok(),
+        };
+        let shown = desk.create_key(&key).await?;
+        made.push((id, shown.get("jwk").context("no key")?.clone()));
+    }
+    let [(http, http_jwk), (jwt, jwt_jwk)] = made.try_into().ok().context("two keys")?;
+    let mut grant = grant(100, 5000, 20_000);
+    grant["keys"] = json!([http, jwt]);
+    Ok((stage.agent(name, &grant).await?, http_jwk, jwt_jwk))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_libraries_accept_what_is_signed_and_nothing_else() -> anyhow::Result<()> {
+    if let Err(why) = make_python() {
+        ensure!(
+            std::env::var_os("CI").is_none(),
+            "no Python environment: {why}"
+        );
+        println!("skipped: no Python environment: {why}");
+        return Ok(());
+    }
+    let dir = tempfile::tempdir()?;
+    let stage = Stage::start(dir.path()).await?;
+    let (ed, ed_http, ed_jwt) = pair(&stage, Alg::Ed25519, "edwards").await?;
+    let (p256, p256_http, p256_jwt) = pair(&stage, Alg::P256, "nist").await?;
+    requests(&ed, &ed_http, &p256_http).await?;
+    requests(&p256, &p256_http, &ed_http).await?;
+    tokens(&ed, &ed_jwt, &p256_jwt).await?;
+    tokens(&p256, &p256_jwt, &ed_jwt).await?;
+    ensure!(stage.stop().await?.success(), "`up` does not end cleanly");
+    Ok(())
+}
