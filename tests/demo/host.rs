@@ -5,7 +5,7 @@ use crate::{
     audit,
     courier::{Answer, Courier, HostRole, copy},
     forger::{Differs, document},
-    hijack::{is_denied, word},
+    hijack::word,
     liar::{Bodies, Liar},
     report::Report,
     stage::{Stage, answered, get},
@@ -16,7 +16,6 @@ use claviger_client::{Agent, AgentKey, Error, face::Face};
 use claviger_shared::{
     call::{Ask, Reply},
     codec::cbor,
-    denial::Code,
     owner::manifest::chain::Chain,
     wire::control::Signed,
 };
@@ -248,11 +247,15 @@ async fn forgotten(report: &mut Report, stage: Stage, agent: &Agent) -> anyhow::
     );
     let stage = Stage::start(&dir).await?;
     let answer = answered(agent, Ask::Whoami).await;
+    let refuses = matches!(&answer, Err(claviger_client::Error::Distrust(_)));
     report.check(
-        "the agent calls, and echoes the tree head it saw last",
-        is_denied(&answer, Code::EchoMismatch),
+        "the agent shows the signed tree head it holds",
+        refuses,
         word(&answer),
     );
+    let end = fenced(&dir.join("logs/enclave.log")).await?;
+    let said = end.as_deref().unwrap_or("it did not stop");
+    report.check("the enclave that was shown it", end.is_some(), said);
     stage.stop().await?;
     fs::remove_dir_all(&log)?;
     fs::rename(&kept, &log)?;
@@ -264,6 +267,21 @@ async fn forgotten(report: &mut Report, stage: Stage, agent: &Agent) -> anyhow::
         word(&answer),
     );
     Ok(stage)
+}
+
+/// Why an enclave stopped for good, by its log; it takes a moment to end.
+async fn fenced(log: &Path) -> anyhow::Result<Option<String>> {
+    for _ in 0..50 {
+        let text = fs::read_to_string(log)?;
+        let ends = text
+            .lines()
+            .filter_map(|line| line.split_once("enclave ended phase="));
+        if let Some((_, end)) = ends.filter(|(_, end)| end.starts_with("Fenced")).last() {
+            return Ok(Some(end.to_owned()));
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(40)).await;
+    }
+    Ok(None)
 }
 
 /// Cuts the last entries off the newest segment, frame by frame as the store lays them out.
