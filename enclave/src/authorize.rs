@@ -29,6 +29,12 @@ impl Authorized {
         &self.charges
     }
 
+    /// The key it would be signed with.
+    #[must_use]
+    pub const fn key(&self) -> &KeyId {
+        &self.key
+    }
+
     /// When the credential would end.
     #[must_use]
     pub const fn expires_at(&self) -> UnixMs {

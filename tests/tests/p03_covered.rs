@@ -256,17 +256,3 @@ fn p3_a_simulation_spends_nothing_and_signs_nothing() {
     assert_eq!(told.issued.charged.len(), 2);
     assert_eq!(agent.left(), before);
 }
-
-#[test]
-fn p3_pending_idempotency_keys_are_refused_not_ignored() {
-    let (deployment, enclave) = Deployment::serving();
-    let granted = deployment.grant(&enclave, "gr_1", as_is());
-    let agent = Agent::connect(&deployment, &enclave, &granted);
-    let ask = claviger_shared::call::Ask::Sign(claviger_shared::call::Sign {
-        input: read_order("1"),
-        idempotency_key: Some("k".to_owned()),
-    });
-    let denial = claviger_tests::agent::issued(agent.ask(&ask)).unwrap_err();
-    assert_eq!(denial.code, Code::Unsupported);
-    assert_eq!(agent.left()[0], 1000);
-}

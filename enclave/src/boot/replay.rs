@@ -4,7 +4,10 @@
 //! one genesis made, one that ends before an entry this deployment's manifests name, and one that breaks a promise. Keys
 //! come from blobs whose digests the log holds.
 
-use crate::serve::storage::Storage;
+use crate::serve::{
+    receipts::{self, Once, Terms},
+    storage::Storage,
+};
 use claviger_shared::{
     codec::cbor,
     crypto::AwsLc,
@@ -12,12 +15,13 @@ use claviger_shared::{
     ledger::{State, state::Data},
     log::{
         checkpoint::LogKey,
-        entry::Reader,
-        merkle::Frontier,
-        record::{Body, Snapshot},
+        entry::{Entry, Reader},
+        merkle::{Frontier, Tree},
+        record::{self, Body, Outcome, Snapshot},
     },
     owner::manifest::chain::Chain,
     time::UnixMs,
+    wire::storage::StoredEntry,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -27,7 +31,7 @@ const READ_BYTES: u64 = 512 * 1024;
 /// Largest snapshot.
 pub const MAX_SNAPSHOT: usize = 512 * 1024 * 1024;
 /// Version of the snapshot format.
-pub const SNAPSHOT_VERSION: u16 = 1;
+pub const SNAPSHOT_VERSION: u16 = 2;
 
 /// Why a log is refused; the instance does not serve.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,6 +67,8 @@ pub struct Replayed {
     pub snapshot: Option<Snapshot>,
     /// Records replayed since that snapshot.
     pub since_snapshot: u64,
+    /// Receipts of calls whose idempotency keys may still be used.
+    pub receipts: Vec<(Once, Vec<u8>)>,
 }
 
 /// A snapshot's content; authenticated by [`crate::secret::RootKeys`] before it is parsed.
@@ -117,12 +123,13 @@ pub fn replay(
     chain: &Arc<Chain>,
     key: &LogKey,
     mac: &claviger_shared::crypto::MacKey,
+    terms: Terms,
 ) -> Result<Replayed, Error> {
     if let Some((body, digest)) = snapshot(storage, mac) {
         let reader = Reader::resume(key.clone(), body.frontier, body.time);
         let state = State::restore(Arc::clone(chain), body.data);
         // A snapshot counts only if an entry after it names it: the host cannot bring back one the log does not know.
-        if let Ok(replayed) = fold(storage, chain, reader, state)
+        if let Ok(replayed) = fold(storage, chain, terms, reader, state)
             && replayed
                 .snapshot
                 .as_ref()
@@ -134,6 +141,7 @@ pub fn replay(
     fold(
         storage,
         chain,
+        terms,
         Reader::new(key.clone()),
         State::new(Arc::clone(chain)),
     )
@@ -142,11 +150,13 @@ pub fn replay(
 fn fold(
     storage: &Storage,
     chain: &Chain,
+    terms: Terms,
     mut reader: Reader,
     mut state: State,
 ) -> Result<Replayed, Error> {
     let mut snapshot = None;
     let mut since_snapshot = 0_u64;
+    let mut receipts = Vec::new();
     loop {
         let from = reader.frontier().size();
         let read = storage.read(from, READ_BYTES).map_err(|_| Error::Storage)?;
@@ -155,6 +165,7 @@ fn fold(
         }
         for stored in &read.entries {
             let index = reader.frontier().size();
+            let leaf_proof = reader.frontier().next_leaf_proof();
             let entry = reader
                 .next(stored, &AwsLc)
                 .map_err(|_| Error::Entry(index))?;
@@ -169,6 +180,8 @@ fn fold(
                     since_snapshot = 0;
                 }
             }
+            receipts.retain(|(once, _): &(Once, _)| once.expires_at > entry.leaf.time);
+            again(&state, terms, stored, &entry, &leaf_proof, &mut receipts);
         }
         if read.end {
             break;
@@ -183,7 +196,50 @@ fn fold(
             frontier,
             snapshot,
             since_snapshot,
+            receipts,
         })
+    }
+}
+
+/// Makes the receipts again of an entry's calls that may still be repeated.
+fn again(
+    state: &State,
+    terms: Terms,
+    stored: &StoredEntry,
+    entry: &Entry,
+    leaf_proof: &[Digest],
+    receipts: &mut Vec<(Once, Vec<u8>)>,
+) {
+    let mut tree = None;
+    for (place, record) in entry.records.iter().enumerate() {
+        let Body::Call(call) = &record.body else {
+            continue;
+        };
+        let (Some(key), Outcome::Issued) = (call.idempotency, call.outcome) else {
+            continue;
+        };
+        let tree = tree.get_or_insert_with(|| {
+            Tree::new(
+                stored
+                    .records
+                    .iter()
+                    .map(|bytes| record::hash(bytes))
+                    .collect(),
+            )
+        });
+        let expires_at = call.expires_at;
+        if let Some(slot) = state.slot(&call.grant)
+            && let Some(receipt) = receipts::make(terms, stored, tree, leaf_proof, place)
+        {
+            receipts.push((
+                Once {
+                    slot,
+                    key,
+                    expires_at,
+                },
+                receipt,
+            ));
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
         handshake::ChannelKey,
         hub::{BootFacts, Hub, Parts},
         journal::{Head, head_entry},
+        receipts::{Receipts, Terms},
         storage::Storage,
         time::Time,
     },
@@ -59,15 +60,23 @@ pub struct Started {
 pub fn start(unsealed: Unsealed, storage: &Arc<Storage>) -> Result<Started, Error> {
     let Unsealed { measured, keys } = unsealed;
     let chain = measured.chain();
-    let replayed = replay::replay(storage, chain, keys.log_key(), keys.snapshot());
+    let terms = terms(&measured)?;
+    let replayed = replay::replay(storage, chain, keys.log_key(), keys.snapshot(), terms);
     let Replayed {
         mut state,
         frontier,
+        snapshot: _,
         since_snapshot,
-        ..
+        receipts: kept,
     } = replayed.map_err(Error::Log)?;
     let vault = load_keys(&keys, &measured, &state, storage)?;
     let now = attest::time(measured.platform.nsm.as_ref())?.max(state.time());
+    // Runs from this reading on, so that the rest of the boot does not put it behind.
+    let time = Time::new(Arc::clone(&measured.platform.clock), now);
+    let receipts = Receipts::default();
+    for (once, receipt) in kept {
+        receipts.keep(once, receipt, now);
+    }
     let snapshot = (since_snapshot >= SNAPSHOT_EVERY)
         .then(|| store_snapshot(&keys, &state, &frontier, storage))
         .flatten();
@@ -89,7 +98,6 @@ pub fn start(unsealed: Unsealed, storage: &Arc<Storage>) -> Result<Started, Erro
     let next = append(&keys, storage, &head, &frontier, &records)?;
     let facts = facts(&measured, &records, instance, &frontier, &channel_key)?;
     let core = Core::new(state, next.size(), next.root());
-    let time = Time::new(Arc::clone(&measured.platform.clock), now);
     let storage = Arc::clone(storage);
     let parts = Parts {
         core,
@@ -99,11 +107,21 @@ pub fn start(unsealed: Unsealed, storage: &Arc<Storage>) -> Result<Started, Erro
         platform: measured.platform,
         storage,
         boot: facts,
+        receipts,
     };
     Ok(Started {
         hub: Arc::new(Hub::new(parts)),
         channel_key,
         frontier: next,
+    })
+}
+
+fn terms(measured: &Measured) -> Result<Terms, Error> {
+    let running = measured.chain().newest().running.as_ref();
+    let running = running.ok_or(Error::Phase("not born yet"))?;
+    Ok(Terms {
+        durability: running.durability,
+        simulation: measured.is_simulation(),
     })
 }
 

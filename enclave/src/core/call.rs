@@ -8,11 +8,14 @@ use crate::authorize::{Authorized, authorize};
 use claviger_shared::{
     denial::{Code, Denial},
     effect::Env,
-    ledger::{AuthorizedCommand, CommandDenied, Slot},
+    ledger::{AuthorizedCommand, CommandDenied, Idempotency, Remembered, Slot},
     log::record::{Born, Denied},
     time::UnixMs,
 };
 use std::sync::Arc;
+
+/// When to ask again for a credential whose first call is still being worked on.
+pub const AGAIN_MS: u64 = 20;
 
 impl<W> Core<W> {
     pub(super) fn decide(&mut self, intent: &Intent) -> Verdict {
@@ -54,13 +57,78 @@ impl<W> Core<W> {
         if intent.simulate {
             return self.simulate(intent.slot, &authorized);
         }
+        if let Some(again) = self.again(intent, epoch, &authorized)? {
+            return Ok(again);
+        }
         self.state
             .check_budgets(intent.slot, authorized.charges(), now)?;
-        Ok(Verdict::Reserved(self.reserve(
-            intent.slot,
+        if intent.idempotency.is_some() {
+            self.state.check_memory(intent.slot, now)?;
+        }
+        Ok(Verdict::Reserved(self.reserve(intent, epoch, authorized)))
+    }
+
+    /// The verdict on a key that stands for an earlier call whose credential lives: the same input gives the same credential,
+    /// another is refused, and one still being worked on is waited for by the caller.
+    fn again(
+        &mut self,
+        intent: &Intent,
+        epoch: u64,
+        authorized: &Authorized,
+    ) -> Result<Option<Verdict>, Denial> {
+        let (slot, now) = (intent.slot, self.now);
+        let Some(asked) = intent.idempotency else {
+            return Ok(None);
+        };
+        let Some(known) = self.state.remembered(slot, &asked.key, now).cloned() else {
+            return Ok(None);
+        };
+        if known.input != asked.input || known.charges != authorized.charges() {
+            return Err(Code::IdempotencyConflict.into());
+        }
+        let Some((key, nonce)) = known.signed else {
+            return Err(Denial {
+                retry_after_ms: Some(AGAIN_MS),
+                ..Denial::new(Code::Busy)
+            });
+        };
+        if key != *authorized.key() {
+            return Err(Code::IdempotencyConflict.into());
+        }
+        self.state.take_rate(slot, now);
+        let grant = self.state.grant(slot);
+        let reserved = Reserved {
+            slot,
             epoch,
-            authorized,
-        )))
+            decided_at: known.decided_at,
+            expires_at: known.expires_at,
+            key,
+            charges: known.charges,
+            remaining: grant.map(|grant| grant.remaining(now)).unwrap_or_default(),
+            sandbox: grant.is_none_or(|grant| grant.grant.env == Env::Sandbox),
+            idempotency: Some(asked),
+        };
+        Ok(Some(Verdict::Again {
+            reserved,
+            nonce: nonce.0,
+        }))
+    }
+
+    /// Whether what was signed again may leave: the grant is still as it was when it was decided, and the credential lives.
+    #[must_use]
+    pub fn may_leave(&mut self, now: UnixMs, spent: &Spent) -> bool {
+        self.now = self.now.max(now);
+        let Reserved {
+            slot,
+            epoch,
+            expires_at,
+            ..
+        } = spent.reserved();
+        let same = self
+            .state
+            .check_active(*slot, self.now)
+            .is_ok_and(|grant| grant.epoch == *epoch);
+        same && self.now < *expires_at && self.standing != Standing::Fenced
     }
 
     fn simulate(&mut self, slot: Slot, authorized: &Authorized) -> Result<Verdict, Denial> {
@@ -83,9 +151,20 @@ impl<W> Core<W> {
     }
 
     /// The only maker of [`Reserved`]: takes from rate and all budgets in one go.
-    fn reserve(&mut self, slot: Slot, epoch: u64, authorized: Authorized) -> Reserved {
+    fn reserve(&mut self, intent: &Intent, epoch: u64, authorized: Authorized) -> Reserved {
         let (charges, key, expires_at) = authorized.into_parts();
-        let now = self.now;
+        let (slot, now) = (intent.slot, self.now);
+        if let Some(Idempotency { key, input }) = intent.idempotency {
+            let charges = charges.clone();
+            let entry = Remembered {
+                input,
+                decided_at: now,
+                expires_at,
+                charges,
+                signed: None,
+            };
+            self.state.remember(slot, key, entry);
+        }
         self.state.take_rate(slot, now);
         self.state.take(slot, &charges, now);
         self.working = self.working.saturating_add(1);
@@ -99,6 +178,20 @@ impl<W> Core<W> {
             charges,
             remaining: grant.map(|grant| grant.remaining(now)).unwrap_or_default(),
             sandbox: grant.is_none_or(|grant| grant.grant.env == Env::Sandbox),
+            idempotency: intent.idempotency,
+        }
+    }
+
+    /// A reservation that gives no credential: its idempotency key is free again, its charge stays.
+    pub fn forget(&mut self, spent: &Spent) {
+        let Reserved {
+            slot,
+            decided_at,
+            idempotency,
+            ..
+        } = spent.reserved();
+        if let Some(Idempotency { key, input: _ }) = idempotency {
+            self.state.forget_call(*slot, *key, *decided_at);
         }
     }
 
@@ -126,6 +219,7 @@ impl<W> Core<W> {
     pub(super) fn signed(&mut self, signed: Signed<W>, out: &mut Vec<Output<W>>) {
         let Signed {
             spent,
+            nonce,
             record,
             hash,
             effects,
@@ -136,6 +230,7 @@ impl<W> Core<W> {
         let holds = active.is_ok_and(|grant| grant.epoch == reserved.epoch)
             && self.standing != Standing::Fenced;
         if !holds {
+            self.forget(&spent);
             out.push(Output::Withdrawn(Withdrawn { spent, waiting }));
             return;
         }
@@ -152,8 +247,14 @@ impl<W> Core<W> {
             epoch,
             decided_at,
             expires_at,
+            key,
+            idempotency,
             ..
         }) = spent;
+        if let Some(once) = idempotency {
+            self.state
+                .note_signed(slot, once.key, decided_at, &key, nonce);
+        }
         let release = Some(ReleaseCheck {
             slot,
             epoch,
@@ -179,7 +280,7 @@ impl<W> Core<W> {
 
     /// A reservation that ends without a record, because the platform failed; the charge stays until a restart.
     pub fn abandon(&mut self, spent: Spent) {
-        let Spent(Reserved { .. }) = spent;
+        self.forget(&spent);
         self.working = self.working.saturating_sub(1);
     }
 

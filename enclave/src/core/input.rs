@@ -7,7 +7,7 @@ use claviger_shared::{
     effect::{Charge, Effects},
     grant::Grant,
     id::{Digest, KeyId},
-    ledger::Slot,
+    ledger::{Idempotency, Slot},
     log::record::{Denied, Simulated},
     time::UnixMs,
 };
@@ -52,6 +52,8 @@ pub struct Intent {
     pub source: [u8; 16],
     /// Only say what would happen.
     pub simulate: bool,
+    /// The caller's idempotency key and input, as digests.
+    pub idempotency: Option<Idempotency>,
 }
 
 /// What was decided about a call.
@@ -59,6 +61,14 @@ pub struct Intent {
 pub enum Verdict {
     /// No; nothing was taken, or rate alone.
     Denied(Denial),
+    /// The key of an earlier call whose credential lives: sign the same bytes again with its nonce; nothing was taken but
+    /// rate, and nothing is recorded.
+    Again {
+        /// What the first call reserved.
+        reserved: Reserved,
+        /// The first call's.
+        nonce: [u8; 16],
+    },
     /// Budgets are taken: sign, then come back with [`Input::Signed`].
     Reserved(Reserved),
     /// What would have happened.
@@ -95,6 +105,7 @@ pub struct Reserved {
     pub(super) charges: Vec<Charge>,
     pub(super) remaining: Vec<Remaining>,
     pub(super) sandbox: bool,
+    pub(super) idempotency: Option<Idempotency>,
 }
 
 impl Reserved {
@@ -133,6 +144,12 @@ impl Reserved {
         &self.remaining
     }
 
+    /// The idempotency key it stands under.
+    #[must_use]
+    pub const fn idempotency(&self) -> Option<Idempotency> {
+        self.idempotency
+    }
+
     /// Whether only a sandbox is touched.
     #[must_use]
     pub const fn sandbox(&self) -> bool {
@@ -157,6 +174,8 @@ impl Spent {
 pub struct Signed<W> {
     /// The proof it was signed under.
     pub spent: Spent,
+    /// The credential's nonce.
+    pub nonce: [u8; 16],
     /// The record's bytes, with the outcome `issued`.
     pub record: Vec<u8>,
     /// Their hash.

@@ -1,6 +1,11 @@
 //! What the serving threads share, once an instance serves.
 
-use super::{link::Output, storage::Storage, time::Time};
+use super::{
+    link::Output,
+    receipts::{Once, Receipts, Terms},
+    storage::Storage,
+    time::Time,
+};
 use crate::{
     boot::Platform,
     channel::{Channel, table::Table},
@@ -57,9 +62,20 @@ pub enum Waiting {
     /// A command's result, sent to the control thread.
     Command(std::sync::mpsc::SyncSender<Vec<u8>>),
     /// A credential.
-    Credential(Box<(Address, Issued)>),
+    Credential(Box<Leaving>),
     /// Any other sealed answer.
     Reply(Box<(Address, claviger_shared::call::Reply)>),
+}
+
+/// A credential and where it goes.
+#[derive(Debug)]
+pub struct Leaving {
+    /// Where it goes.
+    pub to: Address,
+    /// The credential and what it cost.
+    pub issued: Issued,
+    /// Which idempotency key stands for it.
+    pub once: Option<Once>,
 }
 
 /// Counters of this boot, without names.
@@ -122,6 +138,8 @@ pub struct Hub {
     pub keys: RootKeys,
     /// Agent channels.
     pub channels: Table,
+    /// Receipts of calls that may be repeated.
+    pub receipts: Receipts,
     /// Trusted time.
     pub time: Time,
     /// Random bytes.
@@ -163,6 +181,17 @@ pub struct BootFacts {
     pub serves_live: bool,
 }
 
+impl BootFacts {
+    /// What receipts say of this instance.
+    #[must_use]
+    pub const fn terms(&self) -> Terms {
+        Terms {
+            durability: self.durability,
+            simulation: self.simulation,
+        }
+    }
+}
+
 impl std::fmt::Debug for Hub {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Hub")
@@ -188,6 +217,8 @@ pub struct Parts {
     pub storage: Arc<Storage>,
     /// This boot.
     pub boot: BootFacts,
+    /// Receipts of calls that may be repeated, made again from the log.
+    pub receipts: Receipts,
 }
 
 impl Hub {
@@ -202,6 +233,7 @@ impl Hub {
             platform,
             storage,
             boot,
+            receipts,
         } = parts;
         let Platform {
             nsm,
@@ -215,6 +247,7 @@ impl Hub {
             vault,
             keys,
             channels: Table::default(),
+            receipts,
             time,
             entropy,
             nsm,

@@ -5,10 +5,12 @@
 
 use super::{
     answer,
-    hub::{Address, Counters, Hub, Waiting},
+    hub::{Address, Counters, Hub, Leaving, Waiting},
+    receipts::Once,
 };
 use crate::core::{
     Input as Step, Intent, Note, Output as Out, Reserved, Signed, Spent, Verdict, Withdrawn,
+    call::AGAIN_MS,
 };
 use claviger_kinds::{Moment, ToSign, any::AnyCall};
 use claviger_shared::{
@@ -17,7 +19,7 @@ use claviger_shared::{
     denial::{Code, Denial},
     effect::{Effects, Env},
     grant::Grant,
-    ledger::Slot,
+    ledger::{Idempotency, Slot},
     log::record::{self, Body, Outcome, Record},
 };
 use std::sync::Arc;
@@ -48,6 +50,9 @@ pub fn credential(
             }
             Ok((_, Verdict::Stale)) => {}
             Ok((_, Verdict::Denied(denial))) => return answer::deny(hub, to, denial),
+            Ok((parsed, Verdict::Again { reserved, nonce })) => {
+                return repeat(hub, to, &parsed, reserved, nonce);
+            }
             Ok((parsed, Verdict::Reserved(reserved))) => {
                 return issue(hub, to, &parsed, reserved, source, sign);
             }
@@ -93,8 +98,9 @@ fn decide(
     sign: &Sign,
     simulate: bool,
 ) -> Result<(Parsed, Verdict), Denial> {
-    if sign.idempotency_key.is_some() {
-        return Err(Denial::at(Code::Unsupported, "/idempotency_key"));
+    let fine = |key: &String| !key.is_empty() && key.len() <= call::MAX_IDEMPOTENCY_KEY;
+    if !sign.idempotency_key.as_ref().is_none_or(fine) {
+        return Err(Denial::at(Code::InvalidRequest, "/idempotency_key"));
     }
     let (grant, catalog) = {
         let now = hub.time.now();
@@ -117,6 +123,7 @@ fn decide(
         effects,
         source,
         simulate,
+        idempotency: idempotency(hub, &grant, sign, &call),
     };
     let now = hub.time.now();
     let mut out = Vec::with_capacity(1);
@@ -125,6 +132,46 @@ fn decide(
         Some(Out::Decided(verdict)) => Ok((Parsed { call, grant }, verdict)),
         Some(_) | None => Err(Code::Unavailable.into()),
     }
+}
+
+/// The caller's key and input as digests under the grant's own key.
+fn idempotency(hub: &Hub, grant: &Grant, sign: &Sign, call: &AnyCall) -> Option<Idempotency> {
+    let key = sign.idempotency_key.as_ref()?;
+    Some(Idempotency {
+        key: hub.keys.idempotency_digest(&grant.id, key),
+        input: hub.keys.input_digest(&grant.id, &call.canonical()),
+    })
+}
+
+/// The same credential once more: the first call's time and nonce, its receipt, no charge. It leaves only once the record of
+/// the first is stored.
+fn repeat(hub: &Hub, to: Address, parsed: &Parsed, reserved: Reserved, nonce: [u8; 16]) {
+    let now = hub.time.now();
+    let slot = to.channel.slot;
+    let once = reserved.idempotency();
+    let Some(receipt) = once.and_then(|once| hub.receipts.of(slot, &once.key, now)) else {
+        let busy = Denial {
+            retry_after_ms: Some(AGAIN_MS),
+            ..Denial::new(Code::Busy)
+        };
+        return answer::deny(hub, to, busy);
+    };
+    let (spent, made) = make(hub, parsed, reserved, Some(nonce));
+    let Some(credential) = made else {
+        return answer::unavailable(hub, to);
+    };
+    let now = hub.time.now();
+    let may_leave = hub.lock().may_leave(now, &spent);
+    if !may_leave {
+        return answer::deny(hub, to, Code::Withdrawn.into());
+    }
+    let mut issued = issued(parsed, spent.reserved(), credential, nonce);
+    issued.replayed = true;
+    let issued = call::IssuedWithReceipt {
+        issued,
+        receipt: receipt.to_vec(),
+    };
+    answer::send(hub, to, Reply::Issued(Box::new(issued)));
 }
 
 fn issue(
@@ -154,13 +201,20 @@ fn issue(
         return answer::unavailable(hub, to);
     };
     let Some(credential) = made else {
+        hub.lock().forget(&spent);
         return settle(hub, to, record, hash, Code::Unavailable);
     };
     let issued = issued(parsed, spent.reserved(), credential, nonce);
-    let waiting = Waiting::Credential(Box::new((to, issued)));
+    let once = spent.reserved().idempotency().map(|once| Once {
+        slot: to.channel.slot,
+        key: once.key,
+        expires_at: issued.expires_at,
+    });
+    let waiting = Waiting::Credential(Box::new(Leaving { to, issued, once }));
     let effects = parsed.call.effects().clone();
     let signed = Signed {
         spent,
+        nonce,
         record,
         hash,
         effects,
@@ -276,7 +330,7 @@ fn withdraw(hub: &Arc<Hub>, facts: &Facts<'_>, withdrawn: Withdrawn<Waiting>) {
     let Waiting::Credential(waiting) = waiting else {
         return;
     };
-    let (to, _destroyed) = *waiting;
+    let Leaving { to, .. } = *waiting;
     match record {
         Some((record, hash)) => settle(hub, to, record, hash, Code::Withdrawn),
         None => {

@@ -5,8 +5,9 @@
 
 use super::{
     answer,
-    hub::{Counters, Hub, Waiting},
+    hub::{Counters, Hub, Leaving, Waiting},
     link::Output,
+    receipts,
 };
 use crate::core::{
     Batch, COMMIT_WAIT_US, Input as Step, Output as Out, Released, Standing, commit::Pace,
@@ -21,7 +22,6 @@ use claviger_shared::{
         checkpoint::Checkpoint,
         entry::{Leaf, VERSION},
         merkle::{self, Frontier, Tree},
-        receipt::{Receipt, Status},
         record::{self, Body, Record},
     },
     owner::manifest::Durability,
@@ -233,14 +233,13 @@ impl Journal {
     ) -> Option<Arc<Output>> {
         let Released {
             place,
-            record,
+            record: _,
             waiting,
             withdrawn,
         } = released;
-        let hub = &self.hub;
         match waiting {
             Waiting::Command(done) => {
-                let receipt = self.receipt(building, place, record).unwrap_or_default();
+                let receipt = self.receipt(building, place).unwrap_or_default();
                 // The control thread may be gone with its connection; the command is applied all the same.
                 let _ = done.try_send(receipt);
                 None
@@ -251,44 +250,49 @@ impl Journal {
                 to.send(answer::text(stored, reply));
                 Some(output)
             }
-            Waiting::Credential(waiting) => {
-                let (to, issued) = *waiting;
-                let output = Arc::clone(&to.output);
-                let receipt = self.receipt(building, place, record);
-                let reply = match receipt.filter(|_| !withdrawn) {
-                    Some(receipt) => {
-                        Counters::add(&hub.counters.issued, 1);
-                        Reply::Issued(Box::new(IssuedWithReceipt { issued, receipt }))
-                    }
-                    None => {
-                        Counters::add(&hub.counters.withdrawn, 1);
-                        Reply::Denied(Code::Withdrawn.into())
-                    }
-                };
-                to.send(answer::text(stored, reply));
+            Waiting::Credential(leaving) => {
+                let output = Arc::clone(&leaving.to.output);
+                let receipt = self.receipt(building, place);
+                self.leave(*leaving, stored, receipt, withdrawn);
                 Some(output)
             }
         }
     }
 
-    fn receipt(&self, building: &Building, place: usize, record: Vec<u8>) -> Option<Vec<u8>> {
-        let boot = &self.hub.boot;
-        let receipt = Receipt {
-            v: 1,
-            status: if boot.durability == Durability::Durable {
-                Status::Logged
-            } else {
-                Status::Volatile
-            },
-            record,
-            place: u64::try_from(place).ok()?,
-            record_proof: building.tree.proof(place)?,
-            leaf: building.stored.leaf.clone(),
-            leaf_proof: building.leaf_proof.clone(),
-            checkpoint: building.stored.checkpoint.clone(),
-            simulation: boot.simulation,
+    /// Lets a credential go, or destroys it; the receipt of a call that may be repeated is kept either way.
+    fn leave(
+        &self,
+        leaving: Leaving,
+        stored: (u64, Digest),
+        receipt: Option<Vec<u8>>,
+        withdrawn: bool,
+    ) {
+        let hub = &self.hub;
+        let Leaving { to, issued, once } = leaving;
+        if let (Some(once), Some(receipt)) = (once, &receipt) {
+            hub.receipts.keep(once, receipt.clone(), hub.time.now());
+        }
+        let reply = match receipt.filter(|_| !withdrawn) {
+            Some(receipt) => {
+                Counters::add(&hub.counters.issued, 1);
+                Reply::Issued(Box::new(IssuedWithReceipt { issued, receipt }))
+            }
+            None => {
+                Counters::add(&hub.counters.withdrawn, 1);
+                Reply::Denied(Code::Withdrawn.into())
+            }
         };
-        receipt.encode().ok()
+        to.send(answer::text(stored, reply));
+    }
+
+    fn receipt(&self, building: &Building, place: usize) -> Option<Vec<u8>> {
+        let Building {
+            stored,
+            tree,
+            leaf_proof,
+            ..
+        } = building;
+        receipts::make(self.hub.boot.terms(), stored, tree, leaf_proof, place)
     }
 
     fn fence(&self, reason: &'static str) -> End {

@@ -17,6 +17,7 @@ pub mod journal;
 pub mod life;
 pub mod link;
 pub mod own;
+pub mod receipts;
 pub mod run;
 pub mod storage;
 pub mod time;

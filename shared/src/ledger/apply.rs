@@ -5,6 +5,7 @@
 
 use super::{
     command::{self, CommandDenied},
+    remember::{Nonce, Remembered},
     reserve,
     state::{Slot, State, Status},
 };
@@ -43,6 +44,9 @@ pub enum Violation {
     /// A record's own time is after its entry's.
     #[error("record is newer than its entry")]
     Time,
+    /// One idempotency key was charged twice while its first credential lived.
+    #[error("charged twice under one idempotency key of the grant `{0}`")]
+    Twice(GrantId),
     /// A record names a grant that does not exist.
     #[error("unknown grant `{0}`")]
     UnknownGrant(GrantId),
@@ -137,6 +141,7 @@ impl State {
         }
         if call.outcome == Outcome::Issued {
             self.check_issued(slot, call)?;
+            self.check_once(slot, call)?;
         }
         if !self.fits(slot, &call.charges, call.decided_at) {
             return Err(Violation::Overspent(call.grant.clone()));
@@ -147,8 +152,39 @@ impl State {
             for effect in &call.effects {
                 self.note_outstanding(slot, effect, call.expires_at, call.decided_at);
             }
+            self.remember_call(slot, call);
         }
         Ok(())
+    }
+
+    /// A key that still stands for an earlier call is not charged again.
+    fn check_once(&self, slot: Slot, call: &Call) -> Result<(), Violation> {
+        // Records may stand out of the order of their decisions: one decided before the known one came first.
+        let known = call
+            .idempotency
+            .and_then(|key| self.remembered(slot, &key, call.decided_at))
+            .filter(|known| known.decided_at <= call.decided_at);
+        if known.is_none() {
+            Ok(())
+        } else {
+            Err(Violation::Twice(call.grant.clone()))
+        }
+    }
+
+    fn remember_call(&mut self, slot: Slot, call: &Call) {
+        let Some(key) = call.idempotency else {
+            return;
+        };
+        let entry = Remembered {
+            input: call.input,
+            decided_at: call.decided_at,
+            expires_at: call.expires_at,
+            charges: call.charges.clone(),
+            signed: Some((call.key.clone(), Nonce(call.nonce))),
+        };
+        // Makes room for the new by forgetting what has ended; a full memory was refused before the call was charged.
+        let _room = self.check_memory(slot, call.decided_at);
+        self.remember(slot, key, entry);
     }
 
     fn check_issued(&self, slot: Slot, call: &Call) -> Result<(), Violation> {

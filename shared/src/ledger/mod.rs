@@ -6,12 +6,14 @@
 
 pub mod apply;
 pub mod command;
+pub mod remember;
 pub mod reserve;
 pub mod state;
 pub mod window;
 
 pub use apply::Violation;
 pub use command::{AuthorizedCommand, CommandDenied};
+pub use remember::{Idempotency, Remembered};
 pub use state::{GrantState, KeyState, Slot, State, Status};
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! It holds no key material: public keys and digests only. Grants sit in a slab and never move, so a [`Slot`] stays good
 //! for the life of the process.
 
-use super::window::Spent;
+use super::{remember::Memory, window::Spent};
 use crate::{
     amount::Amount,
     catalog::Catalog,
@@ -50,6 +50,8 @@ pub struct Data {
     pub(super) grants: Vec<GrantState>,
     pub(super) by_id: BTreeMap<GrantId, Slot>,
     pub(super) by_agent_key: BTreeMap<X25519Public, Slot>,
+    /// Idempotency keys whose credentials live.
+    pub(super) memory: Memory,
     pub(super) instance: Option<InstanceId>,
     /// Newest time in the log.
     pub(super) time: UnixMs,
@@ -157,6 +159,7 @@ impl State {
             grants: Vec::new(),
             by_id: BTreeMap::new(),
             by_agent_key: BTreeMap::new(),
+            memory: Memory::default(),
             instance: None,
             time: UnixMs(0),
             records: 0,

@@ -69,6 +69,7 @@ impl World {
             effects: Effects::one(effect(cents)),
             source: [0; 16],
             simulate,
+            idempotency: None,
         }
     }
 
@@ -158,6 +159,7 @@ impl World {
         self.lines[number].fate = Fate::Waiting;
         self.step(Input::Signed(Signed {
             spent,
+            nonce: [0; 16],
             record,
             hash,
             effects,
