@@ -273,10 +273,10 @@ async fn forgotten(report: &mut Report, stage: Stage, agent: &Agent) -> anyhow::
 async fn fenced(log: &Path) -> anyhow::Result<Option<String>> {
     for _ in 0..50 {
         let text = fs::read_to_string(log)?;
-        let ends = text
+        let mut ends = text
             .lines()
             .filter_map(|line| line.split_once("enclave ended phase="));
-        if let Some((_, end)) = ends.filter(|(_, end)| end.starts_with("Fenced")).last() {
+        if let Some((_, end)) = ends.rfind(|(_, end)| end.starts_with("Fenced")) {
             return Ok(Some(end.to_owned()));
         }
         tokio::time::sleep(std::time::Duration::from_millis(40)).await;

@@ -25,6 +25,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const ADVICE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(30);
 
+/// This machine's clock, to give up by.
+fn now() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "a demonstration's own clock")]
+    Instant::now()
+}
+
 /// A deployment.
 pub struct Stage {
     /// Where it keeps everything.
@@ -142,7 +148,7 @@ impl Stage {
         let file = self.dir.join(format!("{name}.key"));
         let text = grant.to_string();
         desk.create_grant(text.as_bytes(), Some(&file)).await?;
-        let started = Instant::now();
+        let started = now();
         loop {
             match Agent::connect(self.agent_key(name)?).await {
                 Err(Error::Refused(_) | Error::Host(_)) if started.elapsed() < ADVICE => {
@@ -225,7 +231,7 @@ pub fn is_alive(pid: u32) -> bool {
 
 /// Asks until there is a sealed answer: what a host refuses without a seal is advice to try again.
 pub async fn answered(agent: &Agent, ask: Ask) -> Result<Reply, Error> {
-    let started = Instant::now();
+    let started = now();
     loop {
         match agent.ask(ask.clone()).await {
             Err(Error::Refused(_) | Error::Host(_)) if started.elapsed() < ADVICE => {

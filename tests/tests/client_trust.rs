@@ -1,10 +1,4 @@
 //! What a client refuses before it sends a byte: each test changes one thing in a deployment that checks out.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::arithmetic_side_effects,
-    reason = "a test stops where its script breaks"
-)]
 
 use aws_nitro_enclaves_nsm_api::api::{Request, Response};
 use claviger_cli::{
