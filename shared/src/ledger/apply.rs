@@ -138,7 +138,8 @@ impl State {
         if call.outcome == Outcome::Issued {
             self.check_issued(slot, call)?;
         }
-        if !self.fits(slot, &call.charges, call.decided_at) {
+        if !self.is_of_terms_before(slot, call) && !self.fits(slot, &call.charges, call.decided_at)
+        {
             return Err(Violation::Overspent(call.grant.clone()));
         }
         self.take_rate(slot, call.decided_at);
@@ -149,6 +150,13 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// Whether a call gave nothing away and was decided before its grant's terms changed: it was within the budgets of then,
+    /// and counts against those of now.
+    fn is_of_terms_before(&self, slot: Slot, call: &Call) -> bool {
+        let amended_at = self.grant(slot).map(|state| state.amended_at);
+        call.outcome != Outcome::Issued && amended_at.is_some_and(|at| call.decided_at <= at)
     }
 
     fn check_issued(&self, slot: Slot, call: &Call) -> Result<(), Violation> {

@@ -3,8 +3,10 @@
 //! Whatever could withdraw a call under way changes its grant's epoch.
 
 use super::{
-    super::state::{GrantState, KeyState, Slot, State, Status},
+    super::state::{GrantState, KeyState, State, Status},
     CommandDenied,
+    check::expected,
+    grants::Reissue,
 };
 use crate::{
     grant::Grant,
@@ -31,16 +33,29 @@ impl State {
                 stop(&mut self.data.freezes, command.digest);
                 self.withdraw_all();
             }
+            Action::GrantAmend(grant) => self.amend(grant, now),
             Action::GrantCreate(grant) => self.insert_grant(grant, now)?,
+            Action::GrantReissue {
+                old,
+                new,
+                agent_key,
+                expires_at,
+            } => self.reissue(
+                Reissue {
+                    old,
+                    new,
+                    agent_key: *agent_key,
+                    expires_at: *expires_at,
+                },
+                now,
+            )?,
             Action::GrantResume(id) => self.set_status(id, Status::Active),
             Action::GrantRevoke(id) => self.set_status(id, Status::Revoked),
             Action::GrantSuspend(id) => self.suspend(id, command.digest),
             Action::KeyCreate(key) => self.insert_key(key, born)?,
             Action::KeyRetire(id) => self.retire(id),
             Action::Thaw => self.data.freezes.clear(),
-            Action::GrantAmend(_) | Action::GrantReissue { .. } | Action::ManifestSet { .. } => {
-                return Err(CommandDenied::Unsupported);
-            }
+            Action::ManifestSet { .. } => return Err(CommandDenied::Unsupported),
         }
         Ok(())
     }
@@ -73,25 +88,15 @@ impl State {
     }
 
     fn insert_grant(&mut self, grant: &Grant, now: UnixMs) -> Result<(), CommandDenied> {
-        let slot = u32::try_from(self.data.grants.len())
-            .map_err(|_| CommandDenied::action("/action/grant", "fewer grants"))?;
-        for id in &grant.keys {
-            if let Some(key) = self.data.keys.get_mut(id) {
-                key.agent.get_or_insert_with(|| grant.agent.clone());
-            }
-        }
-        self.data.by_id.insert(grant.id.clone(), Slot(slot));
-        self.data.by_agent_key.insert(grant.agent_key, Slot(slot));
-        self.data
-            .grants
-            .push(GrantState::new(Arc::new(grant.clone()), now));
+        let place = self.next_slot()?;
+        self.claim_keys(grant);
+        self.insert_state(place, GrantState::new(Arc::new(grant.clone()), now));
         Ok(())
     }
 
     fn insert_key(&mut self, key: &KeyCreate, born: Option<&Born>) -> Result<(), CommandDenied> {
         let born = born.filter(|born| born.key == key.id);
-        let born =
-            born.ok_or_else(|| CommandDenied::action("/action/key", "a key that was born"))?;
+        let born = born.ok_or_else(|| expected("/action/key", "a key that was born"))?;
         let state = KeyState {
             kind: key.kind,
             alg: key.alg,

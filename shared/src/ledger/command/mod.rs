@@ -6,6 +6,7 @@
 
 mod apply;
 mod check;
+mod grants;
 
 use super::state::{Head, KeyState, State};
 use crate::{
@@ -48,7 +49,7 @@ impl AuthorizedCommand {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommandDenied {
     /// Its action does not apply: the place in the command, and what would be right.
-    #[error("does not apply at `{pointer}`: {detail}")]
+    #[error("does not apply at `{pointer}`: expected {detail}")]
     Action {
         /// JSON pointer into the command.
         pointer: &'static str,
@@ -59,7 +60,7 @@ pub enum CommandDenied {
     #[error("malformed: {0}")]
     Malformed(owner::Error),
     /// Not the next of its chain: what the next would be.
-    #[error("not the next of its chain: seq {seq}, prev {prev}")]
+    #[error("not the next of its chain: expected seq {seq} and prev {prev}")]
     NotNext {
         /// The next number.
         seq: u64,
@@ -67,20 +68,52 @@ pub enum CommandDenied {
         prev: Digest,
     },
     /// Not lifting all that is in force.
-    #[error("`lifts` must name exactly {0:?}")]
+    #[error("lifts: expected exactly {}", list(.0))]
     Lifts(Vec<Digest>),
     /// Signatures missing, wrong or too few.
     #[error("signatures refused: {0}")]
     Signatures(owner::Error),
     /// Before its time or after its end.
-    #[error("not within its time")]
+    #[error("not within its time: expected issued_at at most a minute ahead and not_after to come")]
     Time,
     /// Well-formed, but its mechanism is not built.
-    #[error("not supported")]
+    #[error("not supported: expected an action that is built")]
     Unsupported,
 }
 
 impl CommandDenied {
+    /// JSON pointer to the place in the command at fault, where there is one.
+    #[must_use]
+    pub fn pointer(&self) -> Option<&str> {
+        match self {
+            Self::Action { pointer, .. } => Some(pointer),
+            Self::Malformed(error) | Self::Signatures(error) => Some(error.pointer()),
+            Self::Lifts(_) => Some("/lifts"),
+            Self::NotNext { .. } => Some("/seq"),
+            Self::Time | Self::Unsupported => None,
+        }
+    }
+
+    /// What would be right, as one sentence.
+    #[must_use]
+    pub fn expected(&self) -> String {
+        match self {
+            Self::Action { detail, .. } => format!("expected {detail}"),
+            Self::Malformed(error) | Self::Signatures(error) => {
+                format!("expected {}", error.expected())
+            }
+            Self::Lifts(all) => format!("expected exactly {}", list(all)),
+            Self::NotNext { seq, prev } => {
+                format!("expected seq {seq} and prev {prev}, the next of its chain")
+            }
+            Self::Time => {
+                let ahead = MAX_AHEAD.0 / 1000;
+                format!("expected issued_at at most {ahead} s ahead, and not_after to come")
+            }
+            Self::Unsupported => "expected an action that is built".to_owned(),
+        }
+    }
+
     /// The stable code.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -94,13 +127,11 @@ impl CommandDenied {
             Self::Unsupported => "unsupported",
         }
     }
+}
 
-    fn action(pointer: &'static str, detail: impl Into<String>) -> Self {
-        Self::Action {
-            pointer,
-            detail: detail.into(),
-        }
-    }
+fn list(digests: &[Digest]) -> String {
+    let digests: Vec<String> = digests.iter().map(Digest::to_string).collect();
+    format!("[{}]", digests.join(", "))
 }
 
 /// Checks a command's signatures under a manifest and parses it.
@@ -145,7 +176,7 @@ impl State {
         if current
             .is_none_or(|current| current.digest != *manifest || current.origin != command.origin)
         {
-            return Err(CommandDenied::action(
+            return Err(check::expected(
                 "/origin",
                 "the deployment's origin, under its newest manifest",
             ));
