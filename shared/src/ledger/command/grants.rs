@@ -171,7 +171,8 @@ fn check_end(old: &GrantState, expires_at: UnixMs, now: UnixMs) -> Result<(), Co
 
 impl GrantState {
     fn amend(&mut self, grant: Arc<Grant>, now: UnixMs) {
-        if grant.expires_at != self.grant.expires_at {
+        // Documents say whole seconds; a renewal may have left a part of one.
+        if grant.expires_at.secs() != self.grant.expires_at.secs() {
             self.first_length = length(&grant, now);
         }
         self.rates = grant

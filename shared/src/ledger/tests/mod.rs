@@ -2,5 +2,7 @@
 
 mod calls;
 mod commands;
+mod grants;
 mod history;
+mod lines;
 mod order;
