@@ -102,9 +102,9 @@ fn authorize(hub: &Hub, signed: &Signed) -> Result<AuthorizedCommand, CommandRep
         let core = hub.lock();
         (core.state().chain().clone(), core.state().generation())
     };
-    let manifest = chain.get(generation).ok_or_else(unavailable)?;
-    let authorized = command::authorize(&signed.body, &signed.signatures, manifest, &AwsLc)
-        .map_err(|error| denied(&error))?;
+    let authorized =
+        command::authorize_under(&chain, generation, &signed.body, &signed.signatures, &AwsLc)
+            .map_err(|error| denied(&error))?;
     // Refused early, before a key is made; checked again when it is applied.
     let now = hub.time.now();
     hub.lock()
@@ -196,7 +196,7 @@ fn result(
         }
         Action::Freeze => "{\"state\":\"frozen\"}".to_owned(),
         Action::Thaw => "{\"state\":\"thawed\"}".to_owned(),
-        Action::ManifestSet { .. } => "{}".to_owned(),
+        Action::ManifestSet { .. } => format!("{{\"generation\":{}}}", state.generation()),
     }
 }
 

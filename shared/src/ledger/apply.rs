@@ -34,6 +34,11 @@ pub enum Violation {
     /// A credential was issued under a grant that was not active.
     #[error("issued under the grant `{0}` while it was not active")]
     Inactive(GrantId),
+    /// A command sets a manifest that the chain does not hold.
+    #[error(
+        "log sets manifest {0}, which the chain does not hold: expected a chain that goes as far"
+    )]
+    Manifest(u64),
     /// A credential outlives its grant without the grant's word.
     #[error("credential outlives the grant `{0}`")]
     Outlives(GrantId),
@@ -195,12 +200,19 @@ impl State {
         if record.applied_at > entry_time {
             return Err(Violation::Time);
         }
-        let manifest = self
-            .chain
-            .get(self.data.generation)
-            .ok_or(Violation::Boot)?;
-        let checked = command::authorize(&record.body, &record.signatures, manifest, verifier)
-            .map_err(Violation::Command)?;
+        let generation = self.data.generation;
+        let checked = command::authorize_under(
+            &self.chain,
+            generation,
+            &record.body,
+            &record.signatures,
+            verifier,
+        )
+        .map_err(Violation::Command)?;
+        if let Some(next) = checked.next() {
+            let set = next.newest().generation;
+            self.chain.get(set).ok_or(Violation::Manifest(set))?;
+        }
         self.check_command(&checked, record.applied_at)
             .map_err(Violation::Command)?;
         self.apply_command(&checked, record.born.as_ref(), record.applied_at)

@@ -7,6 +7,7 @@
 mod apply;
 mod check;
 mod grants;
+mod manifest;
 
 use super::state::{Head, KeyState, State};
 use crate::{
@@ -17,11 +18,13 @@ use crate::{
     log::record::Born,
     owner::{
         self,
-        command::{Chain, Command},
-        manifest::Manifest,
+        command::{Action, Chain, Command},
+        manifest::{self as manifests, Manifest},
     },
     time::{Millis, UnixMs},
+    wire::control::Signed,
 };
+use std::sync::Arc;
 /// How far an owner's clock may run ahead of the enclave's.
 pub const MAX_AHEAD: Millis = Millis(60_000);
 /// Signing keys a deployment may have.
@@ -35,6 +38,8 @@ pub struct AuthorizedCommand {
     signer: Option<Digest>,
     /// Digest of the manifest it was checked under.
     manifest: Digest,
+    /// For a command that sets a manifest: the chain with it, up to it.
+    next: Option<Arc<manifests::chain::Chain>>,
 }
 
 impl AuthorizedCommand {
@@ -42,6 +47,12 @@ impl AuthorizedCommand {
     #[must_use]
     pub const fn command(&self) -> &Command {
         &self.command
+    }
+
+    /// For a command that sets a manifest: the chain with it, up to it.
+    #[must_use]
+    pub const fn next(&self) -> Option<&Arc<manifests::chain::Chain>> {
+        self.next.as_ref()
     }
 }
 
@@ -59,6 +70,9 @@ pub enum CommandDenied {
     /// Not parsable.
     #[error("malformed: {0}")]
     Malformed(owner::Error),
+    /// The manifest that it sets cannot follow, or is not signed as it must be.
+    #[error("manifest refused: {0}")]
+    Manifest(owner::Error),
     /// Not the next of its chain: what the next would be.
     #[error("not the next of its chain: expected seq {seq} and prev {prev}")]
     NotNext {
@@ -87,7 +101,9 @@ impl CommandDenied {
     pub fn pointer(&self) -> Option<&str> {
         match self {
             Self::Action { pointer, .. } => Some(pointer),
-            Self::Malformed(error) | Self::Signatures(error) => Some(error.pointer()),
+            Self::Malformed(error) | Self::Manifest(error) | Self::Signatures(error) => {
+                Some(error.pointer())
+            }
             Self::Lifts(_) => Some("/lifts"),
             Self::NotNext { .. } => Some("/seq"),
             Self::Time | Self::Unsupported => None,
@@ -99,7 +115,7 @@ impl CommandDenied {
     pub fn expected(&self) -> String {
         match self {
             Self::Action { detail, .. } => format!("expected {detail}"),
-            Self::Malformed(error) | Self::Signatures(error) => {
+            Self::Malformed(error) | Self::Manifest(error) | Self::Signatures(error) => {
                 format!("expected {}", error.expected())
             }
             Self::Lifts(all) => format!("expected exactly {}", list(all)),
@@ -118,7 +134,7 @@ impl CommandDenied {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Action { .. } => "not_applicable",
+            Self::Action { .. } | Self::Manifest(_) => "not_applicable",
             Self::Malformed(_) => "malformed",
             Self::NotNext { .. } => "not_next",
             Self::Lifts(_) => "lifts",
@@ -153,7 +169,38 @@ pub fn authorize(
         command,
         signer,
         manifest: manifest.digest,
+        next: None,
     })
+}
+
+/// Checks a command's signatures under the manifest in force, which is this generation of the chain, and those of the
+/// manifest that it sets, where it sets one.
+///
+/// # Errors
+///
+/// As [`authorize`]; [`CommandDenied::Manifest`].
+pub fn authorize_under(
+    chain: &manifests::chain::Chain,
+    generation: u64,
+    body: &[u8],
+    signatures: &[String],
+    verifier: &dyn Verifier,
+) -> Result<AuthorizedCommand, CommandDenied> {
+    let unknown = || check::expected("/origin", "a command for the manifest in force");
+    let manifest = chain.get(generation).ok_or_else(unknown)?;
+    let mut authorized = authorize(body, signatures, manifest, verifier)?;
+    if let Action::ManifestSet { body, signatures } = &authorized.command.action {
+        let link = Signed {
+            body: body.clone(),
+            signatures: signatures.clone(),
+        };
+        let before = chain.up_to(generation).ok_or_else(unknown)?;
+        let next = before
+            .extended(&link, verifier)
+            .map_err(|error| CommandDenied::Manifest(error.under("/action")))?;
+        authorized.next = Some(Arc::new(next));
+    }
+    Ok(authorized)
 }
 
 impl State {
@@ -171,6 +218,7 @@ impl State {
             command,
             signer,
             manifest,
+            next,
         } = authorized;
         let current = self.chain().get(self.generation());
         if current
@@ -191,7 +239,10 @@ impl State {
                 prev: head.digest,
             });
         }
-        self.check_action(command, now)
+        match next {
+            Some(next) => self.check_next_manifest(next),
+            None => self.check_action(command, now),
+        }
     }
 
     fn head_of(&self, chain: Chain, signer: Option<&Digest>) -> Head {
@@ -213,7 +264,10 @@ impl State {
         now: UnixMs,
     ) -> Result<(), CommandDenied> {
         let command = &authorized.command;
-        self.apply_action(command, born, now)?;
+        match &authorized.next {
+            Some(next) => self.set_manifest(next),
+            None => self.apply_action(command, born, now)?,
+        }
         let head = Head {
             seq: command.seq,
             digest: command.digest,

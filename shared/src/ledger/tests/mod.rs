@@ -5,4 +5,5 @@ mod commands;
 mod grants;
 mod history;
 mod lines;
+mod manifests;
 mod order;
