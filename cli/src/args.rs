@@ -33,6 +33,8 @@ pub(crate) enum Verb {
     Catalog(Group<CatalogVerb>),
     /// Grants for agents (owners; `suspend` and `revoke` operators too)
     Grant(Group<GrantVerb>),
+    /// Who may do what: the manifest chain (owners)
+    Manifest(Group<ManifestVerb>),
     /// Stop everything at once (owners and operators)
     Freeze(Stop),
     /// Lift every freeze in force (owners)
@@ -184,6 +186,20 @@ pub(crate) enum CatalogVerb {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum ManifestVerb {
+    /// Set the next manifest, and hand the host the chain for its next boot
+    Set {
+        /// The manifest's exact bytes
+        file: PathBuf,
+        /// Armoured signatures over them, namespace manifest@claviger, of the owners before and its own
+        #[arg(required = true, value_name = "SIG")]
+        signatures: Vec<PathBuf>,
+        #[command(flatten)]
+        out: Out,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum GrantVerb {
     /// Create a grant; `id`, `agent.key` and `keys` may be absent from the file
     Create {
@@ -194,6 +210,15 @@ pub(crate) enum GrantVerb {
         #[command(flatten)]
         out: Out,
     },
+    /// Put a grant under other terms; what it has spent stays spent
+    Amend {
+        /// The whole grant; `agent`, `env` and `keys` may be absent and stay
+        file: PathBuf,
+        #[command(flatten)]
+        out: Out,
+    },
+    /// End a grant and continue it under a new id and agent key; what it has spent stays spent
+    Reissue(Reissue),
     /// Show a grant as it now stands
     Show { id: String },
     /// Show all grants
@@ -216,6 +241,29 @@ pub(crate) enum GrantVerb {
         #[command(flatten)]
         out: NarrowOut,
     },
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("end").required(true))]
+#[command(group = clap::ArgGroup::new("key").required(true))]
+pub(crate) struct Reissue {
+    /// The grant that ends
+    #[arg(value_name = "OLD")]
+    pub(crate) old: String,
+    /// The new end, such as 2026-11-23T17:00:00Z; not later than the old one's
+    #[arg(long, value_name = "T", group = "end")]
+    pub(crate) expires_at: Option<String>,
+    /// The new end, so long from now: 45s, 30m, 8h, 7d
+    #[arg(long, value_name = "D", group = "end")]
+    pub(crate) ttl: Option<String>,
+    /// Where the agent key goes that is made here (mode 0600)
+    #[arg(long, value_name = "F", group = "key")]
+    pub(crate) agent_key_out: Option<PathBuf>,
+    /// The agent's own new key, as `keygen` shows it
+    #[arg(long, value_name = "x25519:…", group = "key")]
+    pub(crate) agent_key: Option<String>,
+    #[command(flatten)]
+    pub(crate) out: Out,
 }
 
 #[derive(Debug, Subcommand)]

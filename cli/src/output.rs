@@ -59,6 +59,11 @@ pub(crate) fn stdout(text: &str) -> bool {
         .is_ok()
 }
 
+/// Writes a line to standard output; text from elsewhere is made harmless.
+pub(crate) fn say(text: &str) {
+    stdout(&format!("{}\n", plain(text)));
+}
+
 /// Writes a line to standard error.
 pub(crate) fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "claviger: {}", plain(text));

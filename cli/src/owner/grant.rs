@@ -1,6 +1,6 @@
 //! Grants as owners see them: completed from what a file leaves out, created, shown, revoked.
 
-use super::{Desk, key::random_name};
+use super::{Applied, Desk, key::random_name};
 use crate::Error;
 use claviger_client::{
     AgentKey, agent_key::AgentSecret, render::remaining, session::wall_clock_ms,
@@ -26,7 +26,7 @@ pub struct Completed {
     pub secret: Option<AgentSecret>,
 }
 
-fn usage(pointer: &str, expected: &str) -> Error {
+pub(super) fn usage(pointer: &str, expected: &str) -> Error {
     Error::Usage(format!("grant: at `{pointer}`: expected {expected}"))
 }
 
@@ -159,15 +159,7 @@ impl Desk {
     ) -> Result<Value, Error> {
         let (grant, file) = self.prepare_grant(text, agent_key_out)?;
         let applied = self.widen_now(&Self::grant_action(&grant), &[]).await;
-        let refused = matches!(
-            applied,
-            Err(Error::Refused { .. } | Error::Usage(_) | Error::Pending(_) | Error::Io { .. })
-        );
-        if let (true, Some(path)) = (refused, file) {
-            // Of no use to anybody now; a failure to remove it changes nothing. After any other failure the command may
-            // have been applied, and the file stays.
-            let _ = std::fs::remove_file(path);
-        }
+        discard(file, &applied);
         applied?;
         Ok(json!({ "grant": grant.id, "agent_api_key_file": file }))
     }
@@ -194,7 +186,7 @@ impl Desk {
         self.write_agent_key(id, secret, path)
     }
 
-    fn write_agent_key(
+    pub(super) fn write_agent_key(
         &self,
         grant: &GrantId,
         secret: AgentSecret,
@@ -261,6 +253,18 @@ impl Desk {
 fn outstanding(found: &GrantState, now: UnixMs) -> Value {
     let one = |alive: claviger_shared::ledger::state::Outstanding| json!({ "kind": alive.kind, "destination": alive.destination, "dies_at": alive.dies_at.to_string() });
     found.outstanding(now).into_iter().map(one).collect()
+}
+
+/// Removes the agent key of a grant that a refused command did not make: it is of no use to anybody, and a failure to
+/// remove it changes nothing. After any other failure the command may have been applied, and the file stays.
+pub(super) fn discard(file: Option<&Path>, applied: &Result<Applied, Error>) {
+    let refused = matches!(
+        applied,
+        Err(Error::Refused { .. } | Error::Usage(_) | Error::Pending(_) | Error::Io { .. })
+    );
+    if let (true, Some(path)) = (refused, file) {
+        let _ = std::fs::remove_file(path);
+    }
 }
 
 /// A new agent secret.

@@ -6,6 +6,8 @@
 pub mod catalog;
 pub mod grant;
 pub mod key;
+pub mod manifest;
+pub mod terms;
 
 use crate::{
     Error,
@@ -191,7 +193,7 @@ impl Desk {
     ///
     /// [`Error::Pending`] where more owners must sign; otherwise as [`Self::send`].
     pub async fn widen_now(&mut self, action: &Value, lifts: &[Digest]) -> Result<Applied, Error> {
-        let threshold = self.chain.newest().threshold;
+        let threshold = self.in_force()?.threshold;
         if threshold > 1 {
             return Err(Error::Pending(format!(
                 "{threshold} owners; write the command with --out FILE, then `claviger submit`"

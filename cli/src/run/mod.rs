@@ -44,7 +44,7 @@ fn from_environment() -> Option<PathBuf> {
 /// Runs a verb.
 pub(crate) async fn run(cli: Cli) -> Result<Outcome, Error> {
     let Cli {
-        json: _,
+        json,
         profile: before,
         verb,
     } = cli;
@@ -54,7 +54,8 @@ pub(crate) async fn run(cli: Cli) -> Result<Outcome, Error> {
     match verb {
         Verb::Key(group) => owner::key(&named(group.at.profile), group.verb).await,
         Verb::Catalog(group) => owner::catalog(&named(group.at.profile), group.verb).await,
-        Verb::Grant(group) => owner::grant(&named(group.at.profile), group.verb).await,
+        Verb::Grant(group) => owner::grant(&named(group.at.profile), group.verb, json).await,
+        Verb::Manifest(group) => owner::manifest(&named(group.at.profile), group.verb).await,
         Verb::Freeze(stop) => owner::freeze(&named(stop.at.profile), &stop.out).await,
         Verb::Thaw(thaw) => owner::thaw(&named(thaw.at.profile), &thaw.out).await,
         Verb::Submit(submit) => {

@@ -1,5 +1,10 @@
 //! Owners' and operators' verbs: a desk opened over the audited log, one action written, signed and sent, or written out.
 
+mod manifest;
+mod terms;
+
+pub(super) use manifest::manifest;
+
 use super::{Named, name, read, read_text};
 use crate::{
     args::{AlgArg, CatalogVerb, EnvArg, GrantVerb, KeyVerb, KindArg, NarrowOut, Out},
@@ -165,13 +170,15 @@ pub(super) async fn catalog(named: &Named, verb: CatalogVerb) -> Result<Outcome,
     }
 }
 
-pub(super) async fn grant(named: &Named, verb: GrantVerb) -> Result<Outcome, Error> {
+pub(super) async fn grant(named: &Named, verb: GrantVerb, json: bool) -> Result<Outcome, Error> {
     match verb {
         GrantVerb::Create {
             file,
             agent_key_out,
             out,
         } => create_grant(named, &file, agent_key_out.as_deref(), &out).await,
+        GrantVerb::Amend { file, out } => terms::amend(named, &file, &out, json).await,
+        GrantVerb::Reissue(reissue) => terms::reissue(named, reissue, json).await,
         GrantVerb::Show { id } => {
             let id = grant_id(&id)?;
             let desk = open(named).await?;
@@ -290,16 +297,19 @@ pub(super) async fn submit(
         .map(|path| read_text("cannot read the signature", path))
         .collect::<Result<Vec<_>, _>>()?;
     let command = Command::parse(&body)?;
-    let mut desk = open(named).await?;
-    let manifest = desk.chain().newest();
-    verify_signers(command.chain, &body, &signatures, manifest, &RingVerifier)
+    let (mut desk, next) = manifest::open_for(named, &command).await?;
+    let in_force = desk.in_force()?;
+    verify_signers(command.chain, &body, &signatures, in_force, &RingVerifier)
         .map_err(|error| refused_signers(&error))?;
     let applied = desk.send(Signed { body, signatures }).await?;
+    if let Some(next) = &next {
+        desk.hand_over(next).await?;
+    }
     Ok(told(
         &desk,
         json!({
             "applied": command.digest, "chain": command.chain, "seq": command.seq, "result": applied.result,
-            "receipt": applied.receipt,
+            "receipt": applied.receipt, "next": next.map(|next| next.advice()),
         }),
     ))
 }

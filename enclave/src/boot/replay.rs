@@ -12,7 +12,7 @@ use claviger_shared::{
     codec::cbor,
     crypto::AwsLc,
     id::Digest,
-    ledger::{State, state::Data},
+    ledger::{State, Violation, state::Data},
     log::{
         checkpoint::LogKey,
         entry::{Entry, Reader},
@@ -173,7 +173,7 @@ fn fold(
             for record in &entry.records {
                 state
                     .apply(record, entry.leaf.time, &AwsLc)
-                    .map_err(|_| Error::Violation(index))?;
+                    .map_err(|violation| refused(&violation, index))?;
                 since_snapshot = since_snapshot.saturating_add(1);
                 if let Body::Snapshot(named) = &record.body {
                     snapshot = Some(named.clone());
@@ -240,6 +240,15 @@ fn again(
                 receipt,
             ));
         }
+    }
+}
+
+/// A log that is ahead of the chain says nothing against the log.
+const fn refused(violation: &Violation, index: u64) -> Error {
+    if matches!(violation, Violation::Manifest(_)) {
+        Error::Manifest
+    } else {
+        Error::Violation(index)
     }
 }
 

@@ -28,14 +28,18 @@ const WAIT: Duration = Duration::from_secs(20);
 #[must_use]
 pub fn run(hub: &Hub, body: &[u8]) -> CommandReply {
     let Ok(signed) = cbor::decode::<Signed>(body, claviger_shared::codec::frame::MAX_BODY) else {
-        return refused("malformed", None, "body and signatures in canonical CBOR");
+        return refused(
+            "malformed",
+            None,
+            "expected body and signatures in canonical CBOR",
+        );
     };
     let signatures = signed.signatures.iter().map(String::len);
     let whole = signatures.fold(signed.body.len(), usize::saturating_add);
     // With its signatures it is one record, and an entry holds no larger one.
     let fits = whole <= MAX_RECORD_BYTES.saturating_sub(RECORD_HEAD);
     if signed.body.len() > MAX_COMMAND || signed.signatures.len() > MAX_SIGNATURES || !fits {
-        return refused("too_large", None, "a smaller command");
+        return refused("too_large", None, "expected a smaller command");
     }
     match apply(hub, &signed) {
         Ok(done) => CommandReply::Done(done),
@@ -52,17 +56,7 @@ fn refused(code: &str, pointer: Option<&str>, detail: &str) -> CommandReply {
 }
 
 fn denied(denied: &CommandDenied) -> CommandReply {
-    let (pointer, detail) = match denied {
-        CommandDenied::Action { pointer, detail } => (Some(*pointer), detail.clone()),
-        CommandDenied::Malformed(error) | CommandDenied::Signatures(error) => {
-            (Some(error.pointer()), error.to_string())
-        }
-        CommandDenied::NotNext { .. }
-        | CommandDenied::Lifts(_)
-        | CommandDenied::Time
-        | CommandDenied::Unsupported => (None, denied.to_string()),
-    };
-    refused(denied.code(), pointer, &detail)
+    refused(denied.code(), denied.pointer(), &denied.expected())
 }
 
 fn unavailable() -> CommandReply {
@@ -108,9 +102,9 @@ fn authorize(hub: &Hub, signed: &Signed) -> Result<AuthorizedCommand, CommandRep
         let core = hub.lock();
         (core.state().chain().clone(), core.state().generation())
     };
-    let manifest = chain.get(generation).ok_or_else(unavailable)?;
-    let authorized = command::authorize(&signed.body, &signed.signatures, manifest, &AwsLc)
-        .map_err(|error| denied(&error))?;
+    let authorized =
+        command::authorize_under(&chain, generation, &signed.body, &signed.signatures, &AwsLc)
+            .map_err(|error| denied(&error))?;
     // Refused early, before a key is made; checked again when it is applied.
     let now = hub.time.now();
     hub.lock()
@@ -202,7 +196,7 @@ fn result(
         }
         Action::Freeze => "{\"state\":\"frozen\"}".to_owned(),
         Action::Thaw => "{\"state\":\"thawed\"}".to_owned(),
-        Action::ManifestSet { .. } => "{}".to_owned(),
+        Action::ManifestSet { .. } => format!("{{\"generation\":{}}}", state.generation()),
     }
 }
 

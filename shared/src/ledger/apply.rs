@@ -35,6 +35,11 @@ pub enum Violation {
     /// A credential was issued under a grant that was not active.
     #[error("issued under the grant `{0}` while it was not active")]
     Inactive(GrantId),
+    /// A command sets a manifest that the chain does not hold.
+    #[error(
+        "log sets manifest {0}, which the chain does not hold: expected a chain that goes as far"
+    )]
+    Manifest(u64),
     /// A credential outlives its grant without the grant's word.
     #[error("credential outlives the grant `{0}`")]
     Outlives(GrantId),
@@ -143,7 +148,8 @@ impl State {
             self.check_issued(slot, call)?;
             self.check_once(slot, call)?;
         }
-        if !self.fits(slot, &call.charges, call.decided_at) {
+        if !self.is_of_terms_before(slot, call) && !self.fits(slot, &call.charges, call.decided_at)
+        {
             return Err(Violation::Overspent(call.grant.clone()));
         }
         self.take_rate(slot, call.decided_at);
@@ -187,6 +193,13 @@ impl State {
         self.remember(slot, key, entry);
     }
 
+    /// Whether a call gave nothing away and was decided before its grant's terms changed: it was within the budgets of then,
+    /// and counts against those of now.
+    fn is_of_terms_before(&self, slot: Slot, call: &Call) -> bool {
+        let amended_at = self.grant(slot).map(|state| state.amended_at);
+        call.outcome != Outcome::Issued && amended_at.is_some_and(|at| call.decided_at <= at)
+    }
+
     fn check_issued(&self, slot: Slot, call: &Call) -> Result<(), Violation> {
         let state = self
             .check_active(slot, call.decided_at)
@@ -223,12 +236,19 @@ impl State {
         if record.applied_at > entry_time {
             return Err(Violation::Time);
         }
-        let manifest = self
-            .chain
-            .get(self.data.generation)
-            .ok_or(Violation::Boot)?;
-        let checked = command::authorize(&record.body, &record.signatures, manifest, verifier)
-            .map_err(Violation::Command)?;
+        let generation = self.data.generation;
+        let checked = command::authorize_under(
+            &self.chain,
+            generation,
+            &record.body,
+            &record.signatures,
+            verifier,
+        )
+        .map_err(Violation::Command)?;
+        if let Some(next) = checked.next() {
+            let set = next.newest().generation;
+            self.chain.get(set).ok_or(Violation::Manifest(set))?;
+        }
         self.check_command(&checked, record.applied_at)
             .map_err(Violation::Command)?;
         self.apply_command(&checked, record.born.as_ref(), record.applied_at)

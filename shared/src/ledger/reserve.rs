@@ -143,31 +143,34 @@ impl State {
         })
     }
 
-    /// Takes one call from every rate.
+    /// Takes one call from every rate, of the grant and of those reissued from it.
     pub fn take_rate(&mut self, slot: Slot, now: UnixMs) {
-        if let Some(grant) = self.grant_mut(slot) {
+        self.each_of_line(slot, |grant| {
             for spent in &mut grant.rates {
                 spent.add(Amount::ONE, now);
             }
-        }
+        });
     }
 
-    /// Takes the charges from every window of every matching budget.
+    /// Takes the charges from every window of every matching budget, of the grant and of those reissued from it: a call
+    /// that a reissue withdrew may be recorded behind it.
     pub fn take(&mut self, slot: Slot, charges: &[Charge], now: UnixMs) {
-        let Some(grant) = self.grant_mut(slot) else {
-            return;
-        };
-        for charge in charges {
-            for counter in grant
-                .counters
-                .iter_mut()
-                .filter(|counter| counter.unit == charge.unit)
-            {
-                counter.life = Amount(counter.life.0.saturating_add(charge.amount.0));
-                for spent in &mut counter.windows {
-                    spent.add(charge.amount, now);
-                }
+        self.each_of_line(slot, |grant| {
+            for charge in charges {
+                grant.take(charge, now);
             }
+        });
+    }
+
+    /// A grant, and its successors from the next to the newest. A successor's place is always the higher one.
+    fn each_of_line(&mut self, slot: Slot, mut act: impl FnMut(&mut GrantState)) {
+        let mut next = Some(slot);
+        while let Some(slot) = next {
+            let Some(grant) = self.grant_mut(slot) else {
+                return;
+            };
+            act(grant);
+            next = grant.successor.filter(|successor| *successor > slot);
         }
     }
 
@@ -217,6 +220,18 @@ impl State {
             Ok(end)
         } else {
             Err(Denial::at(Code::PermissionDenied, "renew_until"))
+        }
+    }
+}
+
+impl GrantState {
+    fn take(&mut self, charge: &Charge, now: UnixMs) {
+        let counters = self.counters.iter_mut();
+        for counter in counters.filter(|counter| counter.unit == charge.unit) {
+            counter.life = Amount(counter.life.0.saturating_add(charge.amount.0));
+            for spent in &mut counter.windows {
+                spent.add(charge.amount, now);
+            }
         }
     }
 }

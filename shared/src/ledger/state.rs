@@ -111,8 +111,12 @@ pub struct GrantState {
     pub status: Status,
     /// Changes with everything that could withdraw a call under way.
     pub epoch: u64,
-    /// How long the grant was at first: what a renewal adds.
+    /// How long the grant was when its end was last set by owners: what a renewal adds.
     pub first_length: Millis,
+    /// When its terms last changed; zero before. What was decided by then and given to nobody was within the terms before.
+    pub(super) amended_at: UnixMs,
+    /// The grant that took its place: what this one spends, that one has spent.
+    pub(super) successor: Option<Slot>,
     pub(super) counters: Vec<Counter>,
     pub(super) rates: Vec<Spent>,
     pub(super) outstanding: BTreeMap<(Kind, String), UnixMs>,
@@ -281,11 +285,7 @@ impl State {
 
 impl GrantState {
     pub(super) fn new(grant: Arc<Grant>, now: UnixMs) -> Self {
-        let first_length = grant.expires_at.since(if grant.not_before > now {
-            grant.not_before
-        } else {
-            now
-        });
+        let first_length = length(&grant, now);
         let rates = grant
             .rate
             .iter()
@@ -296,6 +296,8 @@ impl GrantState {
             status: Status::Active,
             epoch: 0,
             first_length,
+            amended_at: UnixMs(0),
+            successor: None,
             counters: Vec::new(),
             rates,
             outstanding: BTreeMap::new(),
@@ -331,6 +333,12 @@ impl GrantState {
                 .map(|over| keep(over).unwrap_or_else(|| Spent::new(over, counter.life, now)))
                 .collect();
         }
+    }
+
+    /// The grant that took its place, if it was reissued.
+    #[must_use]
+    pub const fn successor(&self) -> Option<Slot> {
+        self.successor
     }
 
     pub(super) fn counter(&self, unit: &Unit) -> Option<&Counter> {
@@ -396,4 +404,9 @@ impl GrantState {
             Status::Active => "active",
         }
     }
+}
+
+/// How long a grant whose terms are set now lasts.
+pub(super) fn length(grant: &Grant, now: UnixMs) -> Millis {
+    grant.expires_at.since(grant.not_before.max(now))
 }

@@ -19,6 +19,10 @@ pub(super) const NOW: UnixMs = UnixMs(1_795_428_000_000);
 #[derive(Clone)]
 pub(super) struct History {
     pub(super) state: State,
+    /// When commands are applied.
+    pub(super) now: UnixMs,
+    /// Everything applied.
+    pub(super) log: Vec<Body>,
 }
 
 pub(super) fn at(seconds: u64) -> UnixMs {
@@ -79,6 +83,8 @@ impl History {
     pub(super) fn unborn() -> Self {
         Self {
             state: State::new(sample::chain()),
+            now: NOW,
+            log: Vec::new(),
         }
     }
 
@@ -114,6 +120,7 @@ impl History {
     }
 
     pub(super) fn apply(&mut self, body: Body) -> Result<(), Violation> {
+        self.log.push(body.clone());
         self.state.apply(&record(body), at(86_000), &AwsLc)
     }
 
@@ -139,6 +146,23 @@ impl History {
         self.command(&command, &[ANA, BEN], born)
     }
 
+    /// The next widening command that lifts stops.
+    pub(super) fn lift(&mut self, action: &Value, lifts: &[Digest]) -> Result<(), Violation> {
+        let head = self.state.widen_head();
+        let command = sample::command("widen", head.seq + 1, &head.digest, action);
+        let command = with(command, "/lifts", json!(lifts));
+        self.command(&command, &[ANA, BEN], None)
+    }
+
+    /// The same records on a state of their own.
+    pub(super) fn replayed(&self) -> Result<State, Violation> {
+        let mut replay = Self::unborn();
+        for body in &self.log {
+            replay.apply(body.clone())?;
+        }
+        Ok(replay.state)
+    }
+
     /// The next narrowing command of one signer.
     pub(super) fn narrow(&mut self, action: Value, seed: u8) -> Result<(), Violation> {
         let signer = sample::Signer::new(seed).public().fingerprint();
@@ -155,7 +179,7 @@ impl History {
     ) -> Result<(), Violation> {
         let body = sample::bytes(command);
         let signatures = sample::command_signatures(&body, seeds);
-        let applied_at = NOW;
+        let applied_at = self.now;
         self.apply(Body::Command(Box::new(record::Command {
             body,
             signatures,

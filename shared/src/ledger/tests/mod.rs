@@ -2,5 +2,8 @@
 
 mod calls;
 mod commands;
+mod grants;
 mod history;
+mod lines;
+mod manifests;
 mod order;

@@ -87,6 +87,33 @@ impl Chain {
         Ok(chain)
     }
 
+    /// The chain with one more generation.
+    ///
+    /// # Errors
+    ///
+    /// An [`Error`] with its place in the link: under `/body` or `/signatures`.
+    pub fn extended(&self, signed: &Signed, verifier: &dyn Verifier) -> Result<Self, Error> {
+        // g0 is a link too.
+        if self.later.len().saturating_add(1) >= MAX_MANIFESTS {
+            let expected = format!("a chain of at most {MAX_MANIFESTS} manifests");
+            return Err(Error::new(Error::SUCCESSION, "/body", expected));
+        }
+        let link = self.verify_next(signed, verifier)?;
+        let mut chain = self.clone();
+        chain.later.push(link);
+        Ok(chain)
+    }
+
+    /// The chain as it was when this generation was its newest; nothing where it does not hold it.
+    #[must_use]
+    pub fn up_to(&self, generation: u64) -> Option<Self> {
+        let later = usize::try_from(generation).ok()?;
+        Some(Self {
+            g0: self.g0.clone(),
+            later: self.later.get(..later)?.to_vec(),
+        })
+    }
+
     fn verify_next(&self, signed: &Signed, verifier: &dyn Verifier) -> Result<Link, Error> {
         let before = self.newest();
         let (link, keys) = open(signed, verifier)?;
