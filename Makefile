@@ -30,6 +30,7 @@ demo: $(VENV)/.done ## a whole deployment: an agent at work, a hijacked agent, a
 test: $(VENV)/.done ## every test
 	$(CARGO) build --locked -p claviger-sim -p claviger --bins
 	$(CARGO) test --locked --workspace
+	$(CARGO) test --locked -p claviger-kinds -- --ignored relying_party
 
 check: ## formatting, lints, the trusted part, dependencies, documentation
 	$(CARGO) fmt --all --check
