@@ -18,7 +18,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::oneshot,
 };
-use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+use tracing_subscriber::EnvFilter;
 
 /// The simulation of Claviger: real processes and sockets, a mock NSM and a mock KMS that sign and check for real.
 #[derive(Debug, Parser)]
@@ -76,10 +76,13 @@ enum Verb {
 
 fn main() -> anyhow::Result<ExitCode> {
     let Arguments { verb } = Arguments::parse();
-    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
+    // Libraries below speak only of trouble: an SDK's own lines name access keys.
+    let filter = EnvFilter::try_from_default_env();
+    let filter =
+        filter.unwrap_or_else(|_| EnvFilter::new("warn,claviger_sim=info,claviger_host=info"));
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_env_filter(filter.from_env_lossy())
+        .with_env_filter(filter)
         .init();
     match verb {
         Verb::Up {

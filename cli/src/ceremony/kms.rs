@@ -5,7 +5,7 @@
 
 use super::manifest::Recipient;
 use crate::Error;
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{BehaviorVersion, Region, profile::ProfileFileCredentialsProvider};
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_sdk_kms::{
     Client,
@@ -65,7 +65,13 @@ impl Kms {
         if let Some(path) = &place.credentials_file {
             let files = EnvConfigFiles::builder();
             let files = files.with_file(EnvConfigFileKind::Credentials, path);
-            loader = loader.profile_files(files.build());
+            // A file that was named comes before whatever the environment holds.
+            let mut provider =
+                ProfileFileCredentialsProvider::builder().profile_files(files.build());
+            if let Some(profile) = &place.profile {
+                provider = provider.profile_name(profile);
+            }
+            loader = loader.credentials_provider(provider.build());
         }
         Self(Client::new(&loader.load().await))
     }
