@@ -5,7 +5,10 @@
 
 use super::manifest::Recipient;
 use crate::Error;
-use aws_config::{BehaviorVersion, Region, profile::ProfileFileCredentialsProvider};
+use aws_config::{
+    BehaviorVersion, Region, profile::ProfileFileCredentialsProvider,
+    provider_config::ProviderConfig,
+};
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_sdk_kms::{
     Client,
@@ -54,7 +57,7 @@ impl Kms {
             ))
             .build_https();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http)
+            .http_client(http.clone())
             .region(Region::new(place.region.clone()));
         if let Some(endpoint) = &place.endpoint {
             loader = loader.endpoint_url(endpoint);
@@ -66,8 +69,10 @@ impl Kms {
             let files = EnvConfigFiles::builder();
             let files = files.with_file(EnvConfigFileKind::Credentials, path);
             // A file that was named comes before whatever the environment holds.
-            let mut provider =
-                ProfileFileCredentialsProvider::builder().profile_files(files.build());
+            let config = ProviderConfig::default().with_http_client(http.clone());
+            let mut provider = ProfileFileCredentialsProvider::builder()
+                .configure(&config)
+                .profile_files(files.build());
             if let Some(profile) = &place.profile {
                 provider = provider.profile_name(profile);
             }
