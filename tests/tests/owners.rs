@@ -1,11 +1,17 @@
-//! Owners' commands from end to end: a grant amended or reissued never gets back what was spent, and a restart keeps it so.
+//! Owners' commands from end to end: a grant amended or reissued never gets back what was spent, a manifest that is set is
+//! in force at once, and a restart keeps it so.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
+use claviger_cli::{
+    ceremony::manifest,
+    ssh::{self, Signer},
+};
 use claviger_shared::{
-    crypto::noise,
+    crypto::{noise, sha256},
     denial::Code,
     id::{Digest, GrantId, to_hex},
-    ledger::Status,
-    wire::control::CommandReply,
+    ledger::{Status, Violation},
+    wire::control::{CommandReply, Signed},
 };
 use claviger_tests::{
     agent::{Agent, charge, issued, read_order, sign},
@@ -13,6 +19,7 @@ use claviger_tests::{
     owner::{Granted, done, refused},
     store::Mood,
 };
+use claviger_verify::audit::{self, Auditor};
 use serde_json::{Value, json};
 
 /// The grant's document as it stands, to be changed.
@@ -199,4 +206,75 @@ fn amending_and_reissuing_a_suspended_grant_name_the_stops_they_lift() {
     done(enclave.command(&deployment.widening(&action, &lifts)));
     let agent = Agent::connect(&deployment, &enclave, &new);
     assert_eq!(agent.left()[1], 800);
+}
+
+fn person() -> Signer {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("key");
+    std::fs::write(&path, ssh::generate("night").unwrap().0.as_bytes()).unwrap();
+    Signer::read(&path).unwrap()
+}
+
+/// g2: one more operator, signed by the owner.
+fn with_operator(deployment: &Deployment, operator: &Signer) -> Signed {
+    let g1 = &deployment.links[1].body;
+    let mut next: Value = serde_json::from_slice(g1).unwrap();
+    next["generation"] = json!(2);
+    next["supersedes"] = json!(sha256(&[g1]));
+    next["anchor"] = json!(false);
+    let night = json!({"name": "night", "keys": [ssh::line(operator.public())]});
+    next["operators"].as_array_mut().unwrap().push(night);
+    manifest::sign(next.to_string().into_bytes(), &[&deployment.owner]).unwrap()
+}
+
+fn set(link: &Signed) -> Value {
+    json!({"type": "manifest.set", "body": STANDARD.encode(&link.body), "signatures": link.signatures})
+}
+
+#[test]
+fn a_manifest_that_is_set_is_in_force_at_once_and_no_boot_goes_back_behind_it() {
+    let (mut deployment, enclave) = Deployment::serving();
+    deployment.operator = person();
+    let freeze = json!({"type": "freeze"});
+    let early = enclave.command(&deployment.narrowing(&freeze));
+    assert_eq!(refused(early).code, "signatures");
+    let g2 = with_operator(&deployment, &deployment.operator);
+    // Who reads a log brings the chain as far as the log goes.
+    let before = deployment.links.clone();
+    deployment.links.push(g2.clone());
+    let told = deployment.widen(&enclave, &set(&g2)).result;
+    assert_eq!(told, r#"{"generation":2}"#);
+    deployment.narrow(&enclave, &freeze);
+    let again = refused(enclave.command(&deployment.widening(&set(&g2), &[])));
+    assert_eq!(again.code, "not_applicable");
+    assert_eq!(again.pointer.as_deref(), Some("/action/body/generation"));
+    enclave.crash();
+    let whole = std::mem::replace(&mut deployment.links, before);
+    let reason = deployment.refuses_to_boot();
+    assert!(
+        reason.contains("manifest chain is older than the log"),
+        "{reason}"
+    );
+    deployment.links = whole;
+    let enclave = deployment.boot();
+    assert!(deployment.audited().is_frozen());
+    assert_eq!(deployment.audited().generation(), 2);
+    deployment.narrow(&enclave, &freeze);
+}
+
+#[test]
+fn an_audit_needs_a_chain_that_goes_as_far_as_the_log() {
+    let (mut deployment, enclave) = Deployment::serving();
+    let short = deployment.chain();
+    let g2 = with_operator(&deployment, &person());
+    deployment.links.push(g2.clone());
+    deployment.widen(&enclave, &set(&g2));
+    let mut auditor = Auditor::new(short).unwrap();
+    let entries = deployment.store.entries();
+    let failed = entries.iter().find_map(|entry| auditor.entry(entry).err());
+    let Some(audit::Error::Violation { source, .. }) = failed else {
+        panic!("{failed:?}");
+    };
+    assert_eq!(source, Violation::Manifest(2));
+    assert_eq!(deployment.audited().generation(), 2);
 }

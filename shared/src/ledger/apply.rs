@@ -114,10 +114,14 @@ impl State {
     /// Applies a Boot record: the instance, and the manifests up to the one it names.
     pub(crate) fn apply_boot(&mut self, boot: &Boot) -> Result<(), Violation> {
         let manifest = self.chain.get(boot.generation).ok_or(Violation::Boot)?;
-        if manifest.digest != boot.manifest || boot.generation < self.data.generation {
+        let in_force = self.chain.get(self.data.generation);
+        let continues = in_force.is_some_and(|known| known.digest == self.data.manifest);
+        if manifest.digest != boot.manifest || boot.generation < self.data.generation || !continues
+        {
             return Err(Violation::Boot);
         }
         self.data.generation = boot.generation;
+        self.data.manifest = boot.manifest;
         self.data.instance = Some(boot.instance);
         self.data.time = self.data.time.max(boot.time);
         Ok(())

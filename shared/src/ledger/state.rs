@@ -40,8 +40,10 @@ pub struct State {
 pub struct Data {
     /// Whether the Genesis record was seen.
     pub(super) born: bool,
-    /// Newest manifest that a Boot record named.
+    /// Newest manifest that a Boot record named or a command set.
     pub(super) generation: u64,
+    /// Its digest: a chain that parts from it is not this log's.
+    pub(super) manifest: Digest,
     pub(super) widen: Head,
     pub(super) narrow: BTreeMap<Digest, Head>,
     pub(super) freezes: Vec<Digest>,
@@ -152,6 +154,7 @@ impl State {
         let data = Data {
             born: false,
             generation: 0,
+            manifest: chain.fingerprint(),
             widen: Head {
                 seq: 0,
                 digest: first,

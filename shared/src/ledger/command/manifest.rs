@@ -27,10 +27,11 @@ impl State {
 
     /// Puts the chain's newest manifest into force.
     pub(super) fn set_manifest(&mut self, next: &Arc<Chain>) {
-        let generation = next.newest().generation;
-        if self.chain.get(generation).is_none() {
+        let newest = next.newest();
+        if self.chain.get(newest.generation).is_none() {
             self.chain = Arc::clone(next);
         }
-        self.data.generation = generation;
+        self.data.generation = newest.generation;
+        self.data.manifest = newest.digest;
     }
 }

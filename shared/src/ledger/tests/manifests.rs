@@ -159,3 +159,23 @@ fn after_a_set_manifest_no_older_one_boots() {
     let same = boot(&history.state, 2);
     history.apply(Body::Boot(Box::new(same))).unwrap();
 }
+
+#[test]
+fn a_snapshot_boots_only_under_the_chain_of_its_log() {
+    let mut state = history(false).state;
+    live(&mut state, &set(&links()[2]), &[ANA, BEN]).unwrap();
+    let mut beside = sample::links();
+    let other = with(g2(), "/durability", json!("volatile"));
+    beside.push(sample::manifest(&other, &[ANA, BEN]));
+    for (links, booted) in [
+        (links(), Ok(())),
+        (beside, Err(Violation::Boot)),
+        (sample::links(), Err(Violation::Boot)),
+    ] {
+        let chain = Arc::new(Chain::verify(&links, &AwsLc).unwrap());
+        let mut restored = State::restore(chain, state.data().clone());
+        let newest = restored.chain().newest().generation;
+        let boot = boot(&restored, newest);
+        assert_eq!(restored.boot(&boot), booted);
+    }
+}

@@ -325,3 +325,41 @@ fn the_number_of_manifests_is_limited() {
     let links = vec![links()[0].clone(); MAX_MANIFESTS + 1];
     refused(verify(&links), "/manifests", Error::MALFORMED);
 }
+
+#[test]
+fn a_chain_grows_one_link_at_a_time_and_to_its_limit() {
+    let mut links = links();
+    let mut chain = verify(&links).unwrap();
+    for generation in 2.. {
+        let g = next(&links[0].body, &links[links.len() - 1].body, generation);
+        let link = manifest(&g, &[ANA, BEN]);
+        if links.len() == MAX_MANIFESTS {
+            refused(chain.extended(&link, &AwsLc), "/body", Error::SUCCESSION);
+            break;
+        }
+        links.push(link.clone());
+        chain = chain.extended(&link, &AwsLc).unwrap();
+    }
+    assert_eq!(chain, verify(&links).unwrap());
+    assert_eq!(chain.up_to(1), verify(&links[..2]).ok());
+    assert_eq!(chain.up_to(0), verify(&links[..1]).ok());
+    assert_eq!(chain.up_to(64), None);
+    assert_eq!(chain.up_to(63), Some(chain.clone()));
+    refused(
+        chain.extended(&links[1], &AwsLc),
+        "/body",
+        Error::SUCCESSION,
+    );
+}
+
+#[test]
+fn what_extends_a_chain_is_checked_like_a_link() {
+    let links = links();
+    let chain = verify(&links).unwrap();
+    let g2 = next(&links[0].body, &links[1].body, 2);
+    chain.extended(&manifest(&g2, &[ANA, BEN]), &AwsLc).unwrap();
+    let few = chain.extended(&manifest(&g2, &[ANA]), &AwsLc);
+    refused(few, "/signatures", Error::THRESHOLD);
+    let again = chain.extended(&links[1], &AwsLc);
+    refused(again, "/body/generation", Error::SUCCESSION);
+}
