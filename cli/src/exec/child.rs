@@ -24,9 +24,10 @@ pub fn become_command(
         return (FAULT, error);
     }
     let error = Command::new(program).args(arguments).exec();
-    let exit = match error.kind() {
-        io::ErrorKind::NotFound => NOT_FOUND,
-        _ => NOT_EXECUTABLE,
+    let exit = if error.kind() == io::ErrorKind::NotFound {
+        NOT_FOUND
+    } else {
+        NOT_EXECUTABLE
     };
     (exit, Error::io("cannot run", Path::new(program))(error))
 }

@@ -270,7 +270,7 @@ fn fill(mut file: File, mut buffer: &mut [u8]) -> io::Result<usize> {
         match file.read(buffer)? {
             0 => return Ok(count),
             read => {
-                count += read;
+                count = count.saturating_add(read);
                 buffer = buffer.get_mut(read..).unwrap_or_default();
             }
         }
