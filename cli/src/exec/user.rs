@@ -102,13 +102,13 @@ mod tests {
         let same = User { uid: own, gid: own };
         chmod(0o600);
         assert!(hideable(&file, None).is_ok() && hideable(&file, Some(&other)).is_ok());
-        assert!(hideable(&file, Some(&same)).is_err());
+        hideable(&file, Some(&same)).unwrap_err();
         for open in [0o640, 0o604, 0o610] {
             chmod(open);
             assert!(hideable(&file, Some(&other)).is_err(), "{open:o}");
         }
         chmod(0o600);
         std::fs::hard_link(&file, dir.path().join("second")).unwrap();
-        assert!(hideable(&file, None).is_err());
+        hideable(&file, None).unwrap_err();
     }
 }
