@@ -3,7 +3,7 @@
 //! `--profile FILE` may stand before any verb or behind it; behind `sign jwt` the word means the token's profile.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 /// Keys in an enclave, grants for agents.
 #[derive(Debug, Parser)]
@@ -57,6 +57,12 @@ pub(crate) enum Verb {
     Revoke(Revoke),
     /// Make an agent's secret, or an agent key of one
     Keygen(Keygen),
+    /// Hold the agent key for other programs, on loopback (agents)
+    Sidecar(SidecarArgs),
+    /// Run a command that can use the grant and cannot read the agent key (agents)
+    Exec(ExecArgs),
+    #[command(hide = true)]
+    ExecChild(ExecChildArgs),
 }
 
 /// Where the deployment is.
@@ -389,4 +395,62 @@ pub(crate) struct Keygen {
     /// The grant
     #[arg(long, value_name = "gr_ID", requires = "agent_key")]
     pub(crate) grant: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SidecarArgs {
+    #[command(flatten)]
+    pub(crate) agent: Agent,
+    /// A loopback address; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR")]
+    pub(crate) listen: SocketAddr,
+    /// Where the token of this run goes (mode 0600)
+    #[arg(long, default_value = "sidecar.token", value_name = "F")]
+    pub(crate) token_file: PathBuf,
+    /// Written once requests are taken: {url, token_file, pid}
+    #[arg(long, value_name = "F")]
+    pub(crate) ready_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExecArgs {
+    #[command(flatten)]
+    pub(crate) agent: Agent,
+    /// The descriptor that the agent key comes by; 0 is standard input
+    #[arg(long, value_name = "N", conflicts_with = "key_file")]
+    pub(crate) key_fd: Option<u16>,
+    /// Run the command as this user, by name or number (as root)
+    #[arg(long, value_name = "USER")]
+    pub(crate) as_user: Option<String>,
+    /// Another file the command must not read; may be repeated
+    #[arg(long, value_name = "F")]
+    pub(crate) hide: Vec<PathBuf>,
+    /// Run the command even where it can read the agent key
+    #[arg(long)]
+    pub(crate) weak: bool,
+    /// The command and its arguments
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "CMD"
+    )]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// What `exec` says to itself on the other side.
+#[derive(Debug, Args)]
+pub(crate) struct ExecChildArgs {
+    #[arg(long)]
+    pub(crate) landlock: LandlockArg,
+    #[arg(long)]
+    pub(crate) hide: Vec<PathBuf>,
+    #[arg(required = true, last = true)]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum LandlockArg {
+    Required,
+    Tried,
 }

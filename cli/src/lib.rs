@@ -10,9 +10,11 @@
 pub mod audit;
 pub mod ceremony;
 pub mod error;
+pub mod exec;
 pub mod operator;
 pub mod owner;
 pub mod profile;
+pub mod sidecar;
 pub mod ssh;
 pub mod view;
 

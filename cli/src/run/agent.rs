@@ -29,7 +29,7 @@ use zeroize::Zeroizing;
 const SECRET_PREFIX: &str = "clvs1_";
 
 /// The agent key: its own file, the named profile's, the environment's, the environment's profile's.
-fn agent_key(named: &Named, file: &KeyFile) -> Result<AgentKey, Error> {
+pub(super) fn agent_key(named: &Named, file: &KeyFile) -> Result<AgentKey, Error> {
     if let Some(path) = &file.key_file {
         return from_file(path);
     }
@@ -52,7 +52,7 @@ fn agent_key(named: &Named, file: &KeyFile) -> Result<AgentKey, Error> {
     clippy::disallowed_methods,
     reason = "the one place that reads the agent key's variable"
 )]
-fn from_environment() -> Option<Zeroizing<String>> {
+pub(super) fn from_environment() -> Option<Zeroizing<String>> {
     let text = std::env::var("AGENT_API_KEY").map(Zeroizing::new).ok();
     text.filter(|text| !text.is_empty())
 }

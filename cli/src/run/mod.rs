@@ -3,6 +3,7 @@
 mod agent;
 mod audit;
 mod owner;
+mod sidecar;
 
 use crate::{
     args::{Cli, Verb},
@@ -72,6 +73,9 @@ pub(crate) async fn run(cli: Cli) -> Result<Outcome, Error> {
             let who = revoke.agent;
             agent::revoke(&named(who.at.profile), &who.key, revoke.leaked).await
         }
+        Verb::Sidecar(sidecar) => sidecar::sidecar(named, sidecar, json).await,
+        Verb::Exec(exec) => Ok(sidecar::exec(named, exec, json).await),
+        Verb::ExecChild(child) => Ok(sidecar::exec_child(child)),
     }
 }
 

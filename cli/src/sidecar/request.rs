@@ -1,0 +1,203 @@
+//! Requests as callers write them: JSON with a kind's own members, and nothing else.
+//!
+//! Only the form is checked. What a method, a URL or a header may be is the enclave's to say.
+
+use super::Problem;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use claviger_shared::call::{HttpInput, Input, JwtInput, Sign};
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, SeqAccess, Visitor},
+};
+
+/// The kinds a path may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Http,
+    Jwt,
+}
+
+impl Kind {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        match text {
+            "http" => Some(Self::Http),
+            "jwt" => Some(Self::Jwt),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Http {
+    method: String,
+    url: String,
+    #[serde(default)]
+    headers: Headers,
+    body: Option<String>,
+    idempotency_key: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Jwt {
+    #[serde(default = "assertion")]
+    profile: String,
+    audience: String,
+    ttl_s: Option<u64>,
+    idempotency_key: Option<String>,
+}
+
+fn assertion() -> String {
+    "assertion".to_owned()
+}
+
+/// Header fields in their order: an object's members, or a list of pairs.
+#[derive(Default)]
+struct Headers(Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Headers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(HeadersVisitor)
+    }
+}
+
+struct HeadersVisitor;
+
+impl<'de> Visitor<'de> for HeadersVisitor {
+    type Value = Headers;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object of texts, or a list of pairs of texts")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Headers, M::Error> {
+        let mut list = Vec::new();
+        while let Some(pair) = map.next_entry()? {
+            list.push(pair);
+        }
+        Ok(Headers(list))
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Headers, S::Error> {
+        let mut list = Vec::new();
+        while let Some(pair) = seq.next_element()? {
+            list.push(pair);
+        }
+        Ok(Headers(list))
+    }
+}
+
+/// Reads a request.
+pub(super) fn parse(kind: Kind, bytes: &[u8]) -> Result<Sign, Problem> {
+    match kind {
+        Kind::Http => http(read(bytes)?),
+        Kind::Jwt => Ok(jwt(read(bytes)?)),
+    }
+}
+
+/// The error says where and what was expected, and quotes at most what the caller itself wrote.
+fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).map_err(|error| Problem::malformed(&error.to_string()))
+}
+
+fn http(request: Http) -> Result<Sign, Problem> {
+    let Http {
+        method,
+        url,
+        headers: Headers(headers),
+        body,
+        idempotency_key,
+    } = request;
+    let decoded = body.map(|body| STANDARD.decode(body)).transpose();
+    let body = decoded.map_err(|_| Problem::malformed("`body` is not padded base64"))?;
+    let lower = |(name, value): (String, String)| (name.to_ascii_lowercase(), value);
+    Ok(Sign {
+        input: Input::Http(HttpInput {
+            method,
+            url,
+            headers: headers.into_iter().map(lower).collect(),
+            body: body.map(Into::into),
+        }),
+        idempotency_key,
+    })
+}
+
+fn jwt(request: Jwt) -> Sign {
+    let Jwt {
+        profile,
+        audience,
+        ttl_s,
+        idempotency_key,
+    } = request;
+    Sign {
+        input: Input::Jwt(JwtInput {
+            profile,
+            audience,
+            ttl_s,
+        }),
+        idempotency_key,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn http_input(text: &str) -> HttpInput {
+        let Input::Http(input) = parse(Kind::Http, text.as_bytes()).unwrap().input else {
+            panic!("not http");
+        };
+        input
+    }
+
+    #[test]
+    fn headers_keep_their_order_and_repetitions_in_either_form() {
+        let wanted = [("b", "1"), ("a", "2"), ("b", "3")].map(|(n, v)| (n.into(), v.into()));
+        let map = r#"{"method":"GET","url":"u","headers":{"B":"1","a":"2","b":"3"}}"#;
+        let list = r#"{"method":"GET","url":"u","headers":[["B","1"],["a","2"],["b","3"]]}"#;
+        assert_eq!(http_input(map).headers, wanted);
+        assert_eq!(http_input(list).headers, wanted);
+    }
+
+    #[test]
+    fn a_body_is_base64_and_absent_is_not_empty() {
+        let body = |text: &str| http_input(text).body.map(serde_bytes_vec);
+        assert_eq!(body(r#"{"method":"GET","url":"u"}"#), None);
+        let empty = r#"{"method":"GET","url":"u","body":""}"#;
+        assert_eq!(body(empty), Some(Vec::new()));
+        let some = r#"{"method":"GET","url":"u","body":"e30="}"#;
+        assert_eq!(body(some), Some(b"{}".to_vec()));
+        for wrong in ["e30", "{}", "e30=\\n"] {
+            let text = format!(r#"{{"method":"GET","url":"u","body":"{wrong}"}}"#);
+            assert!(parse(Kind::Http, text.as_bytes()).is_err(), "{wrong}");
+        }
+    }
+
+    fn serde_bytes_vec(bytes: impl AsRef<[u8]>) -> Vec<u8> {
+        bytes.as_ref().to_vec()
+    }
+
+    #[test]
+    fn unknown_repeated_missing_and_foreign_members_are_refused() {
+        for (kind, text) in [
+            (Kind::Http, r#"{"method":"GET"}"#),
+            (Kind::Http, r#"{"method":"GET","url":"u","digest":"x"}"#),
+            (Kind::Http, r#"{"method":"GET","method":"GET","url":"u"}"#),
+            (Kind::Http, r#"{"method":"GET","url":"u","audience":"a"}"#),
+            (
+                Kind::Http,
+                r#"{"method":"GET","url":"u","headers":[["a"]]}"#,
+            ),
+            (Kind::Http, r#"{"method":"GET","url":"u","headers":"a: b"}"#),
+            (Kind::Jwt, r#"{"profile":"assertion"}"#),
+            (Kind::Jwt, r#"{"audience":"a","url":"u"}"#),
+            (Kind::Jwt, r#"{"audience":"a","ttl_s":-1}"#),
+            (Kind::Jwt, r#"{"audience":"a"} x"#),
+        ] {
+            assert!(parse(kind, text.as_bytes()).is_err(), "{text}");
+        }
+        let sign = parse(Kind::Jwt, br#"{"audience":"a","idempotency_key":"k"}"#).unwrap();
+        assert_eq!(sign.idempotency_key.as_deref(), Some("k"));
+    }
+}
