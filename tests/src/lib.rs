@@ -8,4 +8,5 @@ pub mod courier;
 pub mod deployment;
 pub mod owner;
 pub mod platform;
+pub mod snapshots;
 pub mod store;

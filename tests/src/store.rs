@@ -1,5 +1,6 @@
 //! The courier's store: honest until told to lie.
 
+use crate::snapshots::Snapshots;
 use claviger_shared::{
     codec::{cbor, frame::MAX_BODY},
     id::Digest,
@@ -39,6 +40,9 @@ struct Inner {
     blobs: BTreeMap<Digest, Vec<u8>>,
     /// Bodies of every Append, repeated ones included.
     appends: Vec<Vec<u8>>,
+    snapshots: Snapshots,
+    /// Where every Read began.
+    reads: Vec<u64>,
     held: usize,
 }
 
@@ -57,6 +61,8 @@ impl Default for Store {
                 entries: Vec::new(),
                 blobs: BTreeMap::new(),
                 appends: Vec::new(),
+                snapshots: Snapshots::default(),
+                reads: Vec::new(),
                 held: 0,
             }),
             changed: Condvar::new(),
@@ -151,20 +157,54 @@ impl Store {
         match kind {
             FrameType::Append => self.append(body, gone),
             FrameType::Read => {
-                let Read { from, .. } = cbor::decode(body, MAX_BODY).unwrap();
-                let from = usize::try_from(from).unwrap();
-                let entries: Vec<_> = self.entries().into_iter().skip(from).collect();
-                cbor::encode(&Entries { entries, end: true }).ok()
+                let Read { from, max_bytes } = cbor::decode(body, MAX_BODY).unwrap();
+                self.inner().reads.push(from);
+                self.read(usize::try_from(from).unwrap(), max_bytes)
             }
-            FrameType::Tail => cbor::encode(&Tail {
-                size: u64::try_from(self.inner().entries.len()).unwrap(),
-                checkpoint: String::new(),
-                snapshot: None,
-            })
-            .ok(),
+            FrameType::SnapshotPut => {
+                let part = cbor::decode(body, MAX_BODY).unwrap();
+                cbor::encode(&self.inner().snapshots.put(part)).ok()
+            }
+            FrameType::SnapshotGet => {
+                let wanted = cbor::decode(body, MAX_BODY).unwrap();
+                cbor::encode(&self.inner().snapshots.get(&wanted)).ok()
+            }
+            FrameType::Tail => {
+                let inner = self.inner();
+                let tail = Tail {
+                    size: u64::try_from(inner.entries.len()).unwrap(),
+                    checkpoint: String::new(),
+                    snapshot: inner.snapshots.newest(),
+                };
+                cbor::encode(&tail).ok()
+            }
             FrameType::Blob => self.blob(&cbor::decode(body, MAX_BODY).unwrap()),
             _ => None,
         }
+    }
+
+    fn read(&self, from: usize, max_bytes: u64) -> Option<Vec<u8>> {
+        let inner = self.inner();
+        let mut bytes = 0_u64;
+        let some = inner.entries.iter().skip(from).take_while(|entry| {
+            let first = bytes == 0;
+            bytes += u64::try_from(cbor::encode(entry).unwrap().len()).unwrap();
+            first || bytes <= max_bytes
+        });
+        let entries: Vec<_> = some.cloned().collect();
+        let end = from + entries.len() >= inner.entries.len();
+        cbor::encode(&Entries { entries, end }).ok()
+    }
+
+    /// Changes what the courier keeps of snapshots.
+    pub fn snapshots(&self, change: impl FnOnce(&mut Snapshots)) {
+        change(&mut self.inner().snapshots);
+    }
+
+    /// Where the Reads of the newest boots began; forgotten by asking.
+    #[must_use]
+    pub fn take_reads(&self) -> Vec<u64> {
+        std::mem::take(&mut self.inner().reads)
     }
 
     fn append(&self, body: &[u8], gone: &dyn Fn() -> bool) -> Option<Vec<u8>> {

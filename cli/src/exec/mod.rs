@@ -1,6 +1,6 @@
 //! `claviger exec`: a command beside a sidecar, where it can use a grant and cannot read the agent key.
 //!
-//! Two processes: this one holds the key and the sidecar and is closed to others ([`hardened`]); the other is this program
+//! Two processes: this one holds the key and the sidecar and is closed to others (`hardened`); the other is this program
 //! again, which confines itself ([`child`]) and then becomes the command. What must be so before a command may start
 //! without `--weak` is one table ([`plan`], docs/sidecar.md).
 
