@@ -50,11 +50,8 @@ fn boot(deployment: &Deployment, granted: &Granted) -> (u64, Vec<u128>) {
 
 /// Where a boot's reading began that settled on a snapshot: the last stretch of reads from one place upwards.
 fn began(reads: &[u64]) -> u64 {
-    let restarts = reads
-        .windows(2)
-        .filter(|two| two[1] < two[0])
-        .map(|two| two[1]);
-    restarts.last().or_else(|| reads.first().copied()).unwrap()
+    let restart = reads.windows(2).rfind(|two| two[1] < two[0]);
+    restart.map_or_else(|| reads[0], |two| two[1])
 }
 
 fn began_at(deployment: &Deployment) -> u64 {
