@@ -8,7 +8,7 @@ use crate::{
     log::checkpoint::LogKey,
     owner::{
         Error,
-        manifest::{Manifest, Person, Running},
+        manifest::{Durability, Manifest, Person, Running},
         sshsig::PublicKey,
     },
 };
@@ -75,11 +75,13 @@ fn check_kept(earlier: &Running, running: &Running) -> Result<(), Error> {
 }
 
 /// Whether somebody or something that could act under `before` no longer can under `next`. A person's key that goes is a
-/// power that goes; an operator who becomes an owner loses none.
+/// power that goes; an operator who becomes an owner loses none. Fewer signers are a power, and so are answers that do not
+/// wait for storage.
 fn takes_away(before: &Manifest, next: &Manifest) -> bool {
     let owners: Vec<&PublicKey> = keys(&next.owners).collect();
     let stoppers: Vec<&PublicKey> = keys(&next.operators).chain(keys(&next.owners)).collect();
-    keys(&before.owners).any(|key| !owners.contains(&key))
+    next.threshold > before.threshold
+        || keys(&before.owners).any(|key| !owners.contains(&key))
         || keys(&before.operators).any(|key| !stoppers.contains(&key))
         || match (&before.running, &next.running) {
             (Some(before), Some(next)) => runs_less(before, next),
@@ -96,4 +98,5 @@ fn runs_less(before: &Running, next: &Running) -> bool {
     releases.any(|release| !next.releases.contains(release))
         || (before.rollback_accepted && !next.rollback_accepted)
         || next.min_version > before.min_version
+        || (before.durability == Durability::Volatile && next.durability == Durability::Durable)
 }

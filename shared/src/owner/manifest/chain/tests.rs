@@ -35,7 +35,7 @@ fn a_chain_answers_from_its_links() {
     let alone = verify(&links[..1]).unwrap();
     assert_eq!(alone.newest_anchor(), None);
     assert_eq!(alone.first_command_prev(), alone.fingerprint());
-    let chain = third("/threshold", json!(3), false, &[ANA, BEN, CEM]).unwrap();
+    let chain = third("/durability", json!("volatile"), false, &[ANA, BEN]).unwrap();
     assert_eq!(
         chain.fingerprint(),
         crate::crypto::sha256(&[&links[0].body])
@@ -264,15 +264,6 @@ fn what_takes_a_power_away_is_an_anchor() {
 
 #[test]
 fn what_adds_a_power_needs_no_anchor() {
-    let people = || {
-        vec![
-            person("ana", &[ANA]),
-            person("ben", &[BEN]),
-            person("cem", &[CEM]),
-        ]
-    };
-    let mut four = people();
-    four.push(person("dan", &[40]));
     let operators = json!([
         person("duty", &[DUTY]),
         person("night", &[NIGHT]),
@@ -288,18 +279,42 @@ fn what_adds_a_power_needs_no_anchor() {
     ] {
         third(pointer, value, false, &[ANA, BEN]).unwrap();
     }
-    // Four owners need three of them.
-    let mut links = links();
-    let g2 = with(
-        next(&links[0].body, &links[1].body, 2),
-        "/owners",
-        json!(four),
-    );
-    links.push(manifest(
-        &with(g2, "/threshold", json!(3)),
-        &[ANA, BEN, CEM],
-    ));
-    verify(&links).unwrap();
+}
+
+#[test]
+fn more_signers_or_durable_answers_than_before_are_an_anchor() {
+    let owners = json!([
+        person("ana", &[ANA]),
+        person("ben", &[BEN]),
+        person("cem", &[CEM]),
+        person("dan", &[40])
+    ]);
+    for anchor in [true, false] {
+        // Four owners need three of them.
+        let mut grown = links();
+        let g2 = with(
+            next(&grown[0].body, &grown[1].body, 2),
+            "/owners",
+            owners.clone(),
+        );
+        let g2 = with(with(g2, "/threshold", json!(3)), "/anchor", json!(anchor));
+        grown.push(manifest(&g2, &[ANA, BEN, CEM]));
+        assert_eq!(verify(&grown).is_ok(), anchor);
+        let mut back = links();
+        let g2 = with(
+            next(&back[0].body, &back[1].body, 2),
+            "/durability",
+            json!("volatile"),
+        );
+        back.push(manifest(&g2, &[ANA, BEN]));
+        let g3 = with(
+            next(&back[0].body, &back[2].body, 3),
+            "/durability",
+            json!("durable"),
+        );
+        back.push(manifest(&with(g3, "/anchor", json!(anchor)), &[ANA, BEN]));
+        assert_eq!(verify(&back).is_ok(), anchor);
+    }
 }
 
 #[test]
@@ -313,6 +328,8 @@ fn an_operator_who_becomes_an_owner_loses_nothing() {
     ]);
     let g2 = with(next(&links[0].body, &links[1].body, 2), "/owners", owners);
     let g2 = with(g2, "/operators", json!([person("night", &[NIGHT])]));
+    // Three of four sign where two of three did: an anchor for that alone.
+    let g2 = with(g2, "/anchor", json!(true));
     links.push(manifest(
         &with(g2, "/threshold", json!(3)),
         &[ANA, BEN, CEM],
