@@ -278,3 +278,23 @@ fn an_audit_needs_a_chain_that_goes_as_far_as_the_log() {
     assert_eq!(source, Violation::Manifest(2));
     assert_eq!(deployment.audited().generation(), 2);
 }
+
+#[test]
+fn a_retirement_that_was_not_stored_leaves_a_key_to_boot_with() {
+    let (deployment, enclave) = Deployment::serving();
+    let blobs = deployment.store.blobs();
+    let retire = |deployment: &Deployment| {
+        deployment.widening(&json!({ "type": "key.retire", "key": "k_jwt" }), &[])
+    };
+    deployment.store.be(Mood::Hold);
+    let _id = enclave.send_command(&retire(&deployment));
+    deployment.store.wait_until_held();
+    enclave.crash();
+    assert_eq!(deployment.store.blobs(), blobs);
+    deployment.store.be(Mood::Honest);
+    let enclave = deployment.boot();
+    let _done = done(enclave.command(&retire(&deployment)));
+    assert_eq!(deployment.store.blobs().len(), blobs.len() - 1);
+    enclave.crash();
+    let _again = deployment.boot();
+}

@@ -87,9 +87,12 @@ fn apply(hub: &Hub, signed: &Signed) -> Result<CommandDone, CommandReply> {
     }
     if let Action::KeyRetire(id) = &authorized.command().action {
         hub.vault.forget(id);
-        forget_blob(hub, id);
     }
     let receipt = receipt.recv_timeout(WAIT).map_err(|_| unavailable())?;
+    // Only now: a log that does not hold the retirement still needs the blob to boot.
+    if let Action::KeyRetire(id) = &authorized.command().action {
+        forget_blob(hub, id);
+    }
     Ok(CommandDone {
         seq: authorized.command().seq,
         result,
