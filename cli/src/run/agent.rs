@@ -2,7 +2,7 @@
 
 use super::{Named, name, read};
 use crate::{
-    args::{Call, CallKind, HttpCall, JwtCall, KeyFile, Keygen},
+    args::agent::{Call, CallKind, HttpCall, JwtCall, KeyFile, Keygen},
     output::Outcome,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

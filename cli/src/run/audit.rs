@@ -2,7 +2,7 @@
 
 use super::{Named, read_text};
 use crate::{
-    args::{AuditVerb, Verify},
+    args::audit::{AuditVerb, Verify},
     output::{Outcome, stdout},
 };
 use claviger_cli::{

@@ -7,7 +7,7 @@ pub(super) use manifest::manifest;
 
 use super::{Named, name, read, read_text};
 use crate::{
-    args::{AlgArg, CatalogVerb, EnvArg, GrantVerb, KeyVerb, KindArg, NarrowOut, Out},
+    args::owner::{AlgArg, CatalogVerb, EnvArg, GrantVerb, KeyVerb, KindArg, NarrowOut, Out},
     output::Outcome,
 };
 use claviger_cli::{

@@ -4,7 +4,10 @@
 
 use super::{Named, agent};
 use crate::{
-    args::{ExecArgs, ExecChildArgs, KeyFile, LandlockArg, SidecarArgs},
+    args::{
+        agent::{KeyFile, SidecarArgs},
+        exec::{ExecArgs, ExecChildArgs, LandlockArg},
+    },
     output::{self, Outcome},
 };
 use claviger_cli::{

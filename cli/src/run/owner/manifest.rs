@@ -1,7 +1,7 @@
 //! `manifest set`, and `submit` of a command that sets one.
 
 use super::{Desk, read, read_text, told, widen};
-use crate::{args::ManifestVerb, output::Outcome, run::Named};
+use crate::{args::owner::ManifestVerb, output::Outcome, run::Named};
 use claviger_cli::{Error, owner::manifest::Next};
 use claviger_shared::{
     owner::command::{Action, Command},

@@ -2,7 +2,7 @@
 
 use super::{Desk, grant_id, open, read, told, written};
 use crate::{
-    args::{Out, Reissue},
+    args::owner::{Out, Reissue},
     output::{Outcome, say},
     run::{Named, name},
 };

@@ -1,0 +1,115 @@
+//! What agents' verbs take. Behind `sign jwt`, `--profile` is the token's.
+
+use super::At;
+use clap::{Args, Subcommand};
+use std::{net::SocketAddr, path::PathBuf};
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyFile {
+    /// The agent key's file; else the --profile's, else AGENT_API_KEY
+    #[arg(long, global = true, value_name = "F")]
+    pub(crate) key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Agent {
+    #[command(flatten)]
+    pub(crate) at: At,
+    #[command(flatten)]
+    pub(crate) key: KeyFile,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Revoke {
+    #[command(flatten)]
+    pub(crate) agent: Agent,
+    /// Say that the agent key was found where it should not be
+    #[arg(long)]
+    pub(crate) leaked: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Call {
+    /// The deployment's profile; also CLAVIGER_PROFILE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) profile: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) key: KeyFile,
+    #[command(subcommand)]
+    pub(crate) kind: CallKind,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CallKind {
+    /// An HTTP message signature (RFC 9421)
+    Http(HttpCall),
+    /// A client assertion (RFC 7523)
+    Jwt(JwtCall),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HttpCall {
+    /// The deployment's profile; also CLAVIGER_PROFILE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) profile: Option<PathBuf>,
+    pub(crate) method: String,
+    pub(crate) url: String,
+    /// A header field of the request
+    #[arg(short = 'H', long = "header", value_name = "k: v")]
+    pub(crate) headers: Vec<String>,
+    /// The body: a text, @FILE, or @- for standard input
+    #[arg(long, value_name = "BODY", allow_hyphen_values = true)]
+    pub(crate) data: Option<String>,
+    /// Makes a repetition of this call give the same credential for one charge
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct JwtCall {
+    /// The token's profile
+    #[arg(long, default_value = "assertion", value_name = "PROFILE")]
+    pub(crate) profile: String,
+    /// Exactly as the catalog names it
+    #[arg(long)]
+    pub(crate) audience: String,
+    /// Seconds, if shorter than the grant's
+    #[arg(long, value_name = "S")]
+    pub(crate) ttl: Option<u64>,
+    /// Makes a repetition of this call give the same token for one charge
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Keygen {
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// Where the secret (or, with --agent-key, the agent key) goes: a new file, mode 0600
+    #[arg(long, value_name = "F", default_value = "agent.secret")]
+    pub(crate) out: PathBuf,
+    /// Make the agent key of a grant that names --secret's public half
+    #[arg(long, requires = "secret", requires = "grant")]
+    pub(crate) agent_key: bool,
+    /// A secret's file, as `keygen` wrote it
+    #[arg(long, value_name = "F", requires = "agent_key")]
+    pub(crate) secret: Option<PathBuf>,
+    /// The grant
+    #[arg(long, value_name = "gr_ID", requires = "agent_key")]
+    pub(crate) grant: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SidecarArgs {
+    #[command(flatten)]
+    pub(crate) agent: Agent,
+    /// A loopback address; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR")]
+    pub(crate) listen: SocketAddr,
+    /// Where the token of this run goes (mode 0600)
+    #[arg(long, default_value = "sidecar.token", value_name = "F")]
+    pub(crate) token_file: PathBuf,
+    /// Written once requests are taken: {url, token_file, pid}
+    #[arg(long, value_name = "F")]
+    pub(crate) ready_file: Option<PathBuf>,
+}

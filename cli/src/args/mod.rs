@@ -1,0 +1,91 @@
+//! The command line: every verb; what each takes is in the file of whoever uses it.
+//!
+//! `--profile FILE` may stand before any verb or behind it; behind `sign jwt` the word means the token's profile.
+
+pub(crate) mod agent;
+pub(crate) mod audit;
+pub(crate) mod exec;
+pub(crate) mod owner;
+
+use agent::{Agent, Call, Keygen, Revoke, SidecarArgs};
+use audit::AuditVerb;
+use clap::{Args, Parser, Subcommand};
+use exec::{ExecArgs, ExecChildArgs};
+use owner::{CatalogVerb, GrantVerb, KeyVerb, ManifestVerb, Stop, Submit, Thaw};
+use std::path::PathBuf;
+
+/// Keys in an enclave, grants for agents.
+#[derive(Debug, Parser)]
+#[command(
+    name = "claviger",
+    version,
+    about,
+    max_term_width = 100,
+    propagate_version = true
+)]
+pub(crate) struct Cli {
+    /// Print one JSON document instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// The deployment's profile; also CLAVIGER_PROFILE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) profile: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Signing keys, made inside the enclave (owners)
+    Key(Group<KeyVerb>),
+    /// What grants' names mean (owners)
+    Catalog(Group<CatalogVerb>),
+    /// Grants for agents (owners; `suspend` and `revoke` operators too)
+    Grant(Group<GrantVerb>),
+    /// Who may do what: the manifest chain (owners)
+    Manifest(Group<ManifestVerb>),
+    /// Stop everything at once (owners and operators)
+    Freeze(Stop),
+    /// Lift every freeze in force (owners)
+    Thaw(Thaw),
+    /// Send a command that was written with --out and signed elsewhere
+    Submit(Submit),
+    /// The log (owners, auditors)
+    Audit(Group<AuditVerb>),
+    /// What the host and the log say of the deployment
+    Status(At),
+    /// Get a credential for one call (agents)
+    Sign(Call),
+    /// What a credential would cost, and whether it would be refused (agents)
+    Simulate(Call),
+    /// The own grant and what is left of it (agents)
+    Whoami(Agent),
+    /// Push the own grant's end forward (agents)
+    Renew(Agent),
+    /// End the own grant for ever (agents)
+    Revoke(Revoke),
+    /// Make an agent's secret, or an agent key of one
+    Keygen(Keygen),
+    /// Hold the agent key for other programs, on loopback (agents)
+    Sidecar(SidecarArgs),
+    /// Run a command that can use the grant and cannot read the agent key (agents)
+    Exec(ExecArgs),
+    #[command(hide = true)]
+    ExecChild(ExecChildArgs),
+}
+
+/// Where the deployment is.
+#[derive(Debug, Args)]
+pub(crate) struct At {
+    /// The deployment's profile; also CLAVIGER_PROFILE
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) profile: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Group<V: Subcommand> {
+    #[command(flatten)]
+    pub(crate) at: At,
+    #[command(subcommand)]
+    pub(crate) verb: V,
+}
