@@ -1,5 +1,6 @@
 //! P9: one agent cannot starve, read, spend, evict or suspend another.
 
+use claviger_enclave::channel::agents;
 use claviger_shared::{
     call::{Ask, Reply},
     denial::Code,
@@ -78,6 +79,58 @@ fn p9_a_flooded_channel_is_busy_and_the_others_are_served() {
         claviger_tests::courier::Answer::Reply(_)
     ));
     assert_eq!(flooder.whoami().remaining[0].amount.0, 1000 - limit as u128);
+}
+
+/// Every opened frame takes from its agent's share, whatever it asks, in all channels and under all grants of the agent.
+#[test]
+fn p9_a_flooding_agent_uses_up_its_own_share_alone() {
+    let (deployment, enclave, one, same_agent) = two();
+    let key =
+        json!({"id": "k_other", "kind": "http", "alg": "ed25519", "env": "live", "agent": "other"});
+    deployment.widen(&enclave, &json!({"type": "key.create", "key": key}));
+    let other = deployment.grant(&enclave, "gr_other", |grant| {
+        grant["agent"]["id"] = "other".into();
+        grant["keys"] = json!(["k_other"]);
+        grant["permissions"] = json!({"read": ["orders"]});
+        grant.as_object_mut().unwrap().remove("allow_minting");
+    });
+    let flooder = Agent::connect(&deployment, &enclave, &one);
+    let again = Agent::connect(&deployment, &enclave, &same_agent);
+    let neighbour = Agent::connect(&deployment, &enclave, &other);
+    // The clock of a test stands still: nothing comes back in between.
+    for _ in 0..agents::LIMIT.burst {
+        assert_eq!(flooder.whoami().state, "active");
+    }
+    for agent in [&flooder, &again] {
+        let Reply::Denied(denial) = agent.ask(&sign(read_order("1"))) else {
+            panic!("not denied")
+        };
+        assert_eq!(denial.code, Code::RateLimited);
+        assert_eq!(denial.param.as_deref(), Some("agent"));
+        assert!(denial.retry_after_ms.is_some_and(|ms| ms > 0));
+    }
+    neighbour.sign(read_order("1")).unwrap();
+    deployment.clock.advance_ms(1);
+    assert_eq!(flooder.left()[0], 1000, "nothing was spent");
+    deployment.clock.advance_ms(1000);
+    flooder.sign(read_order("1")).unwrap();
+    again.sign(read_order("1")).unwrap();
+}
+
+/// Whoever floods with a stolen agent key does not keep its owner from ending the grant.
+#[test]
+fn p9_a_flood_keeps_nobody_from_revoking() {
+    let (deployment, enclave, one, _) = two();
+    let thief = Agent::connect(&deployment, &enclave, &one);
+    let owner = Agent::connect(&deployment, &enclave, &one);
+    for _ in 0..agents::LIMIT.burst {
+        thief.whoami();
+    }
+    assert_eq!(thief.denied(read_order("1")), Code::RateLimited);
+    let ended = owner.ask(&Ask::RevokeSelf { leaked: true });
+    assert!(matches!(ended, Reply::Revoked));
+    deployment.clock.advance_ms(1000);
+    assert_eq!(thief.denied(read_order("1")), Code::GrantRevoked);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use claviger_shared::{
         entry::Entry,
         record::{
             Body, Boot, Born, Call, Command, Denied, Genesis, Renewed, RevokedSelf, Simulated,
-            Snapshot,
+            Snapshot, Warned,
         },
     },
     owner::manifest::Version,
@@ -92,6 +92,17 @@ pub fn members(body: &Body) -> (&'static str, Value) {
             "snapshot",
             json!({ "size": size, "root": root, "digest": digest }),
         ),
+        Body::Warned(Warned {
+            grant,
+            unit,
+            window,
+            max,
+            spent,
+            at,
+        }) => {
+            let value = json!({ "grant": grant, "unit": unit, "window": window, "max": max, "spent": spent, "at": text(*at) });
+            ("warned", value)
+        }
     }
 }
 

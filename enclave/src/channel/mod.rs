@@ -3,9 +3,11 @@
 //! Having a [`Channel`] means a holder of the agent key finished a handshake with this boot's attested key. A frame is
 //! opened at most once: its number is marked only after its tag fitted. Channels know a grant's place, not its terms.
 
+pub mod agents;
 pub mod table;
 pub mod window;
 
+use agents::Share;
 use claviger_shared::{
     crypto::handshake::{FrameKey, Session},
     id::{ChannelId, X25519Public},
@@ -13,7 +15,7 @@ use claviger_shared::{
     wire::RefusedCode,
 };
 use std::sync::{
-    Mutex, PoisonError,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicBool, AtomicU32, Ordering},
 };
 use window::Window;
@@ -34,13 +36,14 @@ pub struct Channel {
     sealing: FrameKey,
     seen: Mutex<Window>,
     in_flight: AtomicU32,
+    share: Arc<Share>,
     confirmed: AtomicBool,
 }
 
 impl Channel {
     /// A channel of a finished handshake.
     #[must_use]
-    pub fn new(id: ChannelId, slot: Slot, session: Session) -> Self {
+    pub fn new(id: ChannelId, slot: Slot, session: Session, share: Arc<Share>) -> Self {
         Self {
             id,
             slot,
@@ -49,6 +52,7 @@ impl Channel {
             sealing: session.sealing,
             seen: Mutex::new(Window::default()),
             in_flight: AtomicU32::new(0),
+            share,
             confirmed: AtomicBool::new(false),
         }
     }
@@ -96,6 +100,11 @@ impl Channel {
     #[must_use]
     pub fn is_confirmed(&self) -> bool {
         self.confirmed.load(Ordering::Acquire)
+    }
+
+    /// Takes one frame from what its agent may cost.
+    pub fn is_within_share(&self, now_ms: u64) -> bool {
+        self.share.take(now_ms)
     }
 
     /// Takes one of the places for calls under way.

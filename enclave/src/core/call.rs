@@ -6,10 +6,12 @@ use super::{
 };
 use crate::authorize::{Authorized, authorize};
 use claviger_shared::{
+    credential::Remaining,
     denial::{Code, Denial},
-    effect::Env,
+    effect::{Charge, Env},
+    grant::Window,
     ledger::{AuthorizedCommand, CommandDenied, Idempotency, Remembered, Slot},
-    log::record::{Born, Denied},
+    log::record::{Born, Denied, Warned},
     time::UnixMs,
 };
 use std::sync::Arc;
@@ -169,6 +171,9 @@ impl<W> Core<W> {
         self.state.take(slot, &charges, now);
         self.working = self.working.saturating_add(1);
         let grant = self.state.grant(slot);
+        let remaining = grant.map(|grant| grant.remaining(now)).unwrap_or_default();
+        self.warn(slot, &charges, &remaining);
+        let grant = self.state.grant(slot);
         Reserved {
             slot,
             epoch,
@@ -176,9 +181,39 @@ impl<W> Core<W> {
             expires_at,
             key,
             charges,
-            remaining: grant.map(|grant| grant.remaining(now)).unwrap_or_default(),
+            remaining,
             sandbox: grant.is_none_or(|grant| grant.grant.env == Env::Sandbox),
             idempotency: intent.idempotency,
+        }
+    }
+
+    /// Notes each budget that these charges took from below 80 % to 80 % or more; what is left stands in the order of the
+    /// grant's budgets.
+    fn warn(&mut self, slot: Slot, charges: &[Charge], remaining: &[Remaining]) {
+        let Some(grant) = self.state.grant(slot) else {
+            return;
+        };
+        let budgets = grant.grant.budgets.iter().zip(remaining).enumerate();
+        for (place, (budget, left)) in
+            budgets.filter(|(_, (budget, _))| budget.window != Window::Call)
+        {
+            let Some(charge) = charges.iter().find(|charge| charge.unit == budget.unit) else {
+                continue;
+            };
+            let spent = budget.max.less(left.amount);
+            let limit = budget.warns_at();
+            if spent < limit || spent.less(charge.amount) >= limit {
+                continue;
+            }
+            let warned = Warned {
+                grant: grant.grant.id.clone(),
+                unit: budget.unit.clone(),
+                window: budget.window.to_string(),
+                max: budget.max,
+                spent,
+                at: self.now,
+            };
+            self.warned.insert((slot, place), warned);
         }
     }
 

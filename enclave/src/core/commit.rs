@@ -10,10 +10,10 @@ use claviger_shared::{
 };
 use std::collections::BTreeMap;
 
-/// Refusals and simulations told in one entry at most; the rest wait for the next.
-const MAX_TALLIES: usize = 1024;
-/// Room that each of them is given, in bytes: two names, a code and three numbers.
-const TALLY_BYTES: usize = 256;
+/// Refusals, simulations and warnings told in one entry at most; the rest wait for the next.
+const MAX_TALLIES: usize = 768;
+/// Room that each of them is given, in bytes: two names, a code or a window, and three numbers.
+const TALLY_BYTES: usize = 384;
 
 /// Whether an entry should be begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,10 +39,10 @@ impl<W> Core<W> {
         }
     }
 
-    /// Whether refusals or simulations wait to be recorded.
+    /// Whether refusals, simulations or warnings wait to be recorded.
     #[must_use]
     pub fn has_tallies(&self) -> bool {
-        !self.denials.is_empty() || !self.simulated.is_empty()
+        !self.denials.is_empty() || !self.simulated.is_empty() || !self.warned.is_empty()
     }
 
     pub(super) fn begin(&mut self, out: &mut Vec<Output<W>>) {
@@ -50,13 +50,22 @@ impl<W> Core<W> {
         if !idle || (self.building.is_empty() && !self.has_tallies()) {
             return;
         }
-        let waiting = self.denials.len().saturating_add(self.simulated.len());
+        let waiting = [self.denials.len(), self.simulated.len(), self.warned.len()];
+        let waiting = waiting.into_iter().fold(0, usize::saturating_add);
         let notes = self.take_notes(MAX_RECORDS.saturating_sub(waiting.min(MAX_TALLIES)));
         let room = tally_room(&notes);
         let denied = take_first(&mut self.denials, room);
         let denied: Vec<_> = denied.into_values().collect();
-        let simulated = self.take_simulated(room.saturating_sub(denied.len()));
-        for _ in 0..denied.len().saturating_add(simulated.len()) {
+        let room = room.saturating_sub(denied.len());
+        let simulated = self.take_simulated(room);
+        let room = room.saturating_sub(simulated.len());
+        let warned: Vec<_> = take_first(&mut self.warned, room).into_values().collect();
+        for _ in denied
+            .iter()
+            .map(drop)
+            .chain(simulated.iter().map(drop))
+            .chain(warned.iter().map(drop))
+        {
             self.state.count_record();
         }
         let records = notes
@@ -69,6 +78,7 @@ impl<W> Core<W> {
             records,
             denied,
             simulated,
+            warned,
         }));
     }
 

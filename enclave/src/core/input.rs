@@ -8,7 +8,7 @@ use claviger_shared::{
     grant::Grant,
     id::{Digest, KeyId},
     ledger::{Idempotency, Slot},
-    log::record::{Denied, Simulated},
+    log::record::{Denied, Simulated, Warned},
     time::UnixMs,
 };
 use std::sync::Arc;
@@ -230,6 +230,8 @@ pub struct Batch {
     pub denied: Vec<Denied>,
     /// Simulations since the last entry, likewise.
     pub simulated: Vec<Simulated>,
+    /// Budgets that came near their end, likewise.
+    pub warned: Vec<Warned>,
 }
 
 /// What waited, with its place in its entry.

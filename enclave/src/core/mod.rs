@@ -20,7 +20,7 @@ use claviger_shared::{
     denial::{Code, Denial},
     id::Digest,
     ledger::{Slot, State},
-    log::record::Denied,
+    log::record::{Denied, Warned},
     time::{Millis, UnixMs},
 };
 use std::collections::BTreeMap;
@@ -64,6 +64,8 @@ pub struct Core<W> {
     storing: Option<Vec<Note<W>>>,
     denials: BTreeMap<(Slot, Code), Denied>,
     simulated: BTreeMap<Slot, (u64, UnixMs, UnixMs)>,
+    /// By grant and the budget's place in it.
+    warned: BTreeMap<(Slot, usize), Warned>,
     size: u64,
     root: Digest,
     roots: std::collections::VecDeque<Digest>,
@@ -82,6 +84,7 @@ impl<W> Core<W> {
             storing: None,
             denials: BTreeMap::new(),
             simulated: BTreeMap::new(),
+            warned: BTreeMap::new(),
             size,
             root,
             roots: [root].into(),

@@ -3,7 +3,11 @@
 //! A document without a nonce is cached for a minute; those with one are rate-limited, so that neither costs the NSM more
 //! than a bounded share. The channel key is attested only by an instance whose Boot entry is durable.
 
-use super::{hub::Hub, time::Time};
+use super::{
+    allowance::{Allowance, Limit},
+    hub::Hub,
+    time::Time,
+};
 use crate::boot::attest::{self, Wanted};
 use claviger_shared::{
     attest::channel_user_data,
@@ -15,8 +19,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 const CACHE_MS: u64 = 60_000;
 /// Documents with a nonce that may be made in a burst.
 pub const BURST: u64 = 1024;
-/// Milliseconds after which one more may be made.
-const REFILL_MS: u64 = 4;
+/// One more every 4 ms.
+const LIMIT: Limit = Limit {
+    burst: BURST,
+    per_s: 250,
+};
 
 /// Makes documents for one boot.
 #[derive(Debug)]
@@ -26,39 +33,11 @@ pub struct Attestor {
     allowance: Mutex<Allowance>,
 }
 
-/// A token bucket.
-#[derive(Debug)]
-struct Allowance {
-    tokens: u64,
-    since_ms: u64,
-}
-
-impl Allowance {
-    fn take(&mut self, now_ms: u64) -> bool {
-        let gained = now_ms.saturating_sub(self.since_ms) / REFILL_MS;
-        self.since_ms = self
-            .since_ms
-            .saturating_add(gained.saturating_mul(REFILL_MS));
-        self.tokens = self.tokens.saturating_add(gained).min(BURST);
-        match self.tokens.checked_sub(1) {
-            Some(left) => {
-                self.tokens = left;
-                true
-            }
-            None => false,
-        }
-    }
-}
-
 impl Attestor {
     /// For the instance that serves.
     #[must_use]
     pub fn new(hub: Arc<Hub>) -> Self {
-        let since_ms = hub.time.monotonic_ms();
-        let allowance = Mutex::new(Allowance {
-            tokens: BURST,
-            since_ms,
-        });
+        let allowance = Mutex::new(Allowance::new(LIMIT, hub.time.monotonic_ms()));
         Self {
             hub,
             cached: Mutex::new(None),
@@ -118,25 +97,5 @@ impl Attestor {
             user_data: Some(user_data),
         };
         attest::document(self.hub.nsm.as_ref(), wanted).map_err(|_| RefusedCode::Unavailable)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_burst_ends_and_refills() {
-        let taken = |allowance: &mut Allowance, tries: u64, at: u64| {
-            u64::try_from((0..tries).filter(|_| allowance.take(at)).count()).unwrap()
-        };
-        let mut allowance = Allowance {
-            tokens: BURST,
-            since_ms: 0,
-        };
-        assert_eq!(taken(&mut allowance, BURST + 5, 1), BURST);
-        assert!(allowance.take(REFILL_MS));
-        assert!(!allowance.take(REFILL_MS));
-        assert_eq!(taken(&mut allowance, BURST * 2, u64::MAX / 2), BURST);
     }
 }

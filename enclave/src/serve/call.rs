@@ -72,7 +72,19 @@ fn frame(hub: &Arc<Hub>, output: &Arc<Output>, id: u64, body: &[u8]) {
     }
 }
 
+/// When an agent that is over its share may ask again, in milliseconds.
+const SHARE_AGAIN_MS: u64 = 10;
+
 fn ask(hub: &Arc<Hub>, to: Address, slot: Slot, source: [u8; 16], request: Request) {
+    // Whoever floods with a stolen agent key does not keep its owner from ending the grant.
+    let ends = matches!(request.ask, Ask::RevokeSelf { .. });
+    if !to.channel.is_within_share(hub.time.monotonic_ms()) && !ends {
+        let denial = Denial {
+            retry_after_ms: Some(SHARE_AGAIN_MS),
+            ..Denial::at(Code::RateLimited, "agent")
+        };
+        return answer::deny(hub, to, denial);
+    }
     // The lock is let go before the denial is sent, which takes it again.
     let echo = request
         .echo

@@ -128,20 +128,19 @@ fn answer(
 ) -> Result<Opened, RefusedCode> {
     let (session, noise) =
         handshake::respond(&key.0, prologue, &open.noise).map_err(|_| RefusedCode::Invalid)?;
-    let (slot, active) = {
+    let (slot, active, agent) = {
         let core = hub.lock();
         let slot = core
             .state()
             .slot_of_agent(&session.peer)
             .ok_or(RefusedCode::Invalid)?;
-        let active = core
-            .state()
-            .grant(slot)
-            .is_some_and(|grant| grant.status == Status::Active);
-        (slot, active)
+        let grant = core.state().grant(slot).ok_or(RefusedCode::Invalid)?;
+        let agent = grant.grant.agent.clone();
+        (slot, grant.status == Status::Active, agent)
     };
+    let share = hub.agents.share(&agent, hub.time.monotonic_ms());
     let id = ChannelId(hub.random16().map_err(|_| RefusedCode::Unavailable)?);
-    let channel = Arc::new(Channel::new(id, slot, session));
+    let channel = Arc::new(Channel::new(id, slot, session, share));
     hub.channels
         .insert(channel, active)
         .map_err(|_| RefusedCode::Busy)?;

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     boot::Platform,
-    channel::{Channel, table::Table},
+    channel::{Channel, agents::Agents, table::Table},
     core::{Core, Input},
     platform::{Entropy, Nsm},
     secret::RootKeys,
@@ -138,6 +138,8 @@ pub struct Hub {
     pub keys: RootKeys,
     /// Agent channels.
     pub channels: Table,
+    /// What each agent may cost.
+    pub agents: Agents,
     /// Receipts of calls that may be repeated.
     pub receipts: Receipts,
     /// Trusted time.
@@ -247,6 +249,7 @@ impl Hub {
             vault,
             keys,
             channels: Table::default(),
+            agents: Agents::default(),
             receipts,
             time,
             entropy,

@@ -136,7 +136,8 @@ impl Journal {
         let mut records = batch.records;
         let denied = batch.denied.into_iter().map(Body::Denied);
         let simulated = batch.simulated.into_iter().map(Body::Simulated);
-        for body in denied.chain(simulated) {
+        let warned = batch.warned.into_iter().map(Body::Warned);
+        for body in denied.chain(simulated).chain(warned) {
             records.push(super::issue::encode(hub, body)?);
         }
         let time = hub.time.now();

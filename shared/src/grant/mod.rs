@@ -144,6 +144,20 @@ pub struct Budget {
     pub window: Window,
 }
 
+impl Budget {
+    /// What must be spent for its owner to be warned: 80 % of it, rounded up.
+    #[must_use]
+    pub const fn warns_at(&self) -> Amount {
+        Self::warning_of(self.max)
+    }
+
+    /// The same of a budget of `max`.
+    #[must_use]
+    pub const fn warning_of(max: Amount) -> Amount {
+        Amount(max.0.saturating_sub(max.0 / 5))
+    }
+}
+
 /// At most so many calls in so many seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

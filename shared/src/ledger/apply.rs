@@ -11,8 +11,11 @@ use super::{
 };
 use crate::{
     crypto::Verifier,
+    grant::Budget,
     id::GrantId,
-    log::record::{Body, Boot, Call, Command, Genesis, Outcome, Record, Renewed, RevokedSelf},
+    log::record::{
+        Body, Boot, Call, Command, Genesis, Outcome, Record, Renewed, RevokedSelf, Warned,
+    },
     time::UnixMs,
 };
 use std::sync::Arc;
@@ -52,6 +55,9 @@ pub enum Violation {
     /// One idempotency key was charged twice while its first credential lived.
     #[error("charged twice under one idempotency key of the grant `{0}`")]
     Twice(GrantId),
+    /// A warning whose figures do not fit each other.
+    #[error("warning of a budget that is not near its end under the grant `{0}`")]
+    Warning(GrantId),
     /// A record names a grant that does not exist.
     #[error("unknown grant `{0}`")]
     UnknownGrant(GrantId),
@@ -84,6 +90,7 @@ impl State {
             Body::RevokedSelf(revoked) => self.apply_revoked_self(revoked)?,
             Body::Simulated(simulated) => self.known(&simulated.grant).map(drop)?,
             Body::Snapshot(_) => {}
+            Body::Warned(warned) => self.check_warned(warned, entry_time)?,
         }
         self.count_record();
         Ok(())
@@ -97,6 +104,20 @@ impl State {
     fn known(&self, id: &GrantId) -> Result<Slot, Violation> {
         self.slot(id)
             .ok_or_else(|| Violation::UnknownGrant(id.clone()))
+    }
+
+    /// A warning changes nothing; its own figures must fit each other. The budget may have been amended since.
+    fn check_warned(&self, warned: &Warned, entry_time: UnixMs) -> Result<(), Violation> {
+        self.known(&warned.grant)?;
+        if warned.at > entry_time {
+            return Err(Violation::Time);
+        }
+        let reached = warned.spent >= Budget::warning_of(warned.max);
+        if reached && warned.spent <= warned.max {
+            Ok(())
+        } else {
+            Err(Violation::Warning(warned.grant.clone()))
+        }
     }
 
     fn apply_genesis(&mut self, genesis: &Genesis) -> Result<(), Violation> {

@@ -5,10 +5,11 @@
 //! state is `ledger`'s to say.
 
 use crate::{
+    amount::Amount,
     codec::cbor,
     denial::Code,
     effect::{Charge, Effect},
-    id::{AgentId, Digest, GrantId, InstanceId, KeyId, Pcr, X25519Public},
+    id::{AgentId, Digest, GrantId, InstanceId, KeyId, Pcr, Unit, X25519Public},
     log::merkle,
     owner::manifest::{Durability, Version},
     time::UnixMs,
@@ -49,6 +50,8 @@ pub enum Body {
     Simulated(Simulated),
     /// A snapshot of the state was stored.
     Snapshot(Snapshot),
+    /// 80 % of a budget is spent.
+    Warned(Warned),
 }
 
 /// The first record of a log.
@@ -188,6 +191,24 @@ pub struct Simulated {
     pub first: UnixMs,
     /// The last.
     pub last: UnixMs,
+}
+
+/// A call that took a budget from below 80 % to 80 % or more: once per budget and entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Warned {
+    /// Whose budget.
+    pub grant: GrantId,
+    /// Its unit.
+    pub unit: Unit,
+    /// In which time, as the grant writes it.
+    pub window: String,
+    /// The budget.
+    pub max: Amount,
+    /// What is spent of it.
+    pub spent: Amount,
+    /// When it was.
+    pub at: UnixMs,
 }
 
 /// A renewal.

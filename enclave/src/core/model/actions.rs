@@ -290,7 +290,8 @@ impl World {
         let mut records: Vec<Vec<u8>> = batch.records.into_iter().map(|(bytes, _)| bytes).collect();
         let denied = batch.denied.into_iter().map(Body::Denied);
         let simulated = batch.simulated.into_iter().map(Body::Simulated);
-        for body in denied.chain(simulated) {
+        let warned = batch.warned.into_iter().map(Body::Warned);
+        for body in denied.chain(simulated).chain(warned) {
             records.push(self.encode(body).0);
         }
         let time = self.core.now();

@@ -7,7 +7,7 @@ use crate::{
     effect::Verb,
     id::{Digest, GrantId, KeyId, ResourceName, Unit},
     ledger::{Violation, state::Outstanding},
-    log::record::{Body, Denied, Outcome, Renewed, RevokedSelf, Simulated},
+    log::record::{Body, Denied, Outcome, Renewed, RevokedSelf, Simulated, Warned},
     sample::{DUTY, with},
     time::Millis,
 };
@@ -218,12 +218,16 @@ fn a_record_is_of_a_known_grant() {
             last,
         };
         let simulated = Simulated {
-            grant,
+            grant: grant.clone(),
             count: 1,
             first,
             last,
         };
-        [Body::Denied(denied), Body::Simulated(simulated)]
+        [
+            Body::Denied(denied),
+            Body::Simulated(simulated),
+            warned(grant, 10, 8),
+        ]
     };
     for body in bodies(other.clone())
         .into_iter()
@@ -236,6 +240,52 @@ fn a_record_is_of_a_known_grant() {
     }
     for body in bodies(id()) {
         history.apply(body).unwrap();
+    }
+}
+
+fn warned(grant: GrantId, max: u128, spent: u128) -> Body {
+    Body::Warned(Warned {
+        grant,
+        unit: Unit::call(),
+        window: "grant".to_owned(),
+        max: Amount(max),
+        spent: Amount(spent),
+        at: at(0),
+    })
+}
+
+/// 80 % of a budget, rounded up, and not more than there is.
+#[test]
+fn a_warning_is_of_a_budget_near_its_end() {
+    let mut history = History::ready();
+    let refused = Err(Violation::Warning(id()));
+    for (max, spent) in [
+        (10, 8),
+        (10, 10),
+        (1, 1),
+        (4, 4),
+        (11, 9),
+        (u128::MAX, u128::MAX),
+    ] {
+        assert_eq!(
+            history.apply(warned(id(), max, spent)),
+            Ok(()),
+            "{spent} of {max}"
+        );
+    }
+    for (max, spent) in [
+        (10, 7),
+        (10, 11),
+        (1, 0),
+        (4, 3),
+        (11, 8),
+        (u128::MAX, u128::MAX / 2),
+    ] {
+        assert_eq!(
+            history.apply(warned(id(), max, spent)),
+            refused,
+            "{spent} of {max}"
+        );
     }
 }
 
