@@ -103,14 +103,16 @@ impl Operator {
         })
     }
 
-    /// Sends a signed command and waits until it is durable.
+    /// Sends a signed command, for `key.import` with the sealed key beside it, and waits until it is durable.
     ///
     /// # Errors
     ///
     /// [`Error::Refused`] with the place and what would be right; [`Error::Unavailable`].
-    pub async fn command(&self, signed: &Signed) -> Result<Done, Error> {
-        let body =
-            json!({ "body": STANDARD.encode(&signed.body), "signatures": signed.signatures });
+    pub async fn command(&self, signed: &Signed, sealed: Option<&[u8]>) -> Result<Done, Error> {
+        let body = json!({
+            "body": STANDARD.encode(&signed.body), "signatures": signed.signatures,
+            "sealed": sealed.map(|sealed| STANDARD.encode(sealed)),
+        });
         let answer = self.post("/v1/commands", &body).await?;
         serde_json::from_slice(&answer).map_err(|_| malformed())
     }

@@ -45,6 +45,8 @@ pub struct Trusted {
     pub document: Document,
     /// The boot.
     pub boot: Boot,
+    /// The hash that names it.
+    pub boot_hash: Digest,
 }
 
 /// What an agent or owner already knows, and never goes below.
@@ -130,6 +132,7 @@ pub fn check(
         simulation,
         document,
         boot,
+        boot_hash: hash,
         chain,
     })
 }

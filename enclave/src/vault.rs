@@ -1,7 +1,8 @@
 //! The vault: every signing key of this deployment, in memory; the only place where one is used.
 //!
 //! A signature costs a [`Reserved`]: [`Vault::sign`] takes it by value, so nothing is signed without a reservation and
-//! nothing twice for one. Keys are born here from the enclave's entropy and leave only wrapped. The vault does not know
+//! nothing twice for one. Keys are born here from the enclave's entropy, or
+//! were sealed to it by their owners, and leave only wrapped. The vault does not know
 //! what it signs.
 
 use crate::{
@@ -22,7 +23,7 @@ use claviger_shared::{
     id::{Digest, KeyId},
     jwk, label,
     ledger::KeyState,
-    owner::command::{Alg, KeyCreate},
+    owner::command::{Alg, KeyCreate, KeyImport},
 };
 use serde::Serialize;
 use std::{
@@ -52,7 +53,7 @@ impl std::fmt::Debug for Held {
     }
 }
 
-/// A key just born, before the log names it.
+/// A key just born or taken in, before the log names it.
 #[derive(Debug)]
 pub struct Born {
     /// Its name.
@@ -124,6 +125,38 @@ impl Vault {
         key: &KeyCreate,
     ) -> Result<Born, Failed> {
         let (secret, signer) = Signer::generate(entropy, key.alg)?;
+        let secret = secret.expose();
+        Self::wrap(entropy, keys, origin, key, (secret, signer))
+    }
+
+    /// Takes a key that was made elsewhere and wraps it; it signs nothing before [`Self::insert`].
+    ///
+    /// # Errors
+    ///
+    /// [`Failed`], also for a private key that is not of the declared algorithm or does not fit the declared public key.
+    pub fn import(
+        &self,
+        entropy: &dyn Entropy,
+        keys: &RootKeys,
+        origin: &str,
+        import: &KeyImport,
+        secret: &[u8],
+    ) -> Result<Born, Failed> {
+        let secret: &[u8; 32] = secret.try_into().map_err(|_| Failed)?;
+        let signer = Signer::new(import.key.alg, secret)?;
+        if signer.public() != import.public {
+            return Err(Failed);
+        }
+        Self::wrap(entropy, keys, origin, &import.key, (secret, signer))
+    }
+
+    fn wrap(
+        entropy: &dyn Entropy,
+        keys: &RootKeys,
+        origin: &str,
+        key: &KeyCreate,
+        (secret, signer): (&[u8; 32], Signer),
+    ) -> Result<Born, Failed> {
         let public = signer.public();
         let facts = Facts {
             label: label::WRAPPED_KEY,
@@ -134,15 +167,13 @@ impl Vault {
             env: key.env,
             public: &public,
         };
-        let blob = keys.wrap(entropy, &facts.aad()?, secret.expose())?;
+        let blob = keys.wrap(entropy, &facts.aad()?, secret)?;
         let held = Held::new(&key.id, key.kind, key.alg, &public, signer)?;
-        let digest = sha256(&[&blob]);
-        let id = key.id.clone();
         Ok(Born {
-            id,
+            id: key.id.clone(),
             public,
+            digest: sha256(&[&blob]),
             blob,
-            digest,
             held,
         })
     }

@@ -149,7 +149,7 @@ impl Index {
                 .map(|(id, key)| {
                     json!({
                         "id": id.to_string(), "kind": key.kind, "alg": key.alg, "env": key.env,
-                        "agent": key.agent.as_ref().map(ToString::to_string), "retired": key.retired,
+                        "agent": key.agent.as_ref().map(ToString::to_string), "imported": key.imported, "retired": key.retired,
                         "jwk": jwk::jwk(key.alg, &key.public), "pem": jwk::pem(key.alg, &key.public),
                     })
                 })

@@ -36,6 +36,8 @@ pub const WRAPPED_KEY: &[u8] = b"claviger/v1/wrapped-key\0";
 pub const COMMAND_CHAIN: &[u8] = b"claviger/v1/command-chain\0";
 /// Hash prefix of a Boot record's public identity (the boot hash of the channel prologue).
 pub const BOOT_HASH: &[u8] = b"claviger/v1/boot\0";
+/// Prologue prefix of a key sealed for one boot (key.import).
+pub const IMPORT_PROLOGUE: &[u8] = b"claviger/v1/import\0";
 /// SSHSIG namespace of manifests.
 pub const NAMESPACE_MANIFEST: &str = "manifest@claviger";
 /// SSHSIG namespace of commands.
@@ -65,6 +67,7 @@ mod tests {
             WRAPPED_KEY,
             COMMAND_CHAIN,
             BOOT_HASH,
+            IMPORT_PROLOGUE,
         ];
         for (i, a) in all.iter().enumerate() {
             assert_eq!(a.last(), Some(&0), "a label ends with a zero byte");

@@ -10,7 +10,7 @@ use claviger_shared::{
     time::Millis,
     wire::{
         FrameType,
-        control::{CommandDone, CommandRefused, CommandReply, Signed},
+        control::{CommandDone, CommandRefused, CommandReply, Signed, Submitted},
     },
 };
 use claviger_verify::audit::Auditor;
@@ -175,13 +175,30 @@ impl Enclave {
     #[track_caller]
     #[must_use]
     pub fn command(&self, signed: &Signed) -> CommandReply {
-        self.control.ask(FrameType::Command, signed).reply()
+        self.submit(signed, &[])
+    }
+
+    /// The same with a sealed key beside it.
+    #[track_caller]
+    #[must_use]
+    pub fn submit(&self, signed: &Signed, sealed: &[u8]) -> CommandReply {
+        let submitted = beside(signed, sealed);
+        self.control.ask(FrameType::Command, &submitted).reply()
     }
 
     /// Sends a command and does not wait; the frame's id.
     #[must_use]
     pub fn send_command(&self, signed: &Signed) -> u64 {
-        self.control
-            .send(FrameType::Command, &cbor::encode(signed).unwrap())
+        self.control.send(
+            FrameType::Command,
+            &cbor::encode(&beside(signed, &[])).unwrap(),
+        )
+    }
+}
+
+fn beside(signed: &Signed, sealed: &[u8]) -> Submitted {
+    Submitted {
+        signed: signed.clone(),
+        sealed: sealed.to_vec(),
     }
 }

@@ -103,10 +103,11 @@ fn shown(id: &KeyId, state: &KeyState) -> Result<Value, Error> {
         public,
         agent,
         blob: _,
+        imported,
         retired,
     } = state;
     Ok(json!({
-        "key": id, "kind": kind, "alg": alg, "env": env, "agent": agent, "retired": retired,
+        "key": id, "kind": kind, "alg": alg, "env": env, "agent": agent, "imported": imported, "retired": retired,
         "jwk": jwk::jwk(*alg, public).ok_or_else(none)?, "pem": jwk::pem(*alg, public).ok_or_else(none)?,
     }))
 }

@@ -235,7 +235,7 @@ impl Desk {
             seq: _,
             result,
             receipt,
-        } = self.operator.command(&signed).await?;
+        } = self.operator.command(&signed, None).await?;
         let index = self.check_receipt(&receipt, &signed.body)?;
         self.reach(index).await?;
         Ok(Applied { result, receipt })

@@ -31,7 +31,7 @@ const READ_BYTES: u64 = 512 * 1024;
 /// Largest snapshot.
 pub const MAX_SNAPSHOT: usize = 512 * 1024 * 1024;
 /// Version of the snapshot format.
-pub const SNAPSHOT_VERSION: u16 = 2;
+pub const SNAPSHOT_VERSION: u16 = 3;
 
 /// Why a log is refused; the instance does not serve.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

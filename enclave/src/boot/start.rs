@@ -46,8 +46,6 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub struct Started {
     /// What the serving threads share.
     pub hub: Arc<Hub>,
-    /// This boot's channel key.
-    pub channel_key: ChannelKey,
     /// The log's right edge.
     pub frontier: Frontier,
 }
@@ -107,11 +105,11 @@ pub fn start(unsealed: Unsealed, storage: &Arc<Storage>) -> Result<Started, Erro
         platform: measured.platform,
         storage,
         boot: facts,
+        channel_key,
         receipts,
     };
     Ok(Started {
         hub: Arc::new(Hub::new(parts)),
-        channel_key,
         frontier: next,
     })
 }

@@ -7,13 +7,16 @@ use super::hub::{Hub, Waiting};
 use crate::vault::Born as BornKey;
 use claviger_shared::{
     codec::cbor,
-    crypto::AwsLc,
+    crypto::{AwsLc, import, sha256},
     ledger::{AuthorizedCommand, CommandDenied, command},
     log::record::{self, Body, Born, Record},
-    owner::command::{Action, KeyCreate},
+    owner::command::{Action, KeyCreate, KeyImport},
     time::UnixMs,
     wire::{
-        control::{CommandDone, CommandRefused, CommandReply, MAX_COMMAND, MAX_SIGNATURES, Signed},
+        control::{
+            CommandDone, CommandRefused, CommandReply, MAX_COMMAND, MAX_SEALED_KEY, MAX_SIGNATURES,
+            Signed, Submitted,
+        },
         storage::MAX_RECORD_BYTES,
     },
 };
@@ -27,21 +30,23 @@ const WAIT: Duration = Duration::from_secs(20);
 /// Applies a command; the reply when it is durable.
 #[must_use]
 pub fn run(hub: &Hub, body: &[u8]) -> CommandReply {
-    let Ok(signed) = cbor::decode::<Signed>(body, claviger_shared::codec::frame::MAX_BODY) else {
+    let submitted = cbor::decode::<Submitted>(body, claviger_shared::codec::frame::MAX_BODY);
+    let Ok(Submitted { signed, sealed }) = submitted else {
         return refused(
             "malformed",
             None,
-            "expected body and signatures in canonical CBOR",
+            "expected body, signatures and sealed key in canonical CBOR",
         );
     };
     let signatures = signed.signatures.iter().map(String::len);
     let whole = signatures.fold(signed.body.len(), usize::saturating_add);
     // With its signatures it is one record, and an entry holds no larger one.
     let fits = whole <= MAX_RECORD_BYTES.saturating_sub(RECORD_HEAD);
-    if signed.body.len() > MAX_COMMAND || signed.signatures.len() > MAX_SIGNATURES || !fits {
+    let few = signed.signatures.len() <= MAX_SIGNATURES && sealed.len() <= MAX_SEALED_KEY;
+    if signed.body.len() > MAX_COMMAND || !few || !fits {
         return refused("too_large", None, "expected a smaller command");
     }
-    match apply(hub, &signed) {
+    match apply(hub, &signed, &sealed) {
         Ok(done) => CommandReply::Done(done),
         Err(reply) => reply,
     }
@@ -67,12 +72,31 @@ fn unavailable() -> CommandReply {
     )
 }
 
-fn apply(hub: &Hub, signed: &Signed) -> Result<CommandDone, CommandReply> {
+fn apply(hub: &Hub, signed: &Signed, sealed: &[u8]) -> Result<CommandDone, CommandReply> {
     let authorized = authorize(hub, signed)?;
-    let born = if let Action::KeyCreate(key) = &authorized.command().action {
-        Some(give_birth(hub, &authorized, key)?)
-    } else {
-        None
+    let command = authorized.command();
+    let import = matches!(command.action, Action::KeyImport(_));
+    if !import && !sealed.is_empty() {
+        return Err(refused(
+            "malformed",
+            None,
+            "expected no sealed key: this action takes none",
+        ));
+    }
+    let born = match &command.action {
+        Action::KeyCreate(key) => Some(give_birth(hub, &command.origin, key)?),
+        Action::KeyImport(import) => Some(take_in(hub, &command.origin, import, sealed)?),
+        Action::CatalogSet { .. }
+        | Action::Freeze
+        | Action::GrantAmend(_)
+        | Action::GrantCreate(_)
+        | Action::GrantReissue { .. }
+        | Action::GrantResume(_)
+        | Action::GrantRevoke(_)
+        | Action::GrantSuspend(_)
+        | Action::KeyRetire(_)
+        | Action::ManifestSet { .. }
+        | Action::Thaw => None,
     };
     let recorded = born.as_ref().map(|key| Born {
         key: key.id.clone(),
@@ -117,20 +141,49 @@ fn authorize(hub: &Hub, signed: &Signed) -> Result<AuthorizedCommand, CommandRep
     Ok(authorized)
 }
 
-fn give_birth(
-    hub: &Hub,
-    authorized: &AuthorizedCommand,
-    key: &KeyCreate,
-) -> Result<BornKey, CommandReply> {
-    let origin = &authorized.command().origin;
+fn give_birth(hub: &Hub, origin: &str, key: &KeyCreate) -> Result<BornKey, CommandReply> {
     let born = hub
         .vault
-        .create(hub.entropy.as_ref(), &hub.keys, origin, key)
-        .map_err(|_| unavailable())?;
-    hub.storage
-        .put_blob(born.digest, &born.blob)
-        .map_err(|_| unavailable())?;
-    Ok(born)
+        .create(hub.entropy.as_ref(), &hub.keys, origin, key);
+    store_blob(hub, born.map_err(|_| unavailable())?)
+}
+
+/// Opens a key that was sealed for this boot and takes it in; what its command says of it must be true.
+fn take_in(
+    hub: &Hub,
+    origin: &str,
+    import: &KeyImport,
+    sealed: &[u8],
+) -> Result<BornKey, CommandReply> {
+    let wrong = |pointer: &str, detail: &str| refused("not_applicable", Some(pointer), detail);
+    if import.boot != hub.boot.boot_hash {
+        let detail = "expected the boot that serves now: seal the key again";
+        return Err(wrong("/action/boot", detail));
+    }
+    if sha256(&[sealed]) != import.sealed {
+        let detail = "expected the digest of the sealed key that was sent beside the command";
+        return Err(wrong("/action/sealed", detail));
+    }
+    let secret = import::prologue(origin, import)
+        .and_then(|prologue| import::open(hub.channel_key.expose(), &prologue, sealed));
+    let secret = secret.map_err(|_| {
+        let detail = "expected a key sealed to this boot's channel key for these very facts";
+        wrong("/action/sealed", detail)
+    })?;
+    let entropy = hub.entropy.as_ref();
+    let born = hub
+        .vault
+        .import(entropy, &hub.keys, origin, import, &secret);
+    let born = born.map_err(|_| {
+        let detail = "expected the public key of the private key that was sealed";
+        wrong("/action/key/public", detail)
+    })?;
+    store_blob(hub, born)
+}
+
+fn store_blob(hub: &Hub, born: BornKey) -> Result<BornKey, CommandReply> {
+    let put = hub.storage.put_blob(born.digest, &born.blob);
+    put.map(|()| born).map_err(|_| unavailable())
 }
 
 fn forget_blob(hub: &Hub, id: &claviger_shared::id::KeyId) {
@@ -193,6 +246,9 @@ fn result(
         Action::GrantReissue { old: _, new, .. } => grant(new),
         Action::GrantResume(id) | Action::GrantRevoke(id) | Action::GrantSuspend(id) => grant(id),
         Action::KeyCreate(key) => format!("{{\"key\":\"{}\"}}", key.id),
+        Action::KeyImport(import) => {
+            format!("{{\"key\":\"{}\",\"imported\":true}}", import.key.id)
+        }
         Action::KeyRetire(id) => format!("{{\"key\":\"{id}\",\"state\":\"retired\"}}"),
         Action::CatalogSet { catalog, .. } => {
             format!("{{\"resources\":{}}}", catalog.resources.len())

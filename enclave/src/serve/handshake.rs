@@ -81,6 +81,12 @@ impl ChannelKey {
         Ok(Self(key))
     }
 
+    /// The private key.
+    #[must_use]
+    pub fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Its public key.
     #[must_use]
     pub fn public(&self) -> Option<claviger_shared::id::X25519Public> {
@@ -103,11 +109,11 @@ pub struct Worker(Receiver<Waiting>);
 
 impl Worker {
     /// Runs until every call connection is gone.
-    pub fn run(self, hub: &Arc<Hub>, key: &ChannelKey) {
+    pub fn run(self, hub: &Arc<Hub>) {
         let prologue =
             handshake::prologue(&hub.boot.origin, &hub.boot.boot_hash, &hub.boot.manifest);
         for Waiting { output, id, open } in self.0 {
-            match answer(hub, key, &prologue, &open) {
+            match answer(hub, &prologue, &open) {
                 Ok(opened) => output.push(
                     FrameType::Open.reply(),
                     id,
@@ -120,14 +126,9 @@ impl Worker {
     }
 }
 
-fn answer(
-    hub: &Arc<Hub>,
-    key: &ChannelKey,
-    prologue: &[u8],
-    open: &Open,
-) -> Result<Opened, RefusedCode> {
-    let (session, noise) =
-        handshake::respond(&key.0, prologue, &open.noise).map_err(|_| RefusedCode::Invalid)?;
+fn answer(hub: &Arc<Hub>, prologue: &[u8], open: &Open) -> Result<Opened, RefusedCode> {
+    let (session, noise) = handshake::respond(hub.channel_key.expose(), prologue, &open.noise)
+        .map_err(|_| RefusedCode::Invalid)?;
     let (slot, active, agent) = {
         let core = hub.lock();
         let slot = core

@@ -1,6 +1,7 @@
 //! What the serving threads share, once an instance serves.
 
 use super::{
+    handshake::ChannelKey,
     link::Output,
     receipts::{Once, Receipts, Terms},
     storage::Storage,
@@ -152,6 +153,8 @@ pub struct Hub {
     pub storage: Arc<Storage>,
     /// This boot.
     pub boot: BootFacts,
+    /// This boot's channel key.
+    pub channel_key: ChannelKey,
     /// Counters.
     pub counters: Counters,
     /// Why the instance was stopped, once it was.
@@ -219,6 +222,8 @@ pub struct Parts {
     pub storage: Arc<Storage>,
     /// This boot.
     pub boot: BootFacts,
+    /// This boot's channel key.
+    pub channel_key: ChannelKey,
     /// Receipts of calls that may be repeated, made again from the log.
     pub receipts: Receipts,
 }
@@ -235,6 +240,7 @@ impl Hub {
             platform,
             storage,
             boot,
+            channel_key,
             receipts,
         } = parts;
         let Platform {
@@ -256,6 +262,7 @@ impl Hub {
             nsm,
             storage,
             boot,
+            channel_key,
             counters: Counters::default(),
             fenced: OnceLock::new(),
         }

@@ -267,11 +267,7 @@ impl Life {
     }
 
     fn serve(self: &Arc<Self>, started: Started) {
-        let Started {
-            hub,
-            channel_key,
-            frontier,
-        } = started;
+        let Started { hub, frontier } = started;
         let (queue, worker) = handshake::queue();
         let attestor = Arc::new(Attestor::new(Arc::clone(&hub)));
         let size = frontier.size();
@@ -283,7 +279,7 @@ impl Life {
             attestor,
         };
         let mut threads = vec![self.spawn_journal(journal), self.spawn_clock(&hub)];
-        threads.push(spawn("handshake", move || worker.run(&hub, &channel_key)));
+        threads.push(spawn("handshake", move || worker.run(&hub)));
         if threads.into_iter().any(|spawned| spawned.is_err()) {
             return self.end(Phase::Stopped, "no thread");
         }

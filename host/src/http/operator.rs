@@ -25,8 +25,8 @@ use claviger_shared::{
     wire::{
         FrameType,
         control::{
-            Born, CommandReply, Drained, Genesis, MAX_COMMAND, MAX_NONCE, MAX_SIGNATURES, Signed,
-            Status,
+            Born, CommandReply, Drained, Genesis, MAX_COMMAND, MAX_NONCE, MAX_SEALED_KEY,
+            MAX_SIGNATURES, Signed, Status, Submitted,
         },
     },
 };
@@ -70,26 +70,30 @@ fn parse<T: DeserializeOwned>(body: &[u8], expected: &str) -> Result<T, Problem>
 struct SignedBody {
     body: String,
     signatures: Vec<String>,
+    /// For a key that is imported.
+    sealed: Option<String>,
 }
 
 async fn command(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
-    let form = "body in base64, and signatures";
+    let form = "body in base64, signatures, and for key.import the sealed key in base64";
     let bytes = body(request, MAX_COMMAND_BODY).await?;
     let signed: SignedBody = parse(&bytes, form)?;
+    let decode = |text: String| STANDARD.decode(text).map_err(|_| Problem::malformed(form));
+    let sealed = signed.sealed.map(decode).transpose()?.unwrap_or_default();
     let signed = Signed {
-        body: STANDARD
-            .decode(signed.body)
-            .map_err(|_| Problem::malformed(form))?,
+        body: decode(signed.body)?,
         signatures: signed.signatures,
     };
-    if signed.body.len() > MAX_COMMAND || signed.signatures.len() > MAX_SIGNATURES {
+    let few = signed.signatures.len() <= MAX_SIGNATURES && sealed.len() <= MAX_SEALED_KEY;
+    if signed.body.len() > MAX_COMMAND || !few {
         return Err(Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "too_large",
             "send less",
         ));
     }
-    match app.control.ask(FrameType::Command, &signed).await? {
+    let submitted = Submitted { signed, sealed };
+    match app.control.ask(FrameType::Command, &submitted).await? {
         CommandReply::Done(done) => {
             let result: Value = serde_json::from_str(&done.result).unwrap_or(Value::Null);
             let receipt = STANDARD.encode(done.receipt);

@@ -5,6 +5,7 @@
 //! handshake's primitives.
 
 pub mod handshake;
+pub mod import;
 pub mod noise;
 
 use crate::id::{Digest, Pcr};

@@ -144,6 +144,7 @@ impl State {
         self.data.generation = boot.generation;
         self.data.manifest = boot.manifest;
         self.data.instance = Some(boot.instance);
+        self.data.channel_key = Some(boot.channel_key);
         self.data.time = self.data.time.max(boot.time);
         Ok(())
     }

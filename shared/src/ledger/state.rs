@@ -55,6 +55,8 @@ pub struct Data {
     /// Idempotency keys whose credentials live.
     pub(super) memory: Memory,
     pub(super) instance: Option<InstanceId>,
+    /// The newest instance's channel key: what imported keys are sealed to.
+    pub(super) channel_key: Option<X25519Public>,
     /// Newest time in the log.
     pub(super) time: UnixMs,
     pub(super) records: u64,
@@ -87,6 +89,8 @@ pub struct KeyState {
     pub agent: Option<AgentId>,
     /// Digest of the wrapped key's blob.
     pub blob: Digest,
+    /// Made elsewhere: others may hold it too.
+    pub imported: bool,
     /// Refused for ever.
     pub retired: bool,
 }
@@ -168,6 +172,7 @@ impl State {
             by_agent_key: BTreeMap::new(),
             memory: Memory::default(),
             instance: None,
+            channel_key: None,
             time: UnixMs(0),
             records: 0,
         };

@@ -85,6 +85,8 @@ pub enum Action {
     GrantSuspend(GrantId),
     /// `key.create`: born inside.
     KeyCreate(KeyCreate),
+    /// `key.import`: made elsewhere, sealed for one boot.
+    KeyImport(Box<KeyImport>),
     /// `key.retire`: forgotten for ever.
     KeyRetire(KeyId),
     /// `manifest.set`: the next generation.
@@ -111,6 +113,22 @@ pub struct KeyCreate {
     pub env: Env,
     /// The one agent that may ever use it, where the owner says so already.
     pub agent: Option<AgentId>,
+}
+
+/// A key made elsewhere, sealed on its owner's machine to the channel key of one boot; the sealed bytes travel beside the
+/// command, so that no log holds them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyImport {
+    /// Name, kind, algorithm, environment and agent, as for a key that is born.
+    pub key: KeyCreate,
+    /// Its public key, as its owner says; the enclave refuses a private key that does not fit it.
+    pub public: Vec<u8>,
+    /// Hash of the Boot record of the one instance it is sealed for.
+    pub boot: Digest,
+    /// That instance's channel key.
+    pub channel_key: X25519Public,
+    /// SHA-256 of the sealed bytes.
+    pub sealed: Digest,
 }
 
 /// Algorithms of signing keys.

@@ -21,6 +21,8 @@ pub const MAX_NONCE: usize = 64;
 pub const MAX_KMS_DOCUMENTS: u32 = 8;
 /// Largest command (DESIGN §11).
 pub const MAX_COMMAND: usize = 640 * 1024;
+/// Longest sealed key beside a command.
+pub const MAX_SEALED_KEY: usize = 4096;
 /// Signatures on one command or manifest at most.
 pub const MAX_SIGNATURES: usize = 32;
 
@@ -33,6 +35,17 @@ pub struct Signed {
     pub body: Vec<u8>,
     /// Armoured SSHSIG, one per signer.
     pub signatures: Vec<String>,
+}
+
+/// Body of Command: what was signed, and what travels beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Submitted {
+    /// The command.
+    pub signed: Signed,
+    /// For a key that is imported: its sealed bytes, whose digest the command names; else empty.
+    #[serde(with = "serde_bytes")]
+    pub sealed: Vec<u8>,
 }
 
 /// Body of Measure: the chain from g0.

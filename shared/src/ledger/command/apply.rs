@@ -52,7 +52,11 @@ impl State {
             Action::GrantResume(id) => self.set_status(id, Status::Active),
             Action::GrantRevoke(id) => self.set_status(id, Status::Revoked),
             Action::GrantSuspend(id) => self.suspend(id, command.digest),
-            Action::KeyCreate(key) => self.insert_key(key, born)?,
+            Action::KeyCreate(key) => self.insert_key(key, born, false)?,
+            Action::KeyImport(import) => {
+                let fits = born.filter(|born| born.public == import.public);
+                self.insert_key(&import.key, fits, true)?;
+            }
             Action::KeyRetire(id) => self.retire(id),
             Action::Thaw => self.data.freezes.clear(),
             Action::ManifestSet { .. } => return Err(CommandDenied::Unsupported),
@@ -94,9 +98,14 @@ impl State {
         Ok(())
     }
 
-    fn insert_key(&mut self, key: &KeyCreate, born: Option<&Born>) -> Result<(), CommandDenied> {
+    fn insert_key(
+        &mut self,
+        key: &KeyCreate,
+        born: Option<&Born>,
+        imported: bool,
+    ) -> Result<(), CommandDenied> {
         let born = born.filter(|born| born.key == key.id);
-        let born = born.ok_or_else(|| expected("/action/key", "a key that was born"))?;
+        let born = born.ok_or_else(|| expected("/action/key", "a key that was taken in"))?;
         let state = KeyState {
             kind: key.kind,
             alg: key.alg,
@@ -104,6 +113,7 @@ impl State {
             public: born.public.clone(),
             agent: key.agent.clone(),
             blob: born.blob,
+            imported,
             retired: false,
         };
         self.data.keys.insert(key.id.clone(), state);

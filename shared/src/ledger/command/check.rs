@@ -11,7 +11,7 @@ use crate::{
     catalog::Catalog,
     grant::Grant,
     id::{Digest, GrantId, KeyId, ResourceName},
-    owner::command::{Action, Command, KeyCreate},
+    owner::command::{Action, Command, KeyCreate, KeyImport},
     time::UnixMs,
 };
 
@@ -40,6 +40,7 @@ impl State {
             Action::GrantResume(id) => self.check_lifts(id, &command.lifts),
             Action::GrantRevoke(id) | Action::GrantSuspend(id) => self.existing(id).map(drop),
             Action::KeyCreate(key) => self.check_new_key(key),
+            Action::KeyImport(import) => self.check_import(import),
             Action::KeyRetire(id) => self.check_key_exists(id),
             Action::Thaw => require_lifts(&self.data.freezes, &command.lifts),
             Action::ManifestSet { .. } => Err(CommandDenied::Unsupported),
@@ -78,6 +79,25 @@ impl State {
             return Err(expected(
                 "/action/key/id",
                 format!("at most {MAX_KEYS} keys"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// A key made elsewhere is taken once: the same public key never stands under two names, nor comes back retired.
+    fn check_import(&self, import: &KeyImport) -> Result<(), CommandDenied> {
+        self.check_new_key(&import.key)?;
+        if self.data.channel_key != Some(import.channel_key) {
+            return Err(expected(
+                "/action/channel_key",
+                "the channel key of the instance that serves now: seal the key again",
+            ));
+        }
+        let mut keys = self.data.keys.values();
+        if keys.any(|known| known.public == import.public) {
+            return Err(expected(
+                "/action/key/public",
+                "a public key that no key has ever had",
             ));
         }
         Ok(())

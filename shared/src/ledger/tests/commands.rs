@@ -2,10 +2,12 @@
 
 use super::history::{History, grant};
 use crate::{
-    id::Digest,
+    id::{Digest, KeyId, to_hex},
     ledger::{CommandDenied, State, Violation},
+    log::record::Born,
     sample::{self, ANA, BEN, CEM, DUTY, with},
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 fn refused(result: Result<(), Violation>) -> CommandDenied {
@@ -45,6 +47,58 @@ fn a_command_is_exactly_the_next_of_its_chain() {
         matches!(denied, CommandDenied::NotNext { seq: 2, .. }),
         "{denied:?}"
     );
+}
+
+fn import(history: &mut History, id: &str, public: u8, boot: u8) -> Result<(), Violation> {
+    let key = json!({"id": id, "kind": "http", "alg": "ed25519", "public": STANDARD.encode([public; 32])});
+    let channel_key = format!("x25519:{}", to_hex(&[boot; 32]));
+    let digest = Digest([9; 32]).to_string();
+    let action = json!({"type": "key.import", "key": key, "boot": digest, "channel_key": channel_key, "sealed": digest});
+    let born = Born {
+        key: KeyId::parse(id).unwrap(),
+        public: vec![public; 32],
+        blob: Digest([5; 32]),
+    };
+    let command = next(&history.state, &action);
+    history.command(&command, &[ANA, BEN], Some(born))
+}
+
+fn place(result: Result<(), Violation>) -> &'static str {
+    match refused(result) {
+        CommandDenied::Action { pointer, .. } => pointer,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_key_is_imported_once_and_for_the_instance_that_serves() {
+    let mut history = History::booted();
+    // The boot of these tests has the channel key 03….
+    assert_eq!(
+        place(import(&mut history.clone(), "k_in", 7, 4)),
+        "/action/channel_key"
+    );
+    import(&mut history, "k_in", 7, 3).unwrap();
+    let id = KeyId::parse("k_in").unwrap();
+    assert!(history.state.key(&id).unwrap().imported);
+    assert_eq!(
+        place(import(&mut history.clone(), "k_in", 8, 3)),
+        "/action/key/id"
+    );
+    assert_eq!(
+        place(import(&mut history.clone(), "k_again", 7, 3)),
+        "/action/key/public"
+    );
+    history
+        .widen(json!({"type": "key.retire", "key": "k_in"}))
+        .unwrap();
+    assert_eq!(
+        place(import(&mut history.clone(), "k_again", 7, 3)),
+        "/action/key/public"
+    );
+    history.create_key("k_born").unwrap();
+    let born = KeyId::parse("k_born").unwrap();
+    assert!(!history.state.key(&born).unwrap().imported);
 }
 
 #[test]

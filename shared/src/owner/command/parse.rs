@@ -2,13 +2,14 @@
 //!
 //! Chain and action must agree, so that no stop can be dressed as a permission or the other way round.
 
-use super::{Action, Alg, Chain, Command, KeyCreate, MAX_LIFE_MS};
+use super::{Action, Alg, Chain, Command, KeyCreate, KeyImport, MAX_LIFE_MS};
 use crate::{
     catalog::Catalog,
     codec::json::{Object, Place},
     crypto::{Verifier, sha256},
     grant::{Grant, parse as grant},
     id::{Digest, GrantId, KeyId},
+    jwk,
     label::NAMESPACE_COMMAND,
     owner::{Error, manifest::Manifest, read, threshold},
     time::UnixMs,
@@ -17,6 +18,8 @@ use crate::{
 
 /// Narrow commands that one command may lift, and grants that one catalog may touch.
 pub const MAX_NAMED: usize = 4096;
+/// Longest public key.
+const MAX_PUBLIC: usize = 1024;
 
 impl Command {
     /// Reads a command's exact bytes.
@@ -75,6 +78,7 @@ fn chain(place: &Place<'_>, action: &Action) -> Result<Chain, Error> {
         | Action::GrantReissue { .. }
         | Action::GrantResume(_)
         | Action::KeyCreate(_)
+        | Action::KeyImport(_)
         | Action::KeyRetire(_)
         | Action::ManifestSet { .. }
         | Action::Thaw => (Chain::Widen, "widen"),
@@ -115,7 +119,7 @@ fn action(place: &Place<'_>) -> Result<Action, Error> {
         "grant.revoke" => Action::GrantRevoke(grant_id(&object.required("grant")?)?),
         "grant.suspend" => Action::GrantSuspend(grant_id(&object.required("grant")?)?),
         "key.create" => Action::KeyCreate(key_create(&object.required("key")?)?),
-        "key.import" => return Err(Error::unsupported(&word, "an action that is built")),
+        "key.import" => Action::KeyImport(Box::new(key_import(&mut object)?)),
         "key.retire" => Action::KeyRetire(key_id(&object.required("key")?)?),
         "manifest.set" => Action::ManifestSet {
             body: read::bytes(&object.required("body")?, MAX_MANIFEST)?,
@@ -158,18 +162,42 @@ fn reissue(object: &mut Object<'_>) -> Result<Action, Error> {
 
 fn key_create(place: &Place<'_>) -> Result<KeyCreate, Error> {
     let mut object = place.object()?;
-    let key = KeyCreate {
+    let key = key_facts(&mut object)?;
+    object.finish()?;
+    Ok(key)
+}
+
+fn key_facts(object: &mut Object<'_>) -> Result<KeyCreate, Error> {
+    Ok(KeyCreate {
         id: key_id(&object.required("id")?)?,
         kind: grant::kind(&object.required("kind")?)?,
         alg: alg(&object.required("alg")?)?,
-        env: grant::env(&mut object)?,
+        env: grant::env(object)?,
         agent: match object.optional("agent") {
             Some(place) => Some(grant::agent_id(&place)?),
             None => None,
         },
-    };
-    object.finish()?;
-    Ok(key)
+    })
+}
+
+fn key_import(object: &mut Object<'_>) -> Result<KeyImport, Error> {
+    let mut facts = object.required("key")?.object()?;
+    let key = key_facts(&mut facts)?;
+    let place = facts.required("public")?;
+    let public = read::bytes(&place, MAX_PUBLIC)?;
+    if jwk::jwk(key.alg, &public).is_none() {
+        let expected =
+            "the public key of this algorithm: 32 bytes for ed25519, 65 uncompressed for p256";
+        return Err(Error::invalid(&place, expected));
+    }
+    facts.finish()?;
+    Ok(KeyImport {
+        key,
+        public,
+        boot: read::digest(&object.required("boot")?)?,
+        channel_key: grant::agent_key(&object.required("channel_key")?)?,
+        sealed: read::digest(&object.required("sealed")?)?,
+    })
 }
 
 fn alg(place: &Place<'_>) -> Result<Alg, Error> {

@@ -1,0 +1,200 @@
+//! Sealing a signing key to one boot's channel key: `Noise_N_25519_ChaChaPoly_SHA256`, one message.
+//!
+//! The prologue binds deployment, boot and every fact of the key, so that what was sealed under one name opens under no
+//! other. Whoever seals needs no key of their own: who may import is the command's business. The owner's machine seals,
+//! the enclave opens.
+
+use super::{handshake::BadChannel, noise::Resolver};
+use crate::{
+    codec::cbor,
+    id::X25519Public,
+    label,
+    owner::command::{KeyCreate, KeyImport},
+    wire::control::MAX_SEALED_KEY,
+};
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+/// The one suite of sealed keys.
+pub const SUITE: &str = "Noise_N_25519_ChaChaPoly_SHA256";
+
+/// What a sealed key is bound to; its canonical CBOR follows the label.
+#[derive(Serialize)]
+struct Facts<'a> {
+    origin: &'a str,
+    #[serde(with = "serde_bytes")]
+    boot: &'a [u8],
+    id: &'a str,
+    kind: crate::effect::Kind,
+    alg: crate::owner::command::Alg,
+    env: crate::effect::Env,
+    agent: Option<&'a str>,
+    #[serde(with = "serde_bytes")]
+    public: &'a [u8],
+}
+
+/// What both sides agree on: the deployment, and all that the command says of the key but the sealed bytes' digest.
+///
+/// # Errors
+///
+/// [`BadChannel`]; no command of this crate's making causes one.
+pub fn prologue(origin: &str, import: &KeyImport) -> Result<Vec<u8>, BadChannel> {
+    let KeyImport {
+        key:
+            KeyCreate {
+                id,
+                kind,
+                alg,
+                env,
+                agent,
+            },
+        public,
+        boot,
+        channel_key: _,
+        sealed: _,
+    } = import;
+    let facts = Facts {
+        origin,
+        boot: &boot.0,
+        id: id.as_str(),
+        kind: *kind,
+        alg: *alg,
+        env: *env,
+        agent: agent.as_ref().map(crate::id::AgentId::as_str),
+        public,
+    };
+    let facts = cbor::encode(&facts).map_err(|_| BadChannel)?;
+    let mut prologue = label::IMPORT_PROLOGUE.to_vec();
+    prologue.extend_from_slice(&facts);
+    Ok(prologue)
+}
+
+/// Seals a private key to an attested channel key.
+///
+/// # Errors
+///
+/// [`BadChannel`] when the channel key is refused or the key is too long.
+pub fn seal(to: &X25519Public, prologue: &[u8], key: &[u8]) -> Result<Vec<u8>, BadChannel> {
+    let mut state = builder()?
+        .remote_public_key(&to.0)
+        .and_then(|builder| builder.prologue(prologue))
+        .and_then(snow::Builder::build_initiator)
+        .map_err(|_| BadChannel)?;
+    let mut message = vec![0_u8; MAX_SEALED_KEY];
+    let length = state
+        .write_message(key, &mut message)
+        .map_err(|_| BadChannel)?;
+    message.truncate(length);
+    Ok(message)
+}
+
+/// Opens what [`seal`] sealed.
+///
+/// # Errors
+///
+/// [`BadChannel`] when it was sealed to another key, for another prologue, or is not whole.
+pub fn open(
+    private: &[u8; 32],
+    prologue: &[u8],
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, BadChannel> {
+    if sealed.len() > MAX_SEALED_KEY {
+        return Err(BadChannel);
+    }
+    let mut state = builder()?
+        .local_private_key(private)
+        .and_then(|builder| builder.prologue(prologue))
+        .and_then(snow::Builder::build_responder)
+        .map_err(|_| BadChannel)?;
+    // Room for all of it at once, so that no copy is left behind by growing.
+    let mut key = Zeroizing::new(vec![0_u8; MAX_SEALED_KEY]);
+    let length = state
+        .read_message(sealed, &mut key)
+        .map_err(|_| BadChannel)?;
+    key.truncate(length);
+    Ok(key)
+}
+
+fn builder<'a>() -> Result<snow::Builder<'a>, BadChannel> {
+    let parameters = SUITE.parse().map_err(|_| BadChannel)?;
+    Ok(snow::Builder::with_resolver(parameters, Box::new(Resolver)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        crypto::noise::public_key,
+        effect::{Env, Kind},
+        id::{AgentId, Digest, KeyId},
+        owner::command::Alg,
+    };
+
+    fn import() -> KeyImport {
+        KeyImport {
+            key: KeyCreate {
+                id: KeyId::parse("k_1").unwrap(),
+                kind: Kind::Http,
+                alg: Alg::Ed25519,
+                env: Env::Live,
+                agent: None,
+            },
+            public: vec![7; 32],
+            boot: Digest([1; 32]),
+            channel_key: X25519Public(public_key(&[9; 32]).unwrap()),
+            sealed: Digest([0; 32]),
+        }
+    }
+
+    #[test]
+    fn a_key_opens_for_the_boot_and_facts_it_was_sealed_for_alone() {
+        let honest = import();
+        let bound = prologue("o", &honest).unwrap();
+        let sealed = seal(&honest.channel_key, &bound, b"a private key").unwrap();
+        let opened = open(&[9; 32], &bound, &sealed).unwrap();
+        assert_eq!(&**opened, b"a private key");
+        open(&[8; 32], &bound, &sealed).unwrap_err();
+        let changes: [fn(&mut KeyImport); 7] = [
+            |import| import.key.id = KeyId::parse("k_2").unwrap(),
+            |import| import.key.kind = Kind::Jwt,
+            |import| import.key.alg = Alg::P256,
+            |import| import.key.env = Env::Sandbox,
+            |import| import.key.agent = AgentId::parse("bot").ok(),
+            |import| import.public = vec![8; 32],
+            |import| import.boot = Digest([2; 32]),
+        ];
+        for (place, change) in changes.iter().enumerate() {
+            let mut other = import();
+            change(&mut other);
+            let other = prologue("o", &other).unwrap();
+            assert!(open(&[9; 32], &other, &sealed).is_err(), "change {place}");
+        }
+        open(&[9; 32], &prologue("p", &honest).unwrap(), &sealed).unwrap_err();
+        for at in 0..sealed.len() {
+            let mut bad = sealed.clone();
+            bad[at] ^= 1;
+            assert!(open(&[9; 32], &bound, &bad).is_err(), "byte {at}");
+        }
+        for length in 0..sealed.len() {
+            assert!(open(&[9; 32], &bound, &sealed[..length]).is_err());
+        }
+    }
+
+    #[test]
+    fn nothing_is_sealed_to_a_key_of_low_order() {
+        let bound = prologue("o", &import()).unwrap();
+        seal(&X25519Public([0; 32]), &bound, b"x").unwrap_err();
+    }
+
+    #[test]
+    fn the_longest_key_fits_and_the_next_does_not() {
+        let bound = prologue("o", &import()).unwrap();
+        let to = import().channel_key;
+        let longest = MAX_SEALED_KEY - 48;
+        let sealed = seal(&to, &bound, &vec![1; longest]).unwrap();
+        assert_eq!(sealed.len(), MAX_SEALED_KEY);
+        open(&[9; 32], &bound, &sealed).unwrap();
+        seal(&to, &bound, &vec![1; longest + 1]).unwrap_err();
+        open(&[9; 32], &bound, &vec![1; MAX_SEALED_KEY + 1]).unwrap_err();
+    }
+}
