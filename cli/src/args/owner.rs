@@ -87,6 +87,16 @@ pub(crate) enum KeyVerb {
         #[command(flatten)]
         out: Out,
     },
+    /// Take in a key that was made elsewhere
+    Import(Import),
+    /// Show the public halves, in the form that others take: JWK set or PEM
+    Export {
+        /// Which; all that are not retired without this
+        id: Option<String>,
+        /// PEM instead of a JWK set
+        #[arg(long)]
+        pem: bool,
+    },
     /// Show a key's public half
     Show { id: String },
     /// Show all keys
@@ -97,6 +107,29 @@ pub(crate) enum KeyVerb {
         #[command(flatten)]
         out: Out,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// The private key: PEM (PKCS#8, SEC1, OpenSSH) or JWK, unencrypted
+    #[arg(long, value_name = "F")]
+    pub(crate) file: PathBuf,
+    /// What it will sign
+    #[arg(long)]
+    pub(crate) kind: KindArg,
+    /// What it must be; else what the file says
+    #[arg(long)]
+    pub(crate) alg: Option<AlgArg>,
+    #[arg(long, default_value = "live")]
+    pub(crate) env: EnvArg,
+    /// Its name, k_…; made up without this
+    #[arg(long, value_name = "k_NAME")]
+    pub(crate) name: Option<String>,
+    /// The one agent that may ever use it
+    #[arg(long, value_name = "A")]
+    pub(crate) agent: Option<String>,
+    #[command(flatten)]
+    pub(crate) out: Out,
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,6 +5,7 @@
 
 pub mod catalog;
 pub mod grant;
+pub mod import;
 pub mod key;
 pub mod manifest;
 pub mod terms;
@@ -193,12 +194,7 @@ impl Desk {
     ///
     /// [`Error::Pending`] where more owners must sign; otherwise as [`Self::send`].
     pub async fn widen_now(&mut self, action: &Value, lifts: &[Digest]) -> Result<Applied, Error> {
-        let threshold = self.in_force()?.threshold;
-        if threshold > 1 {
-            return Err(Error::Pending(format!(
-                "{threshold} owners; write the command with --out FILE, then `claviger submit`"
-            )));
-        }
+        self.alone()?;
         let body = self.widen(action, lifts)?;
         let signature = self.owner_key()?.sign(label::NAMESPACE_COMMAND, &body)?;
         self.send(Signed {
@@ -206,6 +202,16 @@ impl Desk {
             signatures: vec![signature],
         })
         .await
+    }
+
+    /// Whether one owner is enough.
+    fn alone(&self) -> Result<(), Error> {
+        match self.in_force()?.threshold {
+            0 | 1 => Ok(()),
+            threshold => Err(Error::Pending(format!(
+                "{threshold} owners; write the command with --out FILE, then `claviger submit`"
+            ))),
+        }
     }
 
     /// Signs a narrowing command with the profile's operator or owner key and sends it.
@@ -230,12 +236,25 @@ impl Desk {
     ///
     /// [`Error::Refused`] where the enclave refuses it; [`Error::Distrust`] for a receipt of something else.
     pub async fn send(&mut self, signed: Signed) -> Result<Applied, Error> {
+        self.send_beside(signed, None).await
+    }
+
+    /// The same with a sealed key beside the command.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::send`].
+    pub async fn send_beside(
+        &mut self,
+        signed: Signed,
+        sealed: Option<&[u8]>,
+    ) -> Result<Applied, Error> {
         Command::parse(&signed.body)?;
         let Done {
             seq: _,
             result,
             receipt,
-        } = self.operator.command(&signed, None).await?;
+        } = self.operator.command(&signed, sealed).await?;
         let index = self.check_receipt(&receipt, &signed.body)?;
         self.reach(index).await?;
         Ok(Applied { result, receipt })

@@ -53,7 +53,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Outcome, Error> {
         argument: behind.or_else(|| before.clone()),
     };
     match verb {
-        Verb::Key(group) => owner::key(&named(group.at.profile), group.verb).await,
+        Verb::Key(group) => owner::key(&named(group.at.profile), group.verb, json).await,
         Verb::Catalog(group) => owner::catalog(&named(group.at.profile), group.verb).await,
         Verb::Grant(group) => owner::grant(&named(group.at.profile), group.verb, json).await,
         Verb::Manifest(group) => owner::manifest(&named(group.at.profile), group.verb).await,

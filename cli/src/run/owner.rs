@@ -1,5 +1,6 @@
 //! Owners' and operators' verbs: a desk opened over the audited log, one action written, signed and sent, or written out.
 
+mod import;
 mod manifest;
 mod terms;
 
@@ -96,7 +97,7 @@ fn public_key(path: &Path) -> Result<PublicKey, Error> {
     })
 }
 
-pub(super) async fn key(named: &Named, verb: KeyVerb) -> Result<Outcome, Error> {
+pub(super) async fn key(named: &Named, verb: KeyVerb, json: bool) -> Result<Outcome, Error> {
     match verb {
         KeyVerb::Create {
             kind,
@@ -120,6 +121,8 @@ pub(super) async fn key(named: &Named, verb: KeyVerb) -> Result<Outcome, Error> 
             let out = widen(&mut desk, &out, &action, &[]).await?;
             out.map_or_else(|| Ok(told(&desk, desk.show_key(&id)?)), Ok)
         }
+        KeyVerb::Import(import) => import::import(named, import).await,
+        KeyVerb::Export { id, pem } => import::export(named, id.as_deref(), pem, json).await,
         KeyVerb::Show { id } => {
             let id = name(&id, "a key's name, k_…", KeyId::parse)?;
             let desk = open(named).await?;
@@ -301,7 +304,9 @@ pub(super) async fn submit(
     let in_force = desk.in_force()?;
     verify_signers(command.chain, &body, &signatures, in_force, &RingVerifier)
         .map_err(|error| refused_signers(&error))?;
-    let applied = desk.send(Signed { body, signatures }).await?;
+    let sealed = import::beside(&command, file)?;
+    let signed = Signed { body, signatures };
+    let applied = desk.send_beside(signed, sealed.as_deref()).await?;
     if let Some(next) = &next {
         desk.hand_over(next).await?;
     }

@@ -9,8 +9,12 @@ use crate::{
     codec::cbor,
     id::X25519Public,
     label,
-    owner::command::{KeyCreate, KeyImport},
+    owner::command::{Alg, KeyCreate, KeyImport},
     wire::control::MAX_SEALED_KEY,
+};
+use aws_lc_rs::{
+    agreement::{ECDH_P256, PrivateKey},
+    signature::{Ed25519KeyPair, KeyPair},
 };
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -26,7 +30,7 @@ struct Facts<'a> {
     boot: &'a [u8],
     id: &'a str,
     kind: crate::effect::Kind,
-    alg: crate::owner::command::Alg,
+    alg: Alg,
     env: crate::effect::Env,
     agent: Option<&'a str>,
     #[serde(with = "serde_bytes")]
@@ -115,6 +119,21 @@ pub fn open(
     Ok(key)
 }
 
+/// The public key of a private one: Ed25519 32 bytes, P-256 65 bytes uncompressed; nothing for bytes that are no key.
+#[must_use]
+pub fn public_of(alg: Alg, private: &[u8; 32]) -> Option<Vec<u8>> {
+    match alg {
+        Alg::Ed25519 => {
+            let pair = Ed25519KeyPair::from_seed_unchecked(private).ok()?;
+            Some(pair.public_key().as_ref().to_vec())
+        }
+        Alg::P256 => {
+            let scalar = PrivateKey::from_private_key(&ECDH_P256, private).ok()?;
+            Some(scalar.compute_public_key().ok()?.as_ref().to_vec())
+        }
+    }
+}
+
 fn builder<'a>() -> Result<snow::Builder<'a>, BadChannel> {
     let parameters = SUITE.parse().map_err(|_| BadChannel)?;
     Ok(snow::Builder::with_resolver(parameters, Box::new(Resolver)))
@@ -127,7 +146,6 @@ mod tests {
         crypto::noise::public_key,
         effect::{Env, Kind},
         id::{AgentId, Digest, KeyId},
-        owner::command::Alg,
     };
 
     fn import() -> KeyImport {

@@ -64,10 +64,11 @@ fn import(history: &mut History, id: &str, public: u8, boot: u8) -> Result<(), V
 }
 
 fn place(result: Result<(), Violation>) -> &'static str {
-    match refused(result) {
-        CommandDenied::Action { pointer, .. } => pointer,
-        other => panic!("{other:?}"),
-    }
+    let denied = refused(result);
+    let CommandDenied::Action { pointer, .. } = denied else {
+        panic!("{denied:?}")
+    };
+    pointer
 }
 
 #[test]

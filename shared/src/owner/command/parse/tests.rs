@@ -45,7 +45,7 @@ fn actions() -> Vec<(&'static str, Value)> {
         (
             "widen",
             json!({"type": "grant.reissue", "old": "gr_1", "new": "gr_2",
-            "agent_key": agent_key.clone(), "expires_at": "2026-11-23T17:00:00Z"}),
+            "agent_key": agent_key, "expires_at": "2026-11-23T17:00:00Z"}),
         ),
         (
             "widen",

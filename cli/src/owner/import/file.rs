@@ -1,0 +1,186 @@
+//! Private keys as other tools write them: PEM (PKCS#8, SEC1, OpenSSH) and JWK.
+//!
+//! What is read is 32 bytes in memory that is wiped: an Ed25519 seed or a P-256 scalar. A file that would have to be guessed
+//! at is refused. It knows nothing of where the key goes.
+
+use crate::Error;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use claviger_shared::{
+    crypto::import,
+    owner::{command::Alg, sshkey},
+};
+use pkcs8::{ObjectIdentifier, PrivateKeyInfoRef, SecretDocument, der::pem::PemLabel};
+use sec1::EcPrivateKey;
+use serde::Deserialize;
+use std::{fmt, path::Path};
+use zeroize::{Zeroize, Zeroizing};
+
+/// Longest file read.
+const MAX_FILE: usize = 16 * 1024;
+/// RFC 8410 §3.
+const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+/// RFC 5480 §2.1.1.
+const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+/// RFC 5480 §2.1.1.1: secp256r1.
+const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+
+/// A private key, to be sealed.
+pub struct PrivateKey {
+    /// Its algorithm.
+    pub alg: Alg,
+    /// Its public key.
+    pub public: Vec<u8>,
+    secret: Zeroizing<[u8; 32]>,
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PrivateKey")
+    }
+}
+
+/// What no file may be.
+#[derive(Debug, PartialEq, Eq)]
+enum Bad {
+    Encrypted,
+    Form,
+    Type,
+}
+
+impl PrivateKey {
+    /// Reads a private key's file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`]; [`Error::Usage`] with what to do about a file that cannot be read.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path).map(Zeroizing::new);
+        let text = text.map_err(Error::io("cannot read the private key", path))?;
+        Self::parse(&text).map_err(|bad| {
+            let path = path.display();
+            Error::Usage(match bad {
+                Bad::Encrypted => format!(
+                    "`{path}` is encrypted: decrypt it first, such as `openssl pkcs8 -in {path} -out FILE` on a memory file system"
+                ),
+                Bad::Type => format!("`{path}` is of another type: expected an Ed25519 or P-256 private key"),
+                Bad::Form => format!("`{path}` is no private key: expected PEM (PKCS#8, SEC1, OpenSSH) or JWK, one key"),
+            })
+        })
+    }
+
+    /// The private half.
+    #[must_use]
+    pub fn expose(&self) -> &[u8; 32] {
+        &self.secret
+    }
+
+    fn parse(text: &str) -> Result<Self, Bad> {
+        let text = text.trim();
+        if text.len() > MAX_FILE {
+            return Err(Bad::Form);
+        }
+        if text.starts_with('{') {
+            return jwk(text);
+        }
+        let label = text.strip_prefix("-----BEGIN ").ok_or(Bad::Form)?;
+        let (label, _) = label.split_once("-----").ok_or(Bad::Form)?;
+        match label {
+            "PRIVATE KEY" => pkcs8_pem(text),
+            "EC PRIVATE KEY" => sec1_pem(text),
+            "OPENSSH PRIVATE KEY" => openssh(text),
+            "ENCRYPTED PRIVATE KEY" => Err(Bad::Encrypted),
+            _ => Err(Bad::Type),
+        }
+    }
+
+    fn new(alg: Alg, secret: &[u8]) -> Result<Self, Bad> {
+        let secret: &[u8; 32] = secret.try_into().map_err(|_| Bad::Form)?;
+        let public = import::public_of(alg, secret).ok_or(Bad::Form)?;
+        Ok(Self {
+            alg,
+            public,
+            secret: Zeroizing::new(*secret),
+        })
+    }
+
+    /// The key, if a public half that the file states is its own.
+    fn stating(self, stated: Option<&[u8]>) -> Result<Self, Bad> {
+        match stated {
+            Some(stated) if stated != self.public => Err(Bad::Form),
+            Some(_) | None => Ok(self),
+        }
+    }
+}
+
+/// RFC 5208, RFC 5958; RFC 8410 for Ed25519.
+fn pkcs8_pem(text: &str) -> Result<PrivateKey, Bad> {
+    let (label, document) = SecretDocument::from_pem(text).map_err(|_| Bad::Form)?;
+    PrivateKeyInfoRef::validate_pem_label(label).map_err(|_| Bad::Form)?;
+    let info: PrivateKeyInfoRef<'_> = document.decode_msg().map_err(|_| Bad::Form)?;
+    let inner = info.private_key.as_bytes();
+    if info.algorithm.oid == ED25519 {
+        // CurvePrivateKey ::= OCTET STRING
+        let seed = inner.strip_prefix(&[4, 32]).ok_or(Bad::Form)?;
+        return PrivateKey::new(Alg::Ed25519, seed);
+    }
+    let curve = info.algorithm.parameters_oid().map_err(|_| Bad::Type)?;
+    if info.algorithm.oid != EC || curve != P256 {
+        return Err(Bad::Type);
+    }
+    let key = EcPrivateKey::try_from(inner).map_err(|_| Bad::Form)?;
+    PrivateKey::new(Alg::P256, key.private_key)?.stating(key.public_key)
+}
+
+/// RFC 5915.
+fn sec1_pem(text: &str) -> Result<PrivateKey, Bad> {
+    let (label, document) = SecretDocument::from_pem(text).map_err(|_| Bad::Form)?;
+    EcPrivateKey::validate_pem_label(label).map_err(|_| Bad::Form)?;
+    let key: EcPrivateKey<'_> = document.decode_msg().map_err(|_| Bad::Form)?;
+    match key.parameters.and_then(|curve| curve.named_curve()) {
+        Some(curve) if curve == P256 => {
+            PrivateKey::new(Alg::P256, key.private_key)?.stating(key.public_key)
+        }
+        Some(_) => Err(Bad::Type),
+        None => Err(Bad::Form),
+    }
+}
+
+fn openssh(text: &str) -> Result<PrivateKey, Bad> {
+    let key = sshkey::PrivateKey::parse(text).map_err(|_| Bad::Type)?;
+    PrivateKey::new(Alg::Ed25519, key.seed.expose())?.stating(Some(&key.point))
+}
+
+/// RFC 7517; RFC 8037 §2 for Ed25519, RFC 7518 §6.2 for P-256. What else a JWK says (`kid`, `use`, …) is not looked at.
+#[derive(Deserialize)]
+struct Jwk {
+    kty: String,
+    crv: String,
+    d: String,
+    x: Option<String>,
+    y: Option<String>,
+}
+
+impl Drop for Jwk {
+    fn drop(&mut self) {
+        self.d.zeroize();
+    }
+}
+
+fn jwk(text: &str) -> Result<PrivateKey, Bad> {
+    let jwk: Jwk = serde_json::from_str(text).map_err(|_| Bad::Form)?;
+    let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|_| Bad::Form);
+    let secret = Zeroizing::new(decode(&jwk.d)?);
+    let part = |text: &Option<String>| text.as_deref().map(decode).transpose();
+    let (x, y) = (part(&jwk.x)?, part(&jwk.y)?);
+    match (jwk.kty.as_str(), jwk.crv.as_str()) {
+        ("OKP", "Ed25519") => PrivateKey::new(Alg::Ed25519, &secret)?.stating(x.as_deref()),
+        ("EC", "P-256") => {
+            let point = x.zip(y).map(|(x, y)| [&[4][..], &x, &y].concat());
+            PrivateKey::new(Alg::P256, &secret)?.stating(point.as_deref())
+        }
+        _ => Err(Bad::Type),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! What openssl, ssh-keygen and RFC 8037 write is read as the same key; anything else is refused with its reason.
+
+use super::*;
+use std::process::Command;
+
+fn run(program: &str, args: &[&str]) -> Vec<u8> {
+    let output = Command::new(program).args(args).output().unwrap();
+    assert!(output.status.success(), "{program} {args:?}: {output:?}");
+    output.stdout
+}
+
+fn at(dir: &Path, name: &str) -> String {
+    dir.join(name).to_str().unwrap().to_owned()
+}
+
+/// The public key that openssl says a private key has, in its last bytes.
+fn public_by_openssl(path: &str) -> Vec<u8> {
+    run(
+        "openssl",
+        &["pkey", "-in", path, "-pubout", "-outform", "DER"],
+    )
+}
+
+#[test]
+fn what_openssl_writes_is_read_as_openssl_reads_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ed, ec) = (at(dir.path(), "ed.pem"), at(dir.path(), "ec.pem"));
+    let (sec1, encrypted) = (at(dir.path(), "sec1.pem"), at(dir.path(), "enc.pem"));
+    run(
+        "openssl",
+        &["genpkey", "-algorithm", "ed25519", "-out", &ed],
+    );
+    let curve = "ec_paramgen_curve:P-256";
+    run(
+        "openssl",
+        &[
+            "genpkey",
+            "-algorithm",
+            "EC",
+            "-pkeyopt",
+            curve,
+            "-out",
+            &ec,
+        ],
+    );
+    run("openssl", &["ec", "-in", &ec, "-out", &sec1]);
+    let pass = [
+        "pkcs8",
+        "-topk8",
+        "-in",
+        &ec,
+        "-out",
+        &encrypted,
+        "-passout",
+        "pass:word",
+    ];
+    run("openssl", &pass);
+    for (path, alg) in [(&ed, Alg::Ed25519), (&ec, Alg::P256), (&sec1, Alg::P256)] {
+        let key = PrivateKey::read(Path::new(path)).unwrap();
+        assert_eq!(key.alg, alg, "{path}");
+        assert!(public_by_openssl(path).ends_with(&key.public), "{path}");
+    }
+    assert_eq!(
+        PrivateKey::read(Path::new(&sec1)).unwrap().expose(),
+        PrivateKey::read(Path::new(&ec)).unwrap().expose()
+    );
+    let told = PrivateKey::read(Path::new(&encrypted)).unwrap_err();
+    assert!(told.to_string().contains("decrypt it first"), "{told}");
+    for (algorithm, option) in [
+        ("RSA", "rsa_keygen_bits:2048"),
+        ("EC", "ec_paramgen_curve:P-384"),
+    ] {
+        let other = at(dir.path(), "other.pem");
+        run(
+            "openssl",
+            &[
+                "genpkey",
+                "-algorithm",
+                algorithm,
+                "-pkeyopt",
+                option,
+                "-out",
+                &other,
+            ],
+        );
+        let told = PrivateKey::read(Path::new(&other)).unwrap_err();
+        assert!(told.to_string().contains("another type"), "{told}");
+    }
+}
+
+#[test]
+fn what_ssh_keygen_writes_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = at(dir.path(), "id");
+    run(
+        "ssh-keygen",
+        &["-q", "-t", "ed25519", "-N", "", "-f", &path],
+    );
+    let key = PrivateKey::read(Path::new(&path)).unwrap();
+    let line = std::fs::read_to_string(format!("{path}.pub")).unwrap();
+    let stated = claviger_shared::owner::sshsig::PublicKey::parse_line(line.trim()).unwrap();
+    assert!(stated.blob.ends_with(&key.public));
+}
+
+/// RFC 8037 A.1, and RFC 7517 A.2's P-256 key.
+#[test]
+fn published_jwks_are_read() {
+    let ed = r#"{"kty":"OKP","crv":"Ed25519","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    let ec = r#"{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","d":"870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE","use":"enc","kid":"1"}"#;
+    assert_eq!(PrivateKey::parse(ed).unwrap().alg, Alg::Ed25519);
+    assert_eq!(PrivateKey::parse(ec).unwrap().alg, Alg::P256);
+    // The stated public half must be the private one's.
+    assert_eq!(
+        PrivateKey::parse(&ed.replace("11qY", "21qY")).err(),
+        Some(Bad::Form)
+    );
+    assert_eq!(
+        PrivateKey::parse(&ec.replace("4Etl", "5Etl")).err(),
+        Some(Bad::Form)
+    );
+    assert_eq!(
+        PrivateKey::parse(&ec.replace("P-256", "P-521")).err(),
+        Some(Bad::Type)
+    );
+    assert_eq!(
+        PrivateKey::parse(&ed.replace("nWGx", "")).err(),
+        Some(Bad::Form)
+    );
+}
+
+#[test]
+fn what_is_no_key_is_refused() {
+    for text in [
+        "",
+        "hello",
+        "-----BEGIN ",
+        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----",
+        "{}",
+        "[]",
+    ] {
+        assert_eq!(PrivateKey::parse(text).err(), Some(Bad::Form), "{text:?}");
+    }
+    assert_eq!(
+        PrivateKey::parse("-----BEGIN CERTIFICATE-----").err(),
+        Some(Bad::Type)
+    );
+    assert_eq!(
+        PrivateKey::parse(&"{".repeat(MAX_FILE + 1)).err(),
+        Some(Bad::Form)
+    );
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let key = PrivateKey::new(Alg::Ed25519, &[7; 32]).unwrap();
+    assert_eq!(format!("{key:?}"), "PrivateKey");
+}
