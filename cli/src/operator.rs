@@ -5,6 +5,7 @@
 
 use crate::Error;
 use base64::{Engine, engine::general_purpose::STANDARD};
+use claviger_client::web;
 use claviger_shared::{
     codec::cbor,
     id::{Digest, to_hex},
@@ -91,7 +92,7 @@ impl Operator {
     ///
     /// [`Error::Unavailable`] when no HTTP client can be made.
     pub fn new(base: &str, token: Option<Zeroizing<String>>) -> Result<Self, Error> {
-        let http = reqwest::Client::builder()
+        let http = web::builder(web::is_https(base), &[])?
             .timeout(TIMEOUT)
             .no_proxy()
             .build();

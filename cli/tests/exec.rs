@@ -46,7 +46,7 @@ impl Stage {
         fs::set_permissions(open.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let script = open.path().join("hostile.py");
         fs::write(script, include_bytes!("hostile.py")).unwrap();
-        let text = fs::read_to_string(deployment.agent_key()).unwrap();
+        let text = fs::read_to_string(deployment.file("agent.key")).unwrap();
         let text = text.trim().to_owned();
         let secret = *AgentKey::parse(&text).unwrap().secret.expose();
         Some(Self {
@@ -364,7 +364,7 @@ fn a_key_that_the_commands_user_may_read_is_refused_and_so_is_one_in_an_argument
 #[test]
 fn a_command_uses_the_grant_and_its_exit_code_and_signals_are_its_own() {
     let Some(stage) = Stage::set() else { return };
-    let key = stage.deployment.agent_key();
+    let key = &stage.deployment.file("agent.key");
     // This test is of what works, whoever runs it.
     let command = |words: &[&str]| {
         let mut command = exec(claviger());

@@ -1,7 +1,6 @@
 //! The sidecar as its callers see it: over a socket, before a scripted enclave and before a real deployment.
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "a test stops where its script breaks, and says what it skips"
 )]
@@ -343,7 +342,8 @@ fn a_sidecar_answers_for_a_real_enclave_as_the_command_does() {
     };
     let held = tempfile::tempdir().unwrap();
     let dir = held.path();
-    let key = deployment.agent_key().to_str().unwrap();
+    let key = deployment.file("agent.key");
+    let key = key.to_str().unwrap();
     let arguments = [
         "sidecar",
         "--key-file",

@@ -1,6 +1,6 @@
 //! The host's agent face: plain GETs of what proves itself.
 
-use crate::Error;
+use crate::{Error, web};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use claviger_shared::{codec::cbor, id::to_hex, wire::storage::StoredEntry};
 use serde::Deserialize;
@@ -28,7 +28,7 @@ impl Face {
     ///
     /// [`Error::Host`] when no HTTP client can be made.
     pub fn new(base: &str) -> Result<Self, Error> {
-        let http = reqwest::Client::builder()
+        let http = web::builder(web::is_https(base), &[])?
             .timeout(std::time::Duration::from_secs(10))
             .no_proxy()
             .build()

@@ -11,6 +11,7 @@ pub mod render;
 pub mod session;
 pub mod stream;
 pub mod trust;
+pub mod web;
 
 pub use agent_key::AgentKey;
 pub use session::Agent;

@@ -5,7 +5,7 @@
 use crate::Error;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use claviger_shared::{
-    call::{IssuedWithReceipt, Whoami},
+    call::{IssuedWithReceipt, Reach, Whoami},
     codec::cbor,
     credential::{Credential, Issued, Remaining},
     denial::{Code, Denial},
@@ -57,14 +57,30 @@ pub fn whoami(own: &Whoami, simulation: bool) -> Value {
         grant,
         state,
         remaining: left,
+        routes,
+        more_routes,
         now,
     } = own;
     let mut value = json!({
         "grant": grant.id, "state": state, "document": grant.to_json(), "remaining": remaining(left),
+        "routes": routes.iter().map(reach).collect::<Vec<_>>(), "more_routes": more_routes,
         "now": now.to_string(),
     });
     mark(&mut value, simulation);
     value
+}
+
+fn reach(reach: &Reach) -> Value {
+    let Reach {
+        resource,
+        kind,
+        methods,
+        destination,
+        probe,
+    } = reach;
+    json!({
+        "resource": resource, "kind": kind, "methods": methods, "destination": destination, "probe": probe,
+    })
 }
 
 /// A denial as an RFC 9457 problem document.

@@ -11,6 +11,7 @@ mod fixture;
 pub mod http;
 pub mod jwt;
 mod moment;
+pub mod reach;
 #[cfg(test)]
 mod relying_party;
 mod routes;

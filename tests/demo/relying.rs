@@ -47,7 +47,9 @@ impl Api {
             .await?;
         Ok(Self {
             base: format!("http://127.0.0.1:{}", port.trim()),
-            http: reqwest::Client::builder().no_proxy().build()?,
+            http: claviger_client::web::builder(false, &[])?
+                .no_proxy()
+                .build()?,
             _child: child,
         })
     }

@@ -124,7 +124,7 @@ impl Host {
             "action": action,
         });
         let signed = owner::sign(&deployment.owner, command.to_string().into_bytes());
-        self.operator.command(&signed).await.unwrap();
+        self.operator.command(&signed, None).await.unwrap();
     }
 }
 

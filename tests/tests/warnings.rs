@@ -55,7 +55,7 @@ fn a_budget_near_its_end_is_told_once() {
     assert_eq!((told[0].max, told[0].spent), (Amount(10), Amount(8)));
 
     drop(agent);
-    deployment.audited();
+    assert!(deployment.audited().records() > 0);
 }
 
 #[test]
@@ -82,5 +82,5 @@ fn each_budget_of_a_call_is_told_apart_and_windows_again() {
     let told = settled(&deployment, 3);
     assert_eq!(told.len(), 3, "{told:?}");
     assert_eq!(told[2].window, "rolling:PT1M");
-    deployment.audited();
+    assert!(deployment.audited().records() > 0);
 }

@@ -109,7 +109,68 @@ pub(crate) struct SidecarArgs {
     /// Where the token of this run goes (mode 0600)
     #[arg(long, default_value = "sidecar.token", value_name = "F")]
     pub(crate) token_file: PathBuf,
+    /// Do not renew the grant before its end
+    #[arg(long)]
+    pub(crate) no_renew: bool,
     /// Written once requests are taken: {url, token_file, pid}
     #[arg(long, value_name = "F")]
     pub(crate) ready_file: Option<PathBuf>,
+}
+
+/// Where a destination is and whom to trust there, as curl takes it.
+#[derive(Debug, Args)]
+pub(crate) struct Destination {
+    /// PEM file of more root certificates
+    #[arg(long, value_name = "F")]
+    pub(crate) cacert: Option<PathBuf>,
+    /// The address of a host name: HOST:PORT:ADDRESS
+    #[arg(long, value_name = "H:P:A")]
+    pub(crate) resolve: Vec<String>,
+    /// Seconds that a whole call may take
+    #[arg(long, value_name = "S", default_value_t = 30)]
+    pub(crate) max_time: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CurlArgs {
+    #[command(flatten)]
+    pub(crate) agent: Agent,
+    #[command(flatten)]
+    pub(crate) to: Destination,
+    /// The method; GET without a body, POST with one
+    #[arg(short = 'X', long = "request", value_name = "METHOD")]
+    pub(crate) method: Option<String>,
+    pub(crate) url: String,
+    /// A header field of the request, covered by the signature
+    #[arg(short = 'H', long = "header", value_name = "k: v")]
+    pub(crate) headers: Vec<String>,
+    /// A header field that is sent and not signed
+    #[arg(long = "unsigned-header", value_name = "k: v")]
+    pub(crate) unsigned_headers: Vec<String>,
+    /// The body: a text, @FILE, or @- for standard input; give its content-type with -H
+    #[arg(short = 'd', long, value_name = "BODY", allow_hyphen_values = true)]
+    pub(crate) data: Option<String>,
+    /// Makes a repetition of this call give the same credential for one charge
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+    /// Print the answer's status and header fields too
+    #[arg(short = 'i', long)]
+    pub(crate) include: bool,
+    /// Where the answer's body goes: a new file
+    #[arg(short = 'o', long, value_name = "F", conflicts_with = "include")]
+    pub(crate) output: Option<PathBuf>,
+    /// Exit with 22 where the answer's status is 400 or more
+    #[arg(short = 'f', long)]
+    pub(crate) fail: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TestArgs {
+    #[command(flatten)]
+    pub(crate) agent: Agent,
+    #[command(flatten)]
+    pub(crate) to: Destination,
+    /// A value for a parameter of a route's path
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
 }

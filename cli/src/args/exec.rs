@@ -20,6 +20,9 @@ pub(crate) struct ExecArgs {
     /// Run the command even where it can read the agent key
     #[arg(long)]
     pub(crate) weak: bool,
+    /// Do not renew the grant before its end
+    #[arg(long)]
+    pub(crate) no_renew: bool,
     /// The command and its arguments
     #[arg(
         required = true,

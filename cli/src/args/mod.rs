@@ -7,7 +7,7 @@ pub(crate) mod audit;
 pub(crate) mod exec;
 pub(crate) mod owner;
 
-use agent::{Agent, Call, Keygen, Revoke, SidecarArgs};
+use agent::{Agent, Call, CurlArgs, Keygen, Revoke, SidecarArgs, TestArgs};
 use audit::AuditVerb;
 use clap::{Args, Parser, Subcommand};
 use exec::{ExecArgs, ExecChildArgs};
@@ -58,7 +58,11 @@ pub(crate) enum Verb {
     Sign(Call),
     /// What a credential would cost, and whether it would be refused (agents)
     Simulate(Call),
-    /// The own grant and what is left of it (agents)
+    /// Make an HTTP call with a credential of its own (agents)
+    Curl(CurlArgs),
+    /// Make every harmless call that the grant reaches (agents)
+    Test(TestArgs),
+    /// The own grant, what is left of it and what it reaches (agents)
     Whoami(Agent),
     /// Push the own grant's end forward (agents)
     Renew(Agent),

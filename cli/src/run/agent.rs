@@ -12,6 +12,7 @@ use claviger_cli::{
         Desk,
         grant::{new_secret, write_secret},
     },
+    sidecar::{Answer, Caller},
 };
 use claviger_client::{Agent, AgentKey, agent_key::AgentSecret, render};
 use claviger_shared::{
@@ -63,15 +64,36 @@ fn from_file(path: &Path) -> Result<AgentKey, Error> {
     AgentKey::parse(&text).map_err(|error| Error::Usage(format!("`{}`: {error}", path.display())))
 }
 
+/// The sidecar beside this process, where it was given one and no agent key.
+pub(super) fn sidecar(named: &Named, file: &KeyFile) -> Result<Option<Caller>, Error> {
+    let has_key = file.key_file.is_some() || from_environment().is_some();
+    if has_key || named.argument.is_some() {
+        return Ok(None);
+    }
+    Caller::from_environment()
+}
+
 /// Asks once and says what came of it.
 async fn ask(named: &Named, file: &KeyFile, ask: Ask) -> Result<Outcome, Error> {
+    if let Some(caller) = sidecar(named, file)? {
+        return Ok(passed_on(caller.ask(&ask).await?));
+    }
     let agent = Agent::connect(agent_key(named, file)?).await?;
     let simulation = agent.is_simulation().await;
     let reply = agent.ask(ask).await?;
     told(&reply, &agent.key().grant, simulation)
 }
 
-fn told(reply: &Reply, grant: &GrantId, simulation: bool) -> Result<Outcome, Error> {
+/// What a sidecar answered, as it came.
+pub(super) fn passed_on(answer: Answer) -> Outcome {
+    Outcome {
+        document: answer.exit != 0,
+        value: answer.value,
+        exit: answer.exit,
+    }
+}
+
+pub(super) fn told(reply: &Reply, grant: &GrantId, simulation: bool) -> Result<Outcome, Error> {
     let mut value = match reply {
         Reply::Denied(denial) => {
             return Ok(Outcome {
@@ -146,14 +168,14 @@ fn http(call: HttpCall) -> Result<Sign, Error> {
 }
 
 /// `Name: value`, the name in lower case as the enclave reads it.
-fn header(line: &str) -> Result<(String, String), Error> {
+pub(super) fn header(line: &str) -> Result<(String, String), Error> {
     let (name, value) = line
         .split_once(':')
         .ok_or_else(|| Error::Usage(format!("header `{line}` is not of the form `name: value`")))?;
     Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
 }
 
-fn body(data: &str) -> Result<Vec<u8>, Error> {
+pub(super) fn body(data: &str) -> Result<Vec<u8>, Error> {
     let bytes = match data.strip_prefix('@') {
         None => data.as_bytes().to_vec(),
         Some("-") => {

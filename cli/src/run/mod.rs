@@ -2,6 +2,7 @@
 
 mod agent;
 mod audit;
+mod curl;
 mod owner;
 mod sidecar;
 
@@ -67,6 +68,8 @@ pub(crate) async fn run(cli: Cli) -> Result<Outcome, Error> {
         Verb::Keygen(keygen) => agent::keygen(keygen, named).await,
         Verb::Sign(call) => agent::call(call, named, false).await,
         Verb::Simulate(call) => agent::call(call, named, true).await,
+        Verb::Curl(curl) => curl::curl(named, curl, json).await,
+        Verb::Test(test) => curl::test(named, test).await,
         Verb::Whoami(who) => agent::whoami(&named(who.at.profile), &who.key).await,
         Verb::Renew(who) => agent::renew(&named(who.at.profile), &who.key).await,
         Verb::Revoke(revoke) => {

@@ -13,7 +13,7 @@ use crate::{
 use claviger_cli::{
     Error,
     exec::{self, FAULT, Launch, User, child, plan},
-    sidecar::{Sidecar, Token, serve},
+    sidecar::{Sidecar, Token, keep_renewed, serve},
 };
 use claviger_client::{Agent, AgentKey, agent_key::MAX_LEN};
 use serde_json::json;
@@ -42,6 +42,7 @@ pub(super) async fn sidecar(
         listen,
         token_file,
         ready_file,
+        no_renew,
     } = args;
     exec::harden()?;
     let key = agent::agent_key(&named(agent.at.profile), &agent.key)?;
@@ -53,6 +54,7 @@ pub(super) async fn sidecar(
     let placed = ready_file.map(|path| Placed::put(&path, &ready.to_string()));
     let _ready = placed.transpose()?;
     output::print(&Outcome::from(ready), json);
+    renew(&sidecar, no_renew);
     tokio::select! {
         () = serve(listener, sidecar) => {}
         () = stop.asked() => {}
@@ -76,6 +78,13 @@ async fn open(
     let agent = Agent::connect(key).await?;
     let sidecar = Sidecar::new(agent, Token::random()?, address);
     Ok((listener, Arc::new(sidecar)))
+}
+
+/// Renews the grant beside what is served, unless that was forbidden; it ends with this process.
+fn renew(sidecar: &Arc<Sidecar<Agent>>, not: bool) {
+    if !not {
+        tokio::spawn(keep_renewed(Arc::clone(sidecar)));
+    }
 }
 
 /// The signals that end a sidecar.
@@ -179,6 +188,7 @@ async fn run(named: impl Fn(Option<PathBuf>) -> Named, args: ExecArgs) -> Result
         url: &sidecar.url(),
         token: sidecar.token().expose(),
     })?;
+    renew(&sidecar, args.no_renew);
     tokio::select! {
         () = serve(listener, sidecar) => Ok(FAULT),
         exit = exec::wait(&mut child) => exit,

@@ -3,11 +3,14 @@
 //! Whoever speaks to it has a token and neither the agent key nor a signing key; what the token may get is what the grant
 //! allows, decided in the enclave. Nothing is decided here: a request is read, asked and shown (docs/spec/sidecar.md).
 
+mod caller;
 mod problem;
+mod renew;
 mod request;
 mod service;
 mod token;
 
+pub use caller::{Answer, Caller};
 pub use problem::Problem;
 pub use token::Token;
 
@@ -81,6 +84,11 @@ impl<A: Asks> Sidecar<A> {
     pub const fn token(&self) -> &Token {
         &self.token
     }
+}
+
+/// Renews the grant in time, for ever.
+pub async fn keep_renewed<A: Asks>(sidecar: Arc<Sidecar<A>>) {
+    renew::keep(&sidecar.agent).await;
 }
 
 /// Serves for ever.

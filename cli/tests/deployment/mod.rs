@@ -1,8 +1,6 @@
 //! A simulated deployment for tests of the command, from the same build.
 
-use serde_json::Value;
 use std::{
-    fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -13,9 +11,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running deployment; stopped when dropped.
 pub(crate) struct Deployment {
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     up: Child,
-    key: PathBuf,
 }
 
 impl Deployment {
@@ -40,14 +37,12 @@ impl Deployment {
             .unwrap();
         let ready = dir.path().join("ready.json");
         wait_for(|| ready.exists());
-        let ready: Value = serde_json::from_slice(&fs::read(ready).unwrap()).unwrap();
-        let key = PathBuf::from(ready["agent_api_key_file"].as_str().unwrap());
-        Some(Self { _dir: dir, up, key })
+        Some(Self { dir, up })
     }
 
-    /// The first agent's key.
-    pub(crate) fn agent_key(&self) -> &Path {
-        &self.key
+    /// A file of it, such as `agent.key` and `ready.json`.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
     }
 }
 

@@ -7,31 +7,40 @@ use super::{
     hub::{Address, Hub, Waiting},
 };
 use crate::core::Standing;
+use claviger_kinds::reach::reach;
 use claviger_shared::{
     call::{Reply, Whoami},
     denial::Code,
     ledger::{Slot, Status},
     log::record::{self, Body, Record, Renewed, RevokedSelf},
 };
+use std::sync::Arc;
 
 /// The own grant and what is left of it.
 pub fn whoami(hub: &Hub, to: Address, slot: Slot) {
     let now = hub.time.now();
-    let (reply, stored) = {
+    let (known, catalog, stored) = {
         let core = hub.lock();
         let state = core.state();
-        let reply = state.grant(slot).map(|grant| Whoami {
-            grant: (*grant.grant).clone(),
-            state: grant.word(state.is_frozen(), now).to_owned(),
-            remaining: grant.remaining(now),
-            now,
+        let known = state.grant(slot).map(|grant| {
+            let word = grant.word(state.is_frozen(), now);
+            (Arc::clone(&grant.grant), word, grant.remaining(now))
         });
-        (reply, core.stored())
+        (known, Arc::clone(state.catalog()), core.stored())
     };
-    match reply {
-        Some(reply) => to.send(answer::text(stored, Reply::Grant(Box::new(reply)))),
-        None => answer::deny(hub, to, Code::GrantNotFound.into()),
-    }
+    let Some((grant, state, remaining)) = known else {
+        return answer::deny(hub, to, Code::GrantNotFound.into());
+    };
+    let (routes, more_routes) = reach(&catalog, &grant);
+    let own = Whoami {
+        grant: (*grant).clone(),
+        state: state.to_owned(),
+        remaining,
+        routes,
+        more_routes,
+        now,
+    };
+    to.send(answer::text(stored, Reply::Grant(Box::new(own))));
 }
 
 /// Pushes the grant's end forward; answered when its record is stored.

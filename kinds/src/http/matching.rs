@@ -140,7 +140,8 @@ fn lists(members: &Members, name: &str) -> bool {
     }
 }
 
-fn verb_of(method: &str) -> Verb {
+/// What a method does, where the route does not say.
+pub(crate) fn verb_of(method: &str) -> Verb {
     match method {
         "GET" | "HEAD" | "OPTIONS" => Verb::Read,
         "DELETE" => Verb::Delete,

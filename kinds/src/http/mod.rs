@@ -9,7 +9,7 @@ pub mod base;
 mod charge;
 mod content;
 pub mod form;
-mod matching;
+pub(crate) mod matching;
 
 use crate::{
     Call, Moment, SigningKeyInfo, ToSign,

@@ -8,8 +8,9 @@ pub mod http;
 use crate::{
     credential::{Issued, Remaining},
     denial::Denial,
+    effect::Kind,
     grant::Grant,
-    id::Digest,
+    id::{Digest, ResourceName},
     time::UnixMs,
 };
 use serde::{Deserialize, Serialize};
@@ -160,6 +161,26 @@ pub struct Whoami {
     pub state: String,
     /// What is left of every budget.
     pub remaining: Vec<Remaining>,
+    /// The routes that the grant reaches, as far as they fit.
+    pub routes: Vec<Reach>,
+    /// Whether it reaches more than these.
+    pub more_routes: bool,
     /// The enclave's time.
     pub now: UnixMs,
+}
+
+/// One way to a resource that a grant permits, as its agent may know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reach {
+    /// The resource's name.
+    pub resource: ResourceName,
+    /// The kind of its credentials.
+    pub kind: Kind,
+    /// `http`: the methods that the grant permits; `jwt`: the token's profile.
+    pub methods: Vec<String>,
+    /// `http`: the URL, its parameters in braces; `jwt`: the audience.
+    pub destination: String,
+    /// A harmless call, for `claviger test`.
+    pub probe: bool,
 }

@@ -1,0 +1,209 @@
+//! The other side of the sidecar's face: agents' verbs run by `claviger exec`'s command, which holds no agent key.
+//!
+//! What is answered is the sidecar's word, which has checked it; it is passed on as it came.
+
+use crate::Error;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use claviger_client::web;
+use claviger_shared::{
+    call::{Ask, HttpInput, Input, JwtInput, Sign},
+    denial::Code,
+};
+use serde_json::{Value, json};
+use std::{fmt, time::Duration};
+use zeroize::Zeroizing;
+
+/// Longest answer read.
+const MAX_ANSWER: usize = 1024 * 1024;
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A sidecar, as its token's holder calls it.
+pub struct Caller {
+    http: reqwest::Client,
+    url: String,
+    token: Zeroizing<String>,
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caller")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a sidecar answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// A credential, a grant, or a problem document.
+    pub value: Value,
+    /// The exit code that goes with it.
+    pub exit: u8,
+}
+
+impl Caller {
+    /// The sidecar that this process was started beside, by its environment.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] when no HTTP client can be made.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads what `exec` gave its command"
+    )]
+    pub fn from_environment() -> Result<Option<Self>, Error> {
+        let variable = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
+        let (Some(url), Some(token)) = (variable("CLAVIGER_URL"), variable("CLAVIGER_TOKEN"))
+        else {
+            return Ok(None);
+        };
+        let http = web::builder(false, &[])?
+            .timeout(TIMEOUT)
+            .no_proxy()
+            .build();
+        let http = http.map_err(|error| Error::Unavailable(error.to_string()))?;
+        Ok(Some(Self {
+            http,
+            url: url.trim_end_matches('/').to_owned(),
+            token: Zeroizing::new(token),
+        }))
+    }
+
+    /// Asks for what a sidecar gives: a credential, a simulation, the own grant.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] for what only a holder of the agent key may ask; [`Error::Unavailable`].
+    pub async fn ask(&self, ask: &Ask) -> Result<Answer, Error> {
+        let request = match ask {
+            Ask::Whoami => self.http.get(format!("{}/v1/grants/self", self.url)),
+            Ask::Sign(sign) => self.call("credentials", sign),
+            Ask::Simulate(sign) => self.call("simulate", sign),
+            Ask::Checkpoint(_) | Ask::Renew | Ask::RevokeSelf { .. } => {
+                let why =
+                    "this needs the agent key: the sidecar renews by itself and does not revoke";
+                return Err(Error::Usage(why.to_owned()));
+            }
+        };
+        let request = request.bearer_auth(self.token.as_str());
+        let fault = |error: reqwest::Error| {
+            let why = if error.is_connect() {
+                "cannot be connected to"
+            } else {
+                "did not answer"
+            };
+            Error::Unavailable(format!("the sidecar at {} {why}", self.url))
+        };
+        let mut answer = request.send().await.map_err(fault)?;
+        let status = answer.status();
+        let mut body = Vec::new();
+        while let Some(part) = answer.chunk().await.map_err(fault)? {
+            if body.len().saturating_add(part.len()) > MAX_ANSWER {
+                return Err(Error::Unavailable(
+                    "the sidecar's answer is too long".to_owned(),
+                ));
+            }
+            body.extend_from_slice(&part);
+        }
+        let value: Value = serde_json::from_slice(&body)
+            .map_err(|_| Error::Unavailable("the sidecar's answer is no JSON".to_owned()))?;
+        let exit = if status.is_success() { 0 } else { exit(&value) };
+        Ok(Answer { value, exit })
+    }
+
+    fn call(&self, what: &str, sign: &Sign) -> reqwest::RequestBuilder {
+        let (kind, body) = written(sign);
+        let url = format!("{}/v1/{what}/{kind}", self.url);
+        self.http.post(url).json(&body)
+    }
+}
+
+/// A call in the form of docs/spec/sidecar.md.
+fn written(sign: &Sign) -> (&'static str, Value) {
+    let (kind, mut value) = match &sign.input {
+        Input::Http(HttpInput {
+            method,
+            url,
+            headers,
+            body,
+        }) => {
+            let body = body.as_ref().map(|body| STANDARD.encode(body));
+            let value = json!({ "method": method, "url": url, "headers": headers, "body": body });
+            ("http", value)
+        }
+        Input::Jwt(JwtInput {
+            profile,
+            audience,
+            ttl_s,
+        }) => {
+            let value = json!({ "profile": profile, "audience": audience, "ttl_s": ttl_s });
+            ("jwt", value)
+        }
+    };
+    if let (Some(key), Some(members)) = (&sign.idempotency_key, value.as_object_mut()) {
+        members.insert("idempotency_key".to_owned(), json!(key));
+    }
+    (kind, value)
+}
+
+/// The exit code of a problem: its denial's, else that of something that does not work just now.
+fn exit(problem: &Value) -> u8 {
+    let code = problem.get("code").and_then(Value::as_str);
+    let known = Code::ALL.iter().find(|known| Some(known.as_str()) == code);
+    known.map_or(5, |code| code.exit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sidecar::request::{self, Kind};
+
+    /// What is written here is read there as the same call.
+    #[test]
+    fn a_call_is_read_as_it_was_meant() {
+        let http = Sign {
+            input: Input::Http(HttpInput {
+                method: "POST".to_owned(),
+                url: "https://a.example/".to_owned(),
+                headers: vec![
+                    ("x-a".to_owned(), "1".to_owned()),
+                    ("x-a".to_owned(), "2".to_owned()),
+                ],
+                body: Some(b"\x00\xff".to_vec().into()),
+            }),
+            idempotency_key: Some("once".to_owned()),
+        };
+        let jwt = Sign {
+            input: Input::Jwt(JwtInput {
+                profile: "assertion".to_owned(),
+                audience: "https://b.example/".to_owned(),
+                ttl_s: Some(5),
+            }),
+            idempotency_key: None,
+        };
+        for sign in [http, jwt] {
+            let (kind, value) = written(&sign);
+            let read = request::parse(Kind::parse(kind).unwrap(), value.to_string().as_bytes());
+            assert_eq!(read.ok(), Some(sign));
+        }
+    }
+
+    #[test]
+    fn a_problem_has_the_exit_code_of_its_denial() {
+        for code in Code::ALL {
+            assert_eq!(exit(&json!({ "code": code.as_str() })), code.exit());
+        }
+        assert_eq!(exit(&json!({ "code": "unauthorized" })), 5);
+        assert_eq!(exit(&json!(null)), 5);
+    }
+
+    #[test]
+    fn debug_shows_no_token() {
+        let caller = Caller {
+            http: web::builder(false, &[]).unwrap().build().unwrap(),
+            url: "u".to_owned(),
+            token: Zeroizing::new("secret".to_owned()),
+        };
+        assert!(!format!("{caller:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,191 @@
+//! What a grant reaches, as its agent may know it: the routes behind the names it is permitted, without what they charge.
+//!
+//! It is a help, not a promise: a call is decided when it is made. The list is cut where it would be too long for an answer.
+
+use crate::{http::matching::verb_of, routes::named};
+use claviger_shared::{
+    call::Reach,
+    catalog::{Catalog, HttpRoute, Route},
+    effect::{Kind, Verb},
+    grant::Grant,
+};
+
+/// Bytes that the texts of one list may have together.
+pub const MAX_BYTES: usize = 16 * 1024;
+/// Routes told at most.
+pub const MAX_ROUTES: usize = 128;
+const HTTPS: u16 = 443;
+
+/// The routes of what the grant permits, by resource name and route number; and whether there are more than these.
+#[must_use]
+pub fn reach(catalog: &Catalog, grant: &Grant) -> (Vec<Reach>, bool) {
+    let (mut told, mut bytes) = (Vec::new(), 0_usize);
+    for (resource, _, route) in named(catalog, grant) {
+        let allows = |verb: Verb| grant.permissions.allows(verb, resource);
+        let (kind, methods, destination, probe) = match route {
+            Route::Http(route) => {
+                let verb = |method: &String| route.verb.unwrap_or_else(|| verb_of(method));
+                let methods = route.methods.iter().filter(|method| allows(verb(method)));
+                (
+                    Kind::Http,
+                    methods.cloned().collect(),
+                    url(route),
+                    route.probe,
+                )
+            }
+            Route::Jwt(route) => {
+                let verb = route.verb.unwrap_or(Verb::Write);
+                let methods = allows(verb).then(|| route.profile.clone());
+                let audience = route.audience.clone();
+                (
+                    Kind::Jwt,
+                    methods.into_iter().collect::<Vec<_>>(),
+                    audience,
+                    route.probe,
+                )
+            }
+        };
+        if methods.is_empty() {
+            continue;
+        }
+        let names = methods.iter().map(String::len);
+        bytes = names.fold(bytes, usize::saturating_add);
+        bytes = bytes
+            .saturating_add(destination.len())
+            .saturating_add(resource.as_str().len());
+        if bytes > MAX_BYTES || told.len() >= MAX_ROUTES {
+            return (told, true);
+        }
+        told.push(Reach {
+            resource: resource.clone(),
+            kind,
+            methods,
+            destination,
+            probe,
+        });
+    }
+    (told, false)
+}
+
+/// A route's URL with its parameters in braces.
+fn url(route: &HttpRoute) -> String {
+    let HttpRoute {
+        host,
+        port,
+        template,
+        ..
+    } = route;
+    if *port == HTTPS {
+        format!("https://{host}{template}")
+    } else {
+        format!("https://{host}:{port}{template}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{self, jwt_route, name, route};
+    use claviger_shared::grant::Permissions;
+
+    fn told(routes: Vec<Route>, permit: impl FnOnce(&mut Permissions)) -> (Vec<Reach>, bool) {
+        let names: Vec<_> = (0..routes.len()).map(|n| format!("r{n:03}")).collect();
+        let named = names.iter().map(String::as_str).zip(routes);
+        let catalog = fixture::catalog(named.map(|(name, route)| (name, vec![route])).collect());
+        let (_, mut grant) = fixture::whole();
+        let none = Vec::new;
+        grant.permissions = Permissions {
+            read: none(),
+            write: none(),
+            delete: none(),
+        };
+        permit(&mut grant.permissions);
+        reach(&catalog, &grant)
+    }
+
+    #[test]
+    fn permitted_methods_alone_are_told() {
+        let orders = HttpRoute {
+            probe: true,
+            ..route("/v1/{id}", &["GET", "POST", "DELETE"])
+        };
+        let port = HttpRoute {
+            port: 8443,
+            ..route("/", &["GET"])
+        };
+        let token = jwt_route("https://idp.example/t");
+        let all = || {
+            vec![
+                Route::Http(orders.clone()),
+                Route::Http(port.clone()),
+                Route::Jwt(token.clone()),
+            ]
+        };
+        let (list, more) = told(all(), |permissions| {
+            permissions.read = vec![name("r000"), name("r001")];
+            permissions.delete = vec![name("r000")];
+            permissions.write = vec![name("r002")];
+        });
+        assert!(!more);
+        let shown: Vec<_> = list
+            .iter()
+            .map(|one| {
+                (
+                    one.resource.as_str(),
+                    one.methods.join(" "),
+                    one.destination.as_str(),
+                    one.probe,
+                )
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                (
+                    "r000",
+                    "GET DELETE".to_owned(),
+                    "https://api.example.com/v1/{id}",
+                    true
+                ),
+                (
+                    "r001",
+                    "GET".to_owned(),
+                    "https://api.example.com:8443/",
+                    false
+                ),
+                (
+                    "r002",
+                    "assertion".to_owned(),
+                    "https://idp.example/t",
+                    false
+                ),
+            ]
+        );
+        let (list, _) = told(all(), |permissions| permissions.write = vec![name("r001")]);
+        assert_eq!(list, [], "nothing there is written to");
+    }
+
+    #[test]
+    fn a_long_list_is_cut_and_says_so() {
+        let many = |count: usize| {
+            let one = |n: usize| Route::Http(route(&format!("/{n}"), &["GET"]));
+            let names: Vec<_> = (0..count).map(|n| name(&format!("r{n:03}"))).collect();
+            told((0..count).map(one).collect(), |permissions| {
+                permissions.read = names
+            })
+        };
+        assert_eq!(
+            (many(MAX_ROUTES).0.len(), many(MAX_ROUTES).1),
+            (MAX_ROUTES, false)
+        );
+        assert_eq!(
+            (many(MAX_ROUTES + 1).0.len(), many(MAX_ROUTES + 1).1),
+            (MAX_ROUTES, true)
+        );
+        let long = || Route::Http(route(&format!("/{}", "x".repeat(6000)), &["GET"]));
+        let (list, more) = told(vec![long(), long(), long()], |permissions| {
+            permissions.read = vec![name("r000"), name("r001"), name("r002")];
+        });
+        assert_eq!((list.len(), more), (2, true));
+    }
+}
