@@ -39,7 +39,7 @@ pub struct Cell {
 }
 
 /// This machine's clock.
-fn now() -> Instant {
+pub fn now() -> Instant {
     #[expect(clippy::disallowed_methods, reason = "a benchmark's own clock")]
     Instant::now()
 }
@@ -116,7 +116,7 @@ async fn caller(agent: Arc<Agent>, number: usize, end: Instant) -> anyhow::Resul
 }
 
 /// The reference call: a GET without a body.
-fn get(number: usize) -> Sign {
+pub fn get(number: usize) -> Sign {
     let url = format!("https://api.example.com/v1/orders/ord_{number}?expand=items");
     let input = HttpInput {
         method: "GET".to_owned(),

@@ -1,11 +1,23 @@
 //! A simulation of this build, with agents of the benchmark's own.
 
 use anyhow::{Context, ensure};
-use claviger_cli::{owner::Desk, profile::Profile};
+use claviger_cli::{
+    owner::{Desk, key::NewKey},
+    profile::Profile,
+};
 use claviger_client::{Agent, AgentKey};
-use claviger_shared::time::{Millis, UnixMs};
+use claviger_shared::{
+    effect::{Env, Kind},
+    id::AgentId,
+    owner::command::Alg,
+    time::{Millis, UnixMs},
+};
 use serde_json::json;
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::process::{Child, Command};
 
 /// How long the simulation may take to be ready.
@@ -67,6 +79,11 @@ impl Deployment {
         })
     }
 
+    /// The file of an agent's key.
+    pub fn key_file(&self, number: usize) -> PathBuf {
+        key_file(self.dir.path(), number)
+    }
+
     /// Stops it and takes its directory away.
     pub async fn stop(self) -> anyhow::Result<()> {
         let Self {
@@ -95,8 +112,17 @@ async fn connect(
     let mut desk = Desk::open(profile).await?;
     let mut agents = Vec::with_capacity(count);
     for number in 0..count {
-        let file = dir.join(format!("bench-{number}.key"));
-        desk.create_grant(grant(volatile).as_bytes(), Some(&file))
+        let file = key_file(dir, number);
+        let agent = format!("bench-{number}");
+        let key = NewKey {
+            name: None,
+            kind: Kind::Http,
+            alg: Alg::Ed25519,
+            env: if volatile { Env::Sandbox } else { Env::Live },
+            agent: Some(AgentId::parse(&agent)?),
+        };
+        desk.create_key(&key).await?;
+        desk.create_grant(grant(volatile, &agent).as_bytes(), Some(&file))
             .await?;
         let key = AgentKey::parse(&std::fs::read_to_string(&file)?)?;
         agents.push(Arc::new(Agent::connect(key).await?));
@@ -104,12 +130,16 @@ async fn connect(
     Ok(agents)
 }
 
+fn key_file(dir: &Path, number: usize) -> PathBuf {
+    dir.join(format!("bench-{number}.key"))
+}
+
 /// A grant whose budgets a benchmark does not reach.
-fn grant(volatile: bool) -> String {
+fn grant(volatile: bool, agent: &str) -> String {
     let now = UnixMs(claviger_client::session::wall_clock_ms());
     let env = if volatile { "sandbox" } else { "live" };
     let grant = json!({
-        "v": 1, "agent": { "id": "first-agent" }, "env": env,
+        "v": 1, "agent": { "id": agent }, "env": env,
         "not_before": now.to_string(), "expires_at": now.plus(Millis(3_600_000)).to_string(),
         "permissions": { "read": ["order_history"], "write": [], "delete": [] },
         "budgets": [{ "unit": "call", "max": "1000000000", "window": "grant" }],

@@ -7,12 +7,17 @@
 mod cell;
 mod cpu;
 mod deployment;
+mod fair;
 mod report;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use cell::Cell;
 use deployment::Deployment;
-use std::{path::PathBuf, time::Duration};
+use fair::Fair;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// Closed-loop callers of a cell.
 const CALLERS: [usize; 3] = [1, 8, 64];
@@ -20,24 +25,39 @@ const CALLERS: [usize; 3] = [1, 8, 64];
 const AGENTS: usize = 8;
 
 fn main() -> anyhow::Result<()> {
-    let seconds = std::env::args()
-        .nth(1)
-        .map_or(Ok(5), |text| text.parse())
-        .context("usage: claviger-bench [SECONDS]")?;
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
     let runtime = tokio::runtime::Runtime::new()?;
-    let cells = runtime.block_on(run(Duration::from_secs(seconds)))?;
-    report::print(&cells);
-    report::write(&PathBuf::from("target/bench.json"), &cells)
+    let usage = "usage: claviger-bench [SECONDS]";
+    if let [verb, key, seconds] = &arguments[..] {
+        ensure!(verb == "flood", usage);
+        return runtime.block_on(fair::flood(Path::new(key), seconds.parse()?));
+    }
+    let seconds = arguments.first().map_or(Ok(5), |text| text.parse());
+    let seconds = seconds.context(usage)?;
+    let measured = runtime.block_on(run(Duration::from_secs(seconds)))?;
+    report::print(&measured);
+    report::write(&PathBuf::from("target/bench.json"), &measured)
 }
 
-async fn run(length: Duration) -> anyhow::Result<Vec<Cell>> {
-    let mut cells = Vec::new();
+/// Everything that one run measures.
+#[derive(Debug, Default)]
+struct Measured {
+    cells: Vec<Cell>,
+    fair: Vec<Fair>,
+}
+
+async fn run(length: Duration) -> anyhow::Result<Measured> {
+    let mut measured = Measured::default();
     for volatile in [false, true] {
         let deployment = Deployment::start(volatile, AGENTS).await?;
         for callers in CALLERS {
-            cells.push(cell::measure(&deployment, callers, length).await?);
+            let cell = cell::measure(&deployment, callers, length).await?;
+            measured.cells.push(cell);
         }
+        measured
+            .fair
+            .push(fair::measure(&deployment, length).await?);
         deployment.stop().await?;
     }
-    Ok(cells)
+    Ok(measured)
 }
