@@ -48,6 +48,8 @@ pub struct SigningKeyInfo {
     pub kind: Kind,
     /// Its algorithm.
     pub alg: Alg,
+    /// The deployment it was born in: the origin of its manifests.
+    pub deployment: String,
     /// RFC 7638 thumbprint of its public JWK, base64url: the `keyid` and `kid`.
     pub thumbprint: String,
 }

@@ -146,6 +146,7 @@ async fn tokens(agent: &Agent, jwk: &Value, other: &Value) -> anyhow::Result<()>
     let audience = "https://idp.example.com/token";
     let input = JwtInput {
         profile: "assertion".to_owned(),
+        nonce: None,
         audience: audience.to_owned(),
         ttl_s: None,
     };

@@ -178,6 +178,7 @@ fn jwt(call: JwtCall) -> Sign {
     let JwtCall {
         profile,
         audience,
+        nonce,
         ttl,
         idempotency_key,
     } = call;
@@ -185,6 +186,7 @@ fn jwt(call: JwtCall) -> Sign {
         input: Input::Jwt(JwtInput {
             profile,
             audience,
+            nonce,
             ttl_s: ttl,
         }),
         idempotency_key,
