@@ -7,7 +7,7 @@ use crate::{deployment::Deployment, store::Store, sync::lock};
 use claviger_shared::{
     codec::cbor,
     crypto::AwsLc,
-    effect::Env,
+    effect::{Env, Kind},
     id::{GrantId, InstanceId},
     jwk,
     ledger::{GrantState, State},
@@ -120,20 +120,37 @@ impl Index {
         }
     }
 
-    /// Public keys of live signing keys, as a JWK set.
+    /// Public keys of one kind's live signing keys, as a JWK set.
     ///
     /// # Errors
     ///
     /// [`Unavailable`].
-    pub fn jwks(&self) -> Result<Value, Unavailable> {
+    pub fn jwks(&self, kind: Kind) -> Result<Value, Unavailable> {
         self.with(|state| {
             let live = state
                 .keys()
-                .filter(|(_, key)| !key.retired && key.env == Env::Live);
+                .filter(|(_, key)| key.kind == kind && !key.retired && key.env == Env::Live);
             let keys: Vec<Value> = live
                 .filter_map(|(_, key)| jwk::jwk(key.alg, &key.public))
                 .collect();
             json!({ "keys": keys })
+        })
+    }
+
+    /// What OpenID Connect Discovery asks of the catalog's issuer; nothing where no route has one.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`].
+    pub fn discovery(&self) -> Result<Option<Value>, Unavailable> {
+        self.with(|state| {
+            let issuer = state.catalog().issuer()?;
+            Some(json!({
+                "issuer": issuer, "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
+                "response_types_supported": ["id_token"], "subject_types_supported": ["public"],
+                "id_token_signing_alg_values_supported": ["ES256", "EdDSA"], "scopes_supported": ["openid"],
+                "claims_supported": ["iss", "sub", "aud", "iat", "exp", "jti", "nonce"],
+            }))
         })
     }
 
