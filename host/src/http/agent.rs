@@ -13,14 +13,13 @@
 //! Bodies of channels are application/octet-stream. What stands under `.well-known` is a convenience, by the host's word
 //! alone: relying parties take keys from an origin that the owner controls.
 
-use super::{App, Peer, blocking, body, problem::Problem, public};
+use super::{App, Peer, blocking, body, face::Face, problem::Problem, public};
 use crate::relay::{post, source, stream};
 use axum::{
     Extension, Router,
     extract::{Path, Request, State},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{get, post as on_post},
 };
 use claviger_shared::{
     effect::Kind,
@@ -35,17 +34,19 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 
 /// The face.
+pub(super) fn face() -> Face {
+    public::face()
+        .post("/v1/channel", open)
+        .get("/v1/channel/stream", upgrade)
+        .post("/v1/channel/{id}", calls)
+        .get("/.well-known/jwks.json", jwks)
+        .get("/.well-known/openid-configuration", discovery)
+        .get("/.well-known/http-message-signatures-directory", directory)
+}
+
+/// The face, served.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    public::router()
-        .route("/v1/channel", on_post(open))
-        .route("/v1/channel/stream", get(upgrade))
-        .route("/v1/channel/{id}", on_post(calls))
-        .route("/.well-known/jwks.json", get(jwks))
-        .route("/.well-known/openid-configuration", get(discovery))
-        .route(
-            "/.well-known/http-message-signatures-directory",
-            get(directory),
-        )
+    public::with_fallbacks(face().into_router())
         .layer(axum::middleware::from_fn_with_state(
             Arc::clone(&app),
             public::count,
