@@ -186,7 +186,7 @@ pub fn boot_of(store: &dyn Store, instance: &InstanceId) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::store::{Entry, local::Local};
-    use claviger_shared::id::Digest;
+    use claviger_shared::{id::Digest, time::UnixMs};
 
     #[test]
     fn a_boot_is_found_by_its_instance() {
