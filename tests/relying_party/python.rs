@@ -6,6 +6,7 @@ use super::stage::{python, scripts};
 use anyhow::{Context, ensure};
 use serde_json::Value;
 use std::{
+    ffi::OsStr,
     io::Write,
     path::Path,
     process::{Command, Stdio},
@@ -54,8 +55,18 @@ fn run(program: &Path, arguments: &[&str]) -> Result<(), String> {
 
 /// What a script says of each line.
 pub fn ask(script: &str, lines: &[Value]) -> anyhow::Result<Vec<String>> {
+    ask_with(script, &[], lines)
+}
+
+/// The same of a script that takes arguments.
+pub fn ask_with(
+    script: &str,
+    arguments: &[&OsStr],
+    lines: &[Value],
+) -> anyhow::Result<Vec<String>> {
     let mut child = Command::new(python())
         .arg(scripts().join(script))
+        .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;

@@ -53,8 +53,8 @@ def root(hashes):
 def checkpoint(log, vkey):
     note = get(f"{log}/checkpoint", "text/plain; charset=utf-8").decode()
     text, _, signatures = note.partition("\n\n")
-    name, _, key = vkey.rpartition("+")
-    name = name.rpartition("+")[0]
+    # The key's base64 may hold a plus; a log's name has none.
+    name, _, key = vkey.split("+", 2)
     key = base64.b64decode(key)
     line = signatures.splitlines()[0].split(" ")
     if line[:2] != ["\u2014", name] or key[0] != 1:
