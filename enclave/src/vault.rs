@@ -202,7 +202,7 @@ impl Held {
             id: id.clone(),
             kind: facts.kind,
             alg: facts.alg,
-            deployment: facts.origin.to_owned(),
+            deployment: facts.origin.into(),
             thumbprint: jwk::thumbprint(facts.alg, facts.public).ok_or(Failed)?,
         };
         Ok(Self { info, signer })

@@ -27,6 +27,7 @@ use claviger_shared::{
     owner::command::Alg,
     time::UnixMs,
 };
+use std::sync::Arc;
 
 /// What a credential is made of besides the caller's input; recorded, so that the same bytes can be built again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +50,7 @@ pub struct SigningKeyInfo {
     /// Its algorithm.
     pub alg: Alg,
     /// The deployment it was born in: the origin of its manifests.
-    pub deployment: String,
+    pub deployment: Arc<str>,
     /// RFC 7638 thumbprint of its public JWK, base64url: the `keyid` and `kid`.
     pub thumbprint: String,
 }

@@ -234,7 +234,7 @@ async fn lists(face: &Face, grant: &str) -> anyhow::Result<()> {
             .find(|one| one["unit"] == unit && one["window"] == window)
     };
     let calls = of("call", "grant").context("no budget of calls")?;
-    ensure!(calls["spent"] == (CALLS + 1).to_string(), "{calls}");
+    ensure!(calls["spent"] == json!((CALLS + 1).to_string()), "{calls}");
     let cents = of("usd-cents", "rolling:P1D").context("no budget of cents")?;
     ensure!(
         cents["spent"] == "900" && cents["remaining"] == "100",

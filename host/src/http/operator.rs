@@ -35,7 +35,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Largest body of a command: its bytes in base64, and its signatures.
-const MAX_COMMAND_BODY: usize = MAX_COMMAND / 3 * 4 + MAX_SIGNATURES * 4096 + 1024;
+pub(crate) const MAX_COMMAND_BODY: usize = MAX_COMMAND / 3 * 4 + MAX_SIGNATURES * 4096 + 1024;
 /// Shortest nonce of a genesis.
 const MIN_NONCE: usize = 16;
 

@@ -84,9 +84,10 @@ impl Filter {
         let is = |wanted: &Option<String>, word: Option<&str>| {
             wanted.as_deref().is_none_or(|wanted| word == Some(wanted))
         };
-        let code = match body {
-            Body::Denied(denied) => Some(denied.code.as_str()),
-            _ => None,
+        let code = if let Body::Denied(denied) = body {
+            Some(denied.code.as_str())
+        } else {
+            None
         };
         if !is(&self.kind, Some(kind))
             || !is(&self.code, code)

@@ -156,7 +156,7 @@ fn every_filter_must_hold() {
     assert_eq!(
         of(Filter {
             grants: Some(vec![]),
-            ..filter.clone()
+            ..filter
         }),
         [""; 0],
         "an agent without grants"

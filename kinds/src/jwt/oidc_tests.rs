@@ -146,9 +146,9 @@ fn a_subject_longer_than_openid_allows_is_refused() {
     let call = parse(None).unwrap();
     let mut info = key(Kind::Jwt, Alg::P256);
     let rest = SUBJECT.len() - info.deployment.len();
-    info.deployment = "d".repeat(MAX_SUBJECT - rest);
+    info.deployment = "d".repeat(MAX_SUBJECT - rest).into();
     call.to_sign(&info, &moment()).unwrap();
-    info.deployment.push('d');
+    info.deployment = "d".repeat(MAX_SUBJECT - rest + 1).into();
     call.to_sign(&info, &moment()).unwrap_err();
 }
 
