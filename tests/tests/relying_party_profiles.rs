@@ -33,6 +33,11 @@ const AGENT: &str = "https://agents.example.com";
 const ISSUER: &str = "https://id.acme.example/claviger";
 const AUDIENCE: &str = "sts.example.com";
 
+/// Header fields in their order.
+type Fields = Vec<(String, String)>;
+/// What a thief or a careless hop does to a request and its credential.
+type Change<'a> = &'a dyn Fn(&mut HttpInput, &mut Fields);
+
 /// A request as a site receives it.
 struct Received {
     input: HttpInput,
@@ -129,7 +134,7 @@ async fn bots(agent: &Agent, keys: &JSONWebKeySet) -> anyhow::Result<()> {
         else {
             bail!("not a signature")
         };
-        let received = |change: &dyn Fn(&mut HttpInput, &mut Vec<(String, String)>)| {
+        let received = |change: Change<'_>| {
             let (mut input, mut headers) = (input.clone(), headers.clone());
             change(&mut input, &mut headers);
             Received { input, headers }
@@ -137,7 +142,7 @@ async fn bots(agent: &Agent, keys: &JSONWebKeySet) -> anyhow::Result<()> {
         verify(&received(&|_, _| {}), keys)?;
         let nobody = JSONWebKeySet { keys: Vec::new() };
         ensure!(verify(&received(&|_, _| {}), &nobody).is_err());
-        let changes: [&dyn Fn(&mut HttpInput, &mut Vec<(String, String)>); 6] = [
+        let changes: [Change<'_>; 6] = [
             &|input, _| input.method.push('X'),
             &|input, _| input.url = input.url.replace("example.com", "example.net"),
             &|input, _| input.url.push('1'),

@@ -193,6 +193,7 @@ async function refresh() {
     showGrants(grants.grants);
     if (grants.next) at("grants-count").textContent = "the first " + grants.grants.length;
   }
+  else if (!records.length) show(at("grants"), el("div", "card empty", "There is no deployment yet, or the host cannot follow its log."));
   if (keys) showKeys(keys.keys);
   return note ? Number(note.split("\n")[1]) : 0;
 }
@@ -251,6 +252,7 @@ async function start() {
   try {
     const size = await refresh();
     at("ask").hidden = true;
+    at("rest").hidden = false;
     if (!started) {
       started = true;
       showFeed();
