@@ -70,6 +70,7 @@ fn one(grant: &Grant, route: &Reach, values: &[(String, String)]) -> Option<Prob
                 profile: method.clone(),
                 audience: route.destination.clone(),
                 ttl_s: None,
+                nonce: None,
             };
             let call = format!("jwt {method} for {}", route.destination);
             (call, Ok(Input::Jwt(input)))

@@ -168,7 +168,7 @@ impl Vault {
             public: &public,
         };
         let blob = keys.wrap(entropy, &facts.aad()?, secret)?;
-        let held = Held::new(&key.id, key.kind, key.alg, &public, signer)?;
+        let held = Held::new(&key.id, &facts, signer)?;
         Ok(Born {
             id: key.id.clone(),
             public,
@@ -211,7 +211,7 @@ impl Vault {
         if signer.public() != state.public {
             return Err(Failed);
         }
-        self.put(Held::new(id, state.kind, state.alg, &state.public, signer)?);
+        self.put(Held::new(id, &facts, signer)?);
         Ok(())
     }
 
@@ -228,20 +228,13 @@ impl Vault {
 }
 
 impl Held {
-    fn new(
-        id: &KeyId,
-        kind: Kind,
-        alg: Alg,
-        public: &[u8],
-        signer: Signer,
-    ) -> Result<Self, Failed> {
-        let thumbprint = jwk::thumbprint(alg, public).ok_or(Failed)?;
-        let id = id.clone();
+    fn new(id: &KeyId, facts: &Facts<'_>, signer: Signer) -> Result<Self, Failed> {
         let info = SigningKeyInfo {
-            id,
-            kind,
-            alg,
-            thumbprint,
+            id: id.clone(),
+            kind: facts.kind,
+            alg: facts.alg,
+            deployment: facts.origin.into(),
+            thumbprint: jwk::thumbprint(facts.alg, facts.public).ok_or(Failed)?,
         };
         Ok(Self { info, signer })
     }

@@ -64,7 +64,11 @@ pub async fn run_with(
     let control = Control::start(config.enclave.clone(), &tasks);
     let app = Arc::new(App {
         relay: Relay::start(&config.enclave, config.call_connections, &control, &tasks),
-        index: Arc::new(Index::new(Arc::clone(&store), Arc::clone(&deployment))),
+        index: Arc::new(Index::new(
+            Arc::clone(&store),
+            Arc::clone(&deployment),
+            config.dir.join("tiles"),
+        )),
         control,
         deployment,
         store,
@@ -73,6 +77,8 @@ pub async fn run_with(
         token,
         requests: AtomicU64::new(0),
         attestations: App::attestations(),
+        followers: App::followers(),
+        readers: App::readers(),
         genesis: Mutex::new(()),
     });
     start(&app, kms, agents, operators);
@@ -122,7 +128,11 @@ async fn keep_index(index: Arc<Index>) {
         tokio::time::sleep(INDEX).await;
         let own = Arc::clone(&index);
         // A fault of the index is the index's alone; it says so itself.
-        let _ = tokio::task::spawn_blocking(move || own.catch_up()).await;
+        let _ = tokio::task::spawn_blocking(move || {
+            own.catch_up();
+            own.hash_up()
+        })
+        .await;
     }
 }
 

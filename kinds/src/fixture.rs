@@ -82,6 +82,7 @@ pub(crate) fn jwt_route(audience: &str) -> JwtRoute {
         audience: audience.into(),
         issuer: "client-7".into(),
         subject: "client-7".into(),
+        nonce: false,
         verb: None,
         probe: false,
         mints: true,
@@ -186,6 +187,7 @@ pub(crate) fn token(ttl_s: Option<u64>) -> JwtInput {
     JwtInput {
         profile: "assertion".into(),
         audience: "https://idp.example.com/token".into(),
+        nonce: None,
         ttl_s,
     }
 }
@@ -205,6 +207,7 @@ pub(crate) fn key(kind: Kind, alg: Alg) -> SigningKeyInfo {
         id: KeyId::parse("k_1").unwrap(),
         kind,
         alg,
+        deployment: "acme-prod/claviger".into(),
         thumbprint: "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k".into(),
     }
 }

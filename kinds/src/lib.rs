@@ -28,6 +28,7 @@ use claviger_shared::{
     owner::command::Alg,
     time::UnixMs,
 };
+use std::sync::Arc;
 
 /// What a credential is made of besides the caller's input; recorded, so that the same bytes can be built again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub struct SigningKeyInfo {
     pub kind: Kind,
     /// Its algorithm.
     pub alg: Alg,
+    /// The deployment it was born in: the origin of its manifests.
+    pub deployment: Arc<str>,
     /// RFC 7638 thumbprint of its public JWK, base64url: the `keyid` and `kid`.
     pub thumbprint: String,
 }

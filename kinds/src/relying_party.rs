@@ -3,7 +3,7 @@
 use crate::{
     Call, Moment, SigningKeyInfo, ToSign,
     fixture::{charge, get, key, moment, post, token, whole},
-    http::HttpCall,
+    http::{self, HttpCall},
     jwt::JwtCall,
 };
 use base64::{
@@ -11,7 +11,12 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use claviger_shared::{
-    call::HttpInput, credential::Credential, crypto::sha256, effect::Kind, owner::command::Alg,
+    call::HttpInput,
+    credential::Credential,
+    crypto::sha256,
+    effect::Kind,
+    grant::{CredentialRule, profile},
+    owner::command::Alg,
 };
 use ring::{
     rand::SystemRandom,
@@ -133,8 +138,15 @@ fn requests() -> Vec<HttpInput> {
 }
 
 /// A line for the verifier: the request with the credential's fields added.
-fn line(input: &HttpInput, pair: &Pair) -> Value {
-    let (catalog, grant) = whole();
+fn line(input: &HttpInput, pair: &Pair, profile: &str) -> Value {
+    let (catalog, mut grant) = whole();
+    let is_bot = profile == profile::WEB_BOT_AUTH;
+    let rule = CredentialRule {
+        profile: Some(profile.to_owned()),
+        signature_agent: is_bot.then(|| "https://agents.example.com".to_owned()),
+        ttl: None,
+    };
+    grant.credentials.insert(Kind::Http, rule);
     let call = HttpCall::parse(input, None, &catalog, &grant).unwrap();
     let Credential::Http { headers } = pair.credential(&call, &moment()) else {
         panic!("a token");
@@ -143,7 +155,7 @@ fn line(input: &HttpInput, pair: &Pair) -> Value {
     json!({
         "method": input.method, "url": input.url, "headers": all, "jwk": pair.jwk(),
         "body_b64": input.body.as_ref().map(|body| STANDARD.encode(body)),
-        "now": moment().now.secs(),
+        "now": moment().now.secs(), "tag": if is_bot { http::WEB_BOT_AUTH_TAG } else { http::TAG },
     })
 }
 
@@ -187,8 +199,11 @@ fn changed(good: &Value) -> Vec<Value> {
 #[test]
 #[ignore = "needs tests/.venv"]
 fn a_relying_party_accepts_every_request_and_no_changed_one() {
-    for pair in Pair::both() {
-        let good: Vec<_> = requests().iter().map(|input| line(input, &pair)).collect();
+    let both = profile::OF_HTTP.into_iter();
+    for (pair, profile) in both.flat_map(|profile| Pair::both().map(|pair| (pair, profile))) {
+        let requests = requests();
+        let good = requests.iter().map(|input| line(input, &pair, profile));
+        let good: Vec<_> = good.collect();
         for (answer, line) in answers("verify_http.py", &good).iter().zip(&good) {
             assert_eq!(answer, "ok", "{line}");
         }

@@ -38,6 +38,7 @@ pub fn charge(cents: u64) -> Sign {
 pub fn token(audience: &str) -> Sign {
     let input = JwtInput {
         profile: "assertion".to_owned(),
+        nonce: None,
         audience: audience.to_owned(),
         ttl_s: None,
     };

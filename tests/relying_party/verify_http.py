@@ -1,7 +1,7 @@
 """A relying party of `http` credentials, over a library that is not Claviger's.
 
-Reads `{method, url, headers, body_b64, jwk, now}` per line, `headers` as pairs in the order received; `body_b64` and `now`
-(seconds; else the clock) may be absent. Follows docs/spec/credential-http.md, "How a relying party verifies", but keeps
+Reads `{method, url, headers, body_b64, jwk, now, tag}` per line, `headers` as pairs in the order received; `body_b64`, `now`
+(seconds; else the clock) and `tag` (else `claviger`) may be absent. Follows docs/spec/credential-http.md, "How a relying party verifies", but keeps
 no nonces and no idempotency keys.
 """
 
@@ -64,6 +64,8 @@ def check(line):
         required += ["content-digest", "content-type"]
     if "idempotency-key" in headers:
         required.append("idempotency-key")
+    if line.get("tag") == "web-bot-auth":
+        required.append('"signature-agent";key="sig1"')
     now = line.get("now", time.time())
 
     class Verifier(HTTPMessageVerifier):
@@ -77,7 +79,7 @@ def check(line):
     results = verifier.verify(
         message,
         max_age=datetime.timedelta(seconds=300),
-        expect_tag="claviger",
+        expect_tag=line.get("tag", "claviger"),
         expect_label="sig1",
         require_components=required,
         body=body,

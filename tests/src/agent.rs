@@ -311,6 +311,7 @@ pub fn token(ttl_s: Option<u64>) -> Input {
     Input::Jwt(JwtInput {
         profile: "assertion".to_owned(),
         audience: "https://idp.example.com/token".to_owned(),
+        nonce: None,
         ttl_s,
     })
 }

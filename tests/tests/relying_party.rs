@@ -2,6 +2,8 @@
 //!
 //! Both algorithms, both kinds. Without Python the test says so and passes, except in continuous integration.
 
+#[path = "../relying_party/python.rs"]
+mod python;
 #[path = "../demo/stage.rs"]
 #[allow(dead_code, reason = "shared with the demonstration")]
 mod stage;
@@ -16,69 +18,9 @@ use claviger_shared::{
     id::{AgentId, KeyId},
     owner::command::Alg,
 };
+use python::{ask, is_ready};
 use serde_json::{Value, json};
-use stage::{Stage, get, grant, python, scripts};
-use std::{
-    io::Write,
-    path::Path,
-    process::{Command, Stdio},
-};
-
-/// Makes the virtual environment where it is not there; why it cannot be made.
-fn make_python() -> Result<(), String> {
-    if python().exists() {
-        return Ok(());
-    }
-    let venv = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv");
-    let run = |program: &Path, arguments: &[&str]| -> Result<(), String> {
-        let ran = Command::new(program).args(arguments).output();
-        match ran {
-            Ok(done) if done.status.success() => Ok(()),
-            Ok(done) => Err(String::from_utf8_lossy(&done.stderr).into_owned()),
-            Err(error) => Err(error.to_string()),
-        }
-    };
-    run(
-        Path::new("python3"),
-        &["-m", "venv", &venv.to_string_lossy()],
-    )?;
-    let requirements = scripts().join("requirements.txt");
-    let made = run(
-        &python(),
-        &[
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "-r",
-            &requirements.to_string_lossy(),
-        ],
-    );
-    if made.is_err() {
-        // Half an environment would be taken for a whole one.
-        let _ = std::fs::remove_dir_all(venv);
-    }
-    made
-}
-
-/// What a script says of each line.
-fn ask(script: &str, lines: &[Value]) -> anyhow::Result<Vec<String>> {
-    let mut child = Command::new(python())
-        .arg(scripts().join(script))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let mut stdin = child.stdin.take().context("no input")?;
-    for line in lines {
-        writeln!(stdin, "{line}")?;
-    }
-    drop(stdin);
-    let output = child.wait_with_output()?;
-    let text = String::from_utf8(output.stdout)?;
-    let said: Vec<_> = text.lines().map(str::to_owned).collect();
-    ensure!(said.len() == lines.len(), "{said:?}");
-    Ok(said)
-}
+use stage::{Stage, get, grant};
 
 async fn credential(agent: &Agent, sign: Sign) -> anyhow::Result<Credential> {
     match agent.ask(Ask::Sign(sign)).await? {
@@ -146,6 +88,7 @@ async fn tokens(agent: &Agent, jwk: &Value, other: &Value) -> anyhow::Result<()>
     let audience = "https://idp.example.com/token";
     let input = JwtInput {
         profile: "assertion".to_owned(),
+        nonce: None,
         audience: audience.to_owned(),
         ttl_s: None,
     };
@@ -196,12 +139,7 @@ async fn pair(stage: &Stage, alg: Alg, name: &str) -> anyhow::Result<(Agent, Val
 
 #[tokio::test(flavor = "multi_thread")]
 async fn other_libraries_accept_what_is_signed_and_nothing_else() -> anyhow::Result<()> {
-    if let Err(why) = make_python() {
-        ensure!(
-            std::env::var_os("CI").is_none(),
-            "no Python environment: {why}"
-        );
-        println!("skipped: no Python environment: {why}");
+    if !is_ready()? {
         return Ok(());
     }
     let dir = tempfile::tempdir()?;

@@ -43,7 +43,7 @@ pub(crate) struct Call {
 pub(crate) enum CallKind {
     /// An HTTP message signature (RFC 9421)
     Http(HttpCall),
-    /// A client assertion (RFC 7523)
+    /// A client assertion (RFC 7523) or an identity token (OpenID Connect)
     Jwt(JwtCall),
 }
 
@@ -67,12 +67,15 @@ pub(crate) struct HttpCall {
 
 #[derive(Debug, Args)]
 pub(crate) struct JwtCall {
-    /// The token's profile
+    /// The token's profile: assertion or oidc
     #[arg(long, default_value = "assertion", value_name = "PROFILE")]
     pub(crate) profile: String,
     /// Exactly as the catalog names it
     #[arg(long)]
     pub(crate) audience: String,
+    /// The relying party's own word for the token (oidc, where the catalog lets a call say one)
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) nonce: Option<String>,
     /// Seconds, if shorter than the grant's
     #[arg(long, value_name = "S")]
     pub(crate) ttl: Option<u64>,

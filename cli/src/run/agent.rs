@@ -200,6 +200,7 @@ fn jwt(call: JwtCall) -> Sign {
     let JwtCall {
         profile,
         audience,
+        nonce,
         ttl,
         idempotency_key,
     } = call;
@@ -207,6 +208,7 @@ fn jwt(call: JwtCall) -> Sign {
         input: Input::Jwt(JwtInput {
             profile,
             audience,
+            nonce,
             ttl_s: ttl,
         }),
         idempotency_key,

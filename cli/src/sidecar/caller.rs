@@ -135,8 +135,10 @@ fn written(sign: &Sign) -> (&'static str, Value) {
             profile,
             audience,
             ttl_s,
+            nonce,
         }) => {
-            let value = json!({ "profile": profile, "audience": audience, "ttl_s": ttl_s });
+            let value =
+                json!({ "profile": profile, "audience": audience, "ttl_s": ttl_s, "nonce": nonce });
             ("jwt", value)
         }
     };
@@ -178,6 +180,7 @@ mod tests {
                 profile: "assertion".to_owned(),
                 audience: "https://b.example/".to_owned(),
                 ttl_s: Some(5),
+                nonce: Some("n".to_owned()),
             }),
             idempotency_key: None,
         };

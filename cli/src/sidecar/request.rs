@@ -44,6 +44,7 @@ struct Jwt {
     #[serde(default = "assertion")]
     profile: String,
     audience: String,
+    nonce: Option<String>,
     ttl_s: Option<u64>,
     idempotency_key: Option<String>,
 }
@@ -127,6 +128,7 @@ fn jwt(request: Jwt) -> Sign {
     let Jwt {
         profile,
         audience,
+        nonce,
         ttl_s,
         idempotency_key,
     } = request;
@@ -134,6 +136,7 @@ fn jwt(request: Jwt) -> Sign {
         input: Input::Jwt(JwtInput {
             profile,
             audience,
+            nonce,
             ttl_s,
         }),
         idempotency_key,

@@ -6,20 +6,23 @@
 //! POST /v1/channel                     Noise message → channel[16] ‖ Noise message
 //! POST /v1/channel/{id}                1 to 256 items → as many answer items, in any order
 //! GET  /v1/channel/stream              Upgrade: claviger-frames
-//! GET  /.well-known/jwks.json, /.well-known/http-message-signatures-directory
+//! GET  /.well-known/jwks.json                              public keys of tokens
+//! GET  /.well-known/openid-configuration                   where the catalog names an issuer
+//! GET  /.well-known/http-message-signatures-directory      public keys of HTTP signatures
 //! ```
-//! Bodies of channels are application/octet-stream. The public keys are a convenience, by the host's word alone.
+//! Bodies of channels are application/octet-stream. What stands under `.well-known` is a convenience, by the host's word
+//! alone: relying parties take keys from an origin that the owner controls.
 
-use super::{App, Peer, blocking, body, problem::Problem, public};
+use super::{App, Peer, blocking, body, face::Face, problem::Problem, public};
 use crate::relay::{post, source, stream};
 use axum::{
     Extension, Router,
     extract::{Path, Request, State},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{get, post as on_post},
 };
 use claviger_shared::{
+    effect::Kind,
     id::ChannelId,
     wire::{
         call::MAX_NOISE,
@@ -31,16 +34,19 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 
 /// The face.
+pub(super) fn face() -> Face {
+    public::face()
+        .post("/v1/channel", open)
+        .get("/v1/channel/stream", upgrade)
+        .post("/v1/channel/{id}", calls)
+        .get("/.well-known/jwks.json", jwks)
+        .get("/.well-known/openid-configuration", discovery)
+        .get("/.well-known/http-message-signatures-directory", directory)
+}
+
+/// The face, served.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    public::router()
-        .route("/v1/channel", on_post(open))
-        .route("/v1/channel/stream", get(upgrade))
-        .route("/v1/channel/{id}", on_post(calls))
-        .route("/.well-known/jwks.json", get(jwks))
-        .route(
-            "/.well-known/http-message-signatures-directory",
-            get(directory),
-        )
+    public::with_fallbacks(face().into_router())
         .layer(axum::middleware::from_fn_with_state(
             Arc::clone(&app),
             public::count,
@@ -118,20 +124,28 @@ fn asks_for_frames(request: &Request) -> bool {
     has(header::CONNECTION, "upgrade") && has(header::UPGRADE, UPGRADE)
 }
 
-async fn keys(app: Arc<App>) -> Result<String, Problem> {
+async fn keys(app: Arc<App>, kind: Kind) -> Result<String, Problem> {
     let index = Arc::clone(&app.index);
-    let keys = blocking(move || index.jwks()).await?;
+    let keys = blocking(move || index.jwks(kind)).await?;
     let keys = keys.map_err(|_| Problem::unavailable())?;
     Ok(keys.to_string())
 }
 
 async fn jwks(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    Ok(public::bytes("application/jwk-set+json", keys(app).await?))
+    let keys = keys(app, Kind::Jwt).await?;
+    Ok(public::bytes("application/jwk-set+json", keys))
+}
+
+async fn discovery(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    let index = Arc::clone(&app.index);
+    let document = blocking(move || index.discovery()).await?;
+    let document = document.map_err(|_| Problem::unavailable())?;
+    Ok(public::json(&document.ok_or_else(Problem::not_found)?))
 }
 
 async fn directory(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     Ok(public::bytes(
         "application/http-message-signatures-directory+json",
-        keys(app).await?,
+        keys(app, Kind::Http).await?,
     ))
 }

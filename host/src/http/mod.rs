@@ -3,6 +3,11 @@
 //! HTTP/1.1 over plain TCP; TLS is put in front. Nothing that is answered here is trusted because it came from here.
 
 pub(crate) mod agent;
+mod audit;
+mod dashboard;
+mod face;
+mod log;
+mod look;
 mod metrics;
 pub(crate) mod operator;
 mod problem;
@@ -30,7 +35,7 @@ use std::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore},
+    sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore, SemaphorePermit},
 };
 use tower::ServiceExt;
 
@@ -46,6 +51,12 @@ const BODY: Duration = Duration::from_secs(30);
 const MAX_HEAD: usize = 32 * 1024;
 /// Attestations under way at once: they must not crowd out commands.
 const ATTESTATIONS: usize = 2;
+/// Who follow the audit trail at once.
+pub(crate) const FOLLOWERS: usize = 16;
+/// Reads of the log for operators under way at once: they must not crowd out the enclave's own.
+const READERS: usize = 4;
+/// How long a read waits for its turn.
+const TURN: Duration = Duration::from_secs(5);
 
 /// What the faces stand on.
 pub(crate) struct App {
@@ -60,6 +71,10 @@ pub(crate) struct App {
     pub(crate) token: Option<Token>,
     pub(crate) requests: AtomicU64,
     pub(crate) attestations: Semaphore,
+    /// Places of those who follow the audit trail.
+    pub(crate) followers: Arc<Semaphore>,
+    /// Turns of those who read the log.
+    pub(crate) readers: Semaphore,
     /// Held while a genesis is under way.
     pub(crate) genesis: Mutex<()>,
 }
@@ -67,6 +82,22 @@ pub(crate) struct App {
 impl App {
     pub(crate) const fn attestations() -> Semaphore {
         Semaphore::const_new(ATTESTATIONS)
+    }
+
+    pub(crate) fn followers() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(FOLLOWERS))
+    }
+
+    pub(crate) const fn readers() -> Semaphore {
+        Semaphore::const_new(READERS)
+    }
+
+    /// A turn to read the log, waited for no longer than [`TURN`].
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        match tokio::time::timeout(TURN, self.readers.acquire()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) | Err(_) => Err(Problem::busy("too many read the log")),
+        }
     }
 }
 

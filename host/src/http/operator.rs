@@ -1,27 +1,27 @@
-//! The operators' face: commands, genesis, manifests, the log, status.
+//! The operators' face: commands, genesis, manifests, status; what can be looked at is in the rooms beside.
 //!
 //! Commands and manifests carry their own signatures, which the enclave checks; a token here keeps strangers out and
-//! makes nobody an owner. What is said of grants and keys is a convenience, by the host's word alone.
+//! makes nobody an owner.
 
 use super::{
-    App, blocking, body, metrics,
+    App, audit, blocking, body, dashboard,
+    face::Face,
+    log, look, metrics,
     problem::Problem,
     public::{self, json, unhex},
     token,
 };
-use crate::{deployment, link::encode};
+use crate::deployment;
 use axum::{
     Router,
-    extract::{Path, Query, Request, State},
-    http::{HeaderName, StatusCode},
+    extract::{Request, State},
+    http::StatusCode,
     middleware::from_fn_with_state,
-    response::{IntoResponse, Response},
-    routing::{get, post},
+    response::Response,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use claviger_shared::{
-    id::{GrantId, to_hex},
-    time::UnixMs,
+    id::to_hex,
     wire::{
         FrameType,
         control::{
@@ -35,27 +35,28 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Largest body of a command: its bytes in base64, and its signatures.
-const MAX_COMMAND_BODY: usize = MAX_COMMAND / 3 * 4 + MAX_SIGNATURES * 4096 + 1024;
-/// Bytes of entries in one answer, beside the one that passes it.
-const ENTRIES: usize = 1024 * 1024;
+pub(crate) const MAX_COMMAND_BODY: usize = MAX_COMMAND / 3 * 4 + MAX_SIGNATURES * 4096 + 1024;
 /// Shortest nonce of a genesis.
 const MIN_NONCE: usize = 16;
 
 /// The face.
+pub(super) fn face() -> Face {
+    let face = public::face()
+        .get("/", dashboard::page)
+        .post("/v1/commands", command)
+        .post("/v1/genesis", genesis)
+        .post("/v1/drain", drain)
+        .get("/v1/status", status)
+        .get("/v1/bundle", bundle)
+        .put("/v1/manifests", put_manifests)
+        .get("/metrics", metrics::answer)
+        .get("/openapi.json", openapi);
+    log::add(audit::add(look::add(face)))
+}
+
+/// The face, served.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    public::router()
-        .route("/v1/commands", post(command))
-        .route("/v1/genesis", post(genesis))
-        .route("/v1/drain", post(drain))
-        .route("/v1/status", get(status))
-        .route("/v1/bundle", get(bundle))
-        .route("/v1/manifests", axum::routing::put(put_manifests))
-        .route("/v1/grants", get(grants))
-        .route("/v1/grants/{id}", get(grant))
-        .route("/v1/keys", get(keys))
-        .route("/log/entries", get(entries))
-        .route("/log/checkpoint", get(checkpoint))
-        .route("/metrics", get(metrics::answer))
+    public::with_fallbacks(face().into_router())
         .layer(from_fn_with_state(Arc::clone(&app), token::check))
         .layer(from_fn_with_state(Arc::clone(&app), public::count))
         .with_state(app)
@@ -207,87 +208,14 @@ async fn status(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     })))
 }
 
+/// The document of both faces.
+pub(super) const OPENAPI: &str = include_str!("openapi.json");
+
+async fn openapi() -> Response {
+    public::bytes("application/json", OPENAPI)
+}
+
 async fn bundle(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     let bundle = app.deployment.bundle().ok_or_else(Problem::not_found)?;
     Ok(public::octets(bundle.as_ref().clone()))
-}
-
-/// The host's time, for what it says of grants.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place where this face needs the time of day; nothing is decided by it"
-)]
-fn now() -> UnixMs {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    UnixMs(since.map_or(0, |since| since.as_millis() as u64))
-}
-
-async fn grants(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let index = Arc::clone(&app.index);
-    let grants = blocking(move || {
-        index.catch_up();
-        index.grants(now())
-    })
-    .await?;
-    Ok(json(&grants.map_err(|_| Problem::unavailable())?))
-}
-
-async fn grant(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, Problem> {
-    let id = GrantId::parse(&id).map_err(|_| Problem::not_found())?;
-    let index = Arc::clone(&app.index);
-    let grant = blocking(move || {
-        index.catch_up();
-        index.grant(&id, now())
-    })
-    .await?;
-    let grant = grant.map_err(|_| Problem::unavailable())?;
-    Ok(json(&grant.ok_or_else(Problem::not_found)?))
-}
-
-async fn keys(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let index = Arc::clone(&app.index);
-    let keys = blocking(move || {
-        index.catch_up();
-        index.keys()
-    })
-    .await?;
-    Ok(json(&keys.map_err(|_| Problem::unavailable())?))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct From {
-    #[serde(default)]
-    from: u64,
-}
-
-/// Repeated `length u32be ‖ canonical CBOR of a stored entry`, about 1 MiB at most; empty at the log's end.
-async fn entries(
-    State(app): State<Arc<App>>,
-    query: Result<Query<From>, axum::extract::rejection::QueryRejection>,
-) -> Result<Response, Problem> {
-    let Query(From { from }) = query.map_err(|_| Problem::malformed("from: an index"))?;
-    let store = Arc::clone(&app.store);
-    let read = blocking(move || {
-        let size = store.tail().size;
-        let found = store.read(from, ENTRIES as u64).ok()?;
-        let mut out = Vec::new();
-        for entry in &found.entries {
-            let bytes = encode(entry).ok()?;
-            out.extend_from_slice(&u32::try_from(bytes.len()).ok()?.to_be_bytes());
-            out.extend_from_slice(&bytes);
-        }
-        Some((size, out))
-    });
-    let (size, out) = read.await?.ok_or_else(Problem::unavailable)?;
-    let name = HeaderName::from_static("claviger-log-size");
-    Ok(([(name, size.to_string())], public::octets(out)).into_response())
-}
-
-async fn checkpoint(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let tail = app.store.tail();
-    if tail.size == 0 {
-        return Err(Problem::not_found());
-    }
-    Ok(public::bytes("text/plain; charset=utf-8", tail.checkpoint))
 }

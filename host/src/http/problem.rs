@@ -47,6 +47,13 @@ impl Problem {
         }
     }
 
+    pub(crate) fn busy(detail: &str) -> Self {
+        Self {
+            retry_after_ms: 1000,
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "try again later").detail(detail)
+        }
+    }
+
     pub(crate) fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "check the address")
     }

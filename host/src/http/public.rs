@@ -1,6 +1,6 @@
 //! What both faces answer: documents that prove themselves, public keys as a convenience, health.
 
-use super::{App, blocking, problem::Problem};
+use super::{App, blocking, face::Face, problem::Problem};
 use crate::{
     index,
     link::{control::AskError, encode},
@@ -10,7 +10,6 @@ use axum::{
     extract::{Query, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use claviger_shared::wire::{
@@ -27,14 +26,19 @@ use std::{
 /// How long an attestation waits for its turn.
 const TURN: Duration = Duration::from_secs(5);
 
-/// The endpoints of both faces, and what is said of all others.
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .route("/v1/attestation", get(attestation))
-        .route("/v1/manifests", get(manifests))
-        .route("/v1/boot", get(boot))
+/// The endpoints of both faces.
+pub(super) fn face() -> Face {
+    Face::default()
+        .get("/healthz", healthz)
+        .get("/readyz", readyz)
+        .get("/v1/attestation", attestation)
+        .get("/v1/manifests", manifests)
+        .get("/v1/boot", boot)
+}
+
+/// What is said of all addresses and methods that a face does not have.
+pub(super) fn with_fallbacks(router: Router<Arc<App>>) -> Router<Arc<App>> {
+    router
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async {
             Problem::new(
@@ -56,7 +60,12 @@ pub(super) async fn count(
 }
 
 pub(super) fn bytes(content_type: &'static str, body: impl Into<axum::body::Body>) -> Response {
-    ([(header::CONTENT_TYPE, content_type)], body.into()).into_response()
+    let headers = [
+        (header::CONTENT_TYPE, content_type),
+        // What the log says may look like anything; no browser is to guess what it is.
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, body.into()).into_response()
 }
 
 pub(super) fn octets(body: impl Into<axum::body::Body>) -> Response {

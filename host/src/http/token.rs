@@ -6,12 +6,12 @@ use super::{App, problem::Problem};
 use crate::error::Error;
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use claviger_shared::crypto::{constant_time_eq, sha256};
-use std::{path::Path, sync::Arc};
+use std::{net::IpAddr, path::Path, sync::Arc};
 
 /// A token, as its digest.
 pub(crate) struct Token([u8; 32]);
@@ -48,8 +48,8 @@ impl Token {
 /// Lets an operator pass.
 pub(crate) async fn check(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let headers = request.headers();
-    // Health is for load balancers, who hold no token.
-    if matches!(request.uri().path(), "/healthz" | "/readyz") {
+    // Health is for load balancers, who hold no token; the page has nothing in it that a token would guard.
+    if matches!(request.uri().path(), "/healthz" | "/readyz" | "/") {
         return next.run(request).await;
     }
     match &app.token {
@@ -57,8 +57,8 @@ pub(crate) async fn check(State(app): State<Arc<App>>, request: Request, next: N
         Some(_) => {
             Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "give the token").into_response()
         }
-        // A page in a browser on this machine is nobody's operator.
-        None if headers.contains_key(header::ORIGIN) => Problem::new(
+        // Another page in a browser on this machine is nobody's operator.
+        None if !is_own(headers) => Problem::new(
             StatusCode::FORBIDDEN,
             "cross_origin",
             "use the CLI, or a token",
@@ -68,9 +68,65 @@ pub(crate) async fn check(State(app): State<Arc<App>>, request: Request, next: N
     }
 }
 
+/// Whether no page but the one of this face can have sent it: none says that it comes from elsewhere, and the host is named by
+/// an address or `localhost`, which no stranger's domain name turns into.
+fn is_own(headers: &HeaderMap) -> bool {
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &axum::http::HeaderValue| value.to_str().ok())
+    };
+    let site = text("sec-fetch-site");
+    let host = text("host").and_then(|host| host.parse::<Authority>().ok());
+    let host = host
+        .as_ref()
+        .map(|host| host.host().trim_matches(['[', ']']));
+    let literal = host.is_some_and(|host| host == "localhost" || host.parse::<IpAddr>().is_ok());
+    let origin = headers.contains_key(header::ORIGIN);
+    literal && !origin && matches!(site, None | Some("same-origin" | "none"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_this_faces_own_page_and_programs_pass_without_a_token() {
+        let own = |fields: &[(&'static str, &str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in fields {
+                headers.append(*name, value.parse().unwrap());
+            }
+            is_own(&headers)
+        };
+        for host in [
+            "127.0.0.1:7001",
+            "[::1]:7001",
+            "localhost:7001",
+            "localhost",
+        ] {
+            assert!(own(&[("host", host)]), "{host}");
+            assert!(own(&[("host", host), ("sec-fetch-site", "same-origin")]));
+            assert!(own(&[("host", host), ("sec-fetch-site", "none")]));
+            for site in ["cross-site", "same-site", "x"] {
+                assert!(!own(&[("host", host), ("sec-fetch-site", site)]));
+            }
+            assert!(!own(&[("host", host), ("origin", "https://evil.example")]));
+        }
+        for host in [
+            "evil.example",
+            "evil.example:7001",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "",
+        ] {
+            assert!(
+                !own(&[("host", host)]),
+                "a name that resolves to this machine: {host}"
+            );
+        }
+        assert!(!own(&[]));
+    }
 
     fn admits(values: &[&str]) -> bool {
         let mut headers = HeaderMap::new();

@@ -31,11 +31,23 @@ impl Answer {
 pub(super) async fn send(to: SocketAddr, head: &str, body: &[u8]) -> Answer {
     let mut socket = connect(to).await;
     let length = body.len();
-    let request =
-        format!("{head}\r\nHost: h\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+    let request = format!(
+        "{head}\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+    );
     socket.write_all(request.as_bytes()).await.unwrap();
     // The other side may answer and close before it has read everything.
     let _ = socket.write_all(body).await;
+    read(socket).await
+}
+
+/// Sends these very bytes.
+pub(super) async fn raw(to: SocketAddr, request: &[u8]) -> Answer {
+    let mut socket = connect(to).await;
+    socket.write_all(request).await.unwrap();
+    read(socket).await
+}
+
+async fn read(mut socket: TcpStream) -> Answer {
     let mut bytes = Vec::new();
     let _ = socket.read_to_end(&mut bytes).await;
     let end = bytes

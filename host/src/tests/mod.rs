@@ -4,6 +4,7 @@ mod boot;
 mod faces;
 mod fake;
 mod http;
+mod looks;
 mod relay;
 mod storage;
 

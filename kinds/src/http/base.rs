@@ -10,6 +10,8 @@ use std::{collections::BTreeSet, fmt::Write};
 pub struct Component {
     /// Lower case; derived ones begin with `@`.
     pub name: String,
+    /// The one member of a dictionary field that is covered (§2.1.2); absent for the whole field.
+    pub key: Option<String>,
     /// One line.
     pub value: String,
 }
@@ -20,7 +22,26 @@ impl Component {
     pub fn new(name: &str, value: &str) -> Self {
         Self {
             name: name.to_owned(),
+            key: None,
             value: value.to_owned(),
+        }
+    }
+
+    /// One member of a dictionary field, its value as the field has it.
+    #[must_use]
+    pub fn member(name: &str, key: &str, value: &str) -> Self {
+        Self {
+            key: Some(key.to_owned()),
+            ..Self::new(name, value)
+        }
+    }
+
+    /// §2: the name in quotes and its parameter.
+    fn identifier(&self) -> Option<String> {
+        let name = quoted(&self.name)?;
+        match &self.key {
+            None => Some(name),
+            Some(key) => Some(format!("{name};key={}", quoted(key)?)),
         }
     }
 }
@@ -38,9 +59,10 @@ pub enum Parameter {
 #[must_use]
 pub fn base(components: &[Component], parameters: &[(&str, Parameter)]) -> Option<Vec<u8>> {
     let mut out = String::new();
-    for Component { name, value } in components {
+    for component in components {
+        let value = &component.value;
         is_line(value).then_some(())?;
-        writeln!(out, "{}: {value}", quoted(name)?).ok()?;
+        writeln!(out, "{}: {value}", component.identifier()?).ok()?;
     }
     let input = signature_input(components, parameters)?;
     write!(out, "\"@signature-params\": {input}").ok()?;
@@ -53,13 +75,11 @@ pub fn signature_input(
     components: &[Component],
     parameters: &[(&str, Parameter)],
 ) -> Option<String> {
-    let mut seen = BTreeSet::new();
-    let distinct = components
-        .iter()
-        .all(|component| seen.insert(component.name.as_str()));
-    distinct.then_some(())?;
-    let names: Option<Vec<_>> = components.iter().map(|one| quoted(&one.name)).collect();
-    let mut out = format!("({})", names?.join(" "));
+    let identifiers: Option<Vec<_>> = components.iter().map(Component::identifier).collect();
+    let identifiers = identifiers?;
+    let distinct: BTreeSet<_> = identifiers.iter().collect();
+    (distinct.len() == components.len()).then_some(())?;
+    let mut out = format!("({})", identifiers.join(" "));
     for (key, value) in parameters {
         match value {
             Parameter::Integer(number) => write!(out, ";{key}={number}").ok()?,

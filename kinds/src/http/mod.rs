@@ -1,4 +1,4 @@
-//! HTTP message signatures (RFC 9421), profile `generic`: one request, one signature.
+//! HTTP message signatures (RFC 9421), profiles `generic` and `web-bot-auth`: one request, one signature.
 //!
 //! Having an [`HttpCall`] means the request was in normal form, is exactly one route of those the grant names, and every
 //! member of its query, headers and body is listed by that route. What is signed covers method, authority, path, query,
@@ -10,6 +10,7 @@ mod charge;
 mod content;
 pub mod form;
 pub(crate) mod matching;
+mod profile;
 
 use crate::{
     Call, Moment, SigningKeyInfo, ToSign,
@@ -35,15 +36,13 @@ use claviger_shared::{
     time::Millis,
 };
 use content::Content;
+use profile::Profile;
+pub use profile::{TAG, WEB_BOT_AUTH_TAG};
 
 /// Longest life of an HTTP credential.
 pub const MAX_LIFETIME: Millis = Millis(300_000);
-/// The one profile.
-pub const PROFILE: &str = "generic";
-/// The label of the signature in both fields.
+/// The label of the signature in every field.
 pub const LABEL: &str = "sig1";
-/// The `tag` parameter: says which rules the covered components follow (RFC 9421 §2.3).
-pub const TAG: &str = "claviger";
 
 /// What makes a charge single use at its destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +65,7 @@ pub struct HttpCall {
     headers: Headers,
     body: Option<Body>,
     binding: Binding,
+    profile: Profile,
     effects: Effects,
 }
 
@@ -86,7 +86,7 @@ impl Call for HttpCall {
         catalog: &Catalog,
         grant: &Grant,
     ) -> Result<Self, Denial> {
-        check_profile(grant)?;
+        let profile = Profile::of(grant)?;
         if !is_method(&input.method) {
             return Err(Denial::at(Code::InvalidRequest, "/method"));
         }
@@ -116,6 +116,7 @@ impl Call for HttpCall {
             headers,
             body,
             binding,
+            profile,
             effects: Effects::one(effect),
         })
     }
@@ -137,12 +138,10 @@ impl Call for HttpCall {
             .optional(self.query.as_deref().map(str::as_bytes))
             .optional(self.body.as_ref().map(|body| body.digest.as_slice()))
             .count(self.headers.iter().count());
-        self.headers
-            .iter()
-            .fold(parts, |parts, (name, value)| {
-                parts.part(name.as_bytes()).part(value.as_bytes())
-            })
-            .into_bytes()
+        let parts = self.headers.iter().fold(parts, |parts, (name, value)| {
+            parts.part(name.as_bytes()).part(value.as_bytes())
+        });
+        self.profile.canonical(parts).into_bytes()
     }
 
     fn to_sign(&self, key: &SigningKeyInfo, moment: &Moment) -> Result<ToSign, Denial> {
@@ -169,6 +168,9 @@ impl Call for HttpCall {
         }
         if let Some(key) = self.idempotency_key(moment) {
             add("idempotency-key", key);
+        }
+        if let Some(agent) = self.profile.field() {
+            add(profile::SIGNATURE_AGENT, agent);
         }
         add("signature-input", format!("{LABEL}={input}"));
         add("signature", format!("{LABEL}=:{signature}:"));
@@ -201,6 +203,7 @@ impl HttpCall {
         if let Some(key) = self.idempotency_key(moment) {
             all.push(Component::new("idempotency-key", &key));
         }
+        all.extend(self.profile.component());
         all
     }
 
@@ -220,7 +223,7 @@ impl HttpCall {
             ("nonce", Parameter::Text(nonce(moment))),
             ("keyid", Parameter::Text(key.thumbprint.clone())),
             ("alg", Parameter::Text(alg.to_owned())),
-            ("tag", Parameter::Text(TAG.to_owned())),
+            ("tag", Parameter::Text(self.profile.tag().to_owned())),
         ])
     }
 
@@ -237,14 +240,6 @@ impl HttpCall {
 #[must_use]
 pub fn content_digest(digest: &[u8; 32]) -> String {
     format!("sha-256=:{}:", STANDARD.encode(digest))
-}
-
-fn check_profile(grant: &Grant) -> Result<(), Denial> {
-    let rule = grant.credentials.get(&Kind::Http);
-    match rule.and_then(|rule| rule.profile.as_deref()) {
-        None | Some(PROFILE) => Ok(()),
-        Some(_) => Err(Code::Unsupported.into()),
-    }
 }
 
 fn effect(
@@ -291,3 +286,5 @@ mod properties;
 mod tests;
 #[cfg(test)]
 mod vectors;
+#[cfg(test)]
+mod web_bot_auth_tests;

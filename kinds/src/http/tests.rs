@@ -303,6 +303,7 @@ fn a_profile_that_is_not_built_is_unsupported() {
     let (catalog, mut grant) = whole();
     let rule = |profile: &str| CredentialRule {
         profile: Some(profile.into()),
+        signature_agent: None,
         ttl: None,
     };
     grant.credentials.insert(Kind::Http, rule("generic"));

@@ -34,6 +34,26 @@ pub struct Claims<'a> {
     pub jti: &'a str,
 }
 
+/// The claims of an identity token, all of them.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Identity<'a> {
+    /// The deployment's issuer URL.
+    pub iss: &'a str,
+    /// Deployment, agent and grant.
+    pub sub: &'a str,
+    /// To whom.
+    pub aud: &'a str,
+    /// Since when, in seconds.
+    pub iat: u64,
+    /// Until when, in seconds.
+    pub exp: u64,
+    /// Unique.
+    pub jti: &'a str,
+    /// The relying party's own word, where the call has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<&'a str>,
+}
+
 /// The JOSE name of an algorithm: `EdDSA` (RFC 8037) or `ES256` (RFC 7518).
 #[must_use]
 pub const fn alg(alg: Alg) -> &'static str {
@@ -45,7 +65,7 @@ pub const fn alg(alg: Alg) -> &'static str {
 
 /// The signing input; nothing where JSON cannot be written, which does not happen for texts and numbers.
 #[must_use]
-pub fn signing_input(header: &Header<'_>, claims: &Claims<'_>) -> Option<String> {
+pub fn signing_input(header: &Header<'_>, claims: &impl Serialize) -> Option<String> {
     let header = serde_json::to_vec(header).ok()?;
     let claims = serde_json::to_vec(claims).ok()?;
     Some(encoded(&header, &claims))

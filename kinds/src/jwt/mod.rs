@@ -1,7 +1,8 @@
-//! JSON web tokens, profile `assertion`: a client assertion for one token endpoint (RFC 7523).
+//! JSON web tokens: `assertion`, a client assertion for one token endpoint (RFC 7523), and `oidc`, an identity token.
 //!
 //! Having a [`JwtCall`] means the audience is exactly that of one route of those the grant names. What is signed names
-//! issuer, subject, audience, lifetime and a unique `jti`; docs/spec/credential-jwt.md is the layout. What the audience
+//! issuer, subject, audience, lifetime and a unique `jti`; docs/spec/credential-jwt.md is the layout. An identity's
+//! subject is said here, by deployment, agent and grant: neither caller nor catalog can write another. What the audience
 //! answers is itself a credential, so every effect of this kind mints.
 
 pub mod jws;
@@ -13,33 +14,48 @@ use crate::{
     routes::{Candidate, named, only_one},
 };
 use claviger_shared::{
-    call::JwtInput,
+    call::{JwtInput, MAX_TOKEN_NONCE},
     catalog::{Catalog, JwtRoute, Route},
     credential::{Credential, Replay},
     denial::{Code, Denial},
     effect::{Effect, Effects, Kind, Verb},
-    grant::Grant,
+    grant::{Grant, profile},
+    id::{AgentId, GrantId},
     time::Millis,
 };
-use jws::{Claims, Header};
+use jws::{Claims, Header, Identity};
 
 /// Longest life of a token.
 pub const MAX_LIFETIME: Millis = Millis(300_000);
-/// The one profile.
-pub const PROFILE: &str = "assertion";
+/// Longest subject (OpenID Connect Core §2).
+pub const MAX_SUBJECT: usize = 255;
 
 const AUDIENCE_PARAM: &str = "/audience";
+const NONCE_PARAM: &str = "/nonce";
 const PROFILE_PARAM: &str = "/profile";
 const TTL_PARAM: &str = "/ttl_s";
 
 /// One token to be issued.
 #[derive(Debug, Clone)]
 pub struct JwtCall {
+    says: Says,
     issuer: String,
-    subject: String,
     audience: String,
     ttl_s: Option<u64>,
     effects: Effects,
+}
+
+/// What a token says besides issuer, audience and time.
+#[derive(Debug, Clone)]
+enum Says {
+    /// A client assertion: its subject.
+    Assertion(String),
+    /// An identity: agent and grant, and the relying party's own word.
+    Identity {
+        agent: AgentId,
+        grant: GrantId,
+        nonce: Option<String>,
+    },
 }
 
 impl Call for JwtCall {
@@ -52,9 +68,10 @@ impl Call for JwtCall {
         catalog: &Catalog,
         grant: &Grant,
     ) -> Result<Self, Denial> {
-        check_profile(&input.profile, grant)?;
+        let profile = check_profile(&input.profile, grant)?;
         let max_lifetime = lifetime(input.ttl_s, grant)?;
-        let found = find(&input.audience, catalog, grant)?;
+        let found = find(profile, &input.audience, catalog, grant)?;
+        let says = says(input, found.route, grant)?;
         let effect = Effect {
             kind: Kind::Jwt,
             verb: found.verb,
@@ -70,8 +87,8 @@ impl Call for JwtCall {
             max_lifetime,
         };
         Ok(Self {
+            says,
             issuer: found.route.issuer.clone(),
-            subject: found.route.subject.clone(),
             audience: found.route.audience.clone(),
             ttl_s: input.ttl_s,
             effects: Effects::one(effect),
@@ -89,11 +106,19 @@ impl Call for JwtCall {
 
     fn canonical(&self) -> Vec<u8> {
         let ttl = self.ttl_s.map(u64::to_be_bytes);
-        Canonical::of(Kind::Jwt.as_str())
-            .part(PROFILE.as_bytes())
+        let (name, nonce) = match &self.says {
+            Says::Assertion(_) => (profile::ASSERTION, None),
+            Says::Identity { nonce, .. } => (profile::OIDC, Some(nonce.as_deref())),
+        };
+        let parts = Canonical::of(Kind::Jwt.as_str())
+            .part(name.as_bytes())
             .part(self.audience.as_bytes())
-            .optional(ttl.as_ref().map(<[u8; 8]>::as_slice))
-            .into_bytes()
+            .optional(ttl.as_ref().map(<[u8; 8]>::as_slice));
+        match nonce {
+            None => parts,
+            Some(nonce) => parts.optional(nonce.map(str::as_bytes)),
+        }
+        .into_bytes()
     }
 
     fn to_sign(&self, key: &SigningKeyInfo, moment: &Moment) -> Result<ToSign, Denial> {
@@ -123,27 +148,73 @@ impl JwtCall {
             typ: "JWT",
             kid: &key.thumbprint,
         };
-        let claims = Claims {
-            iss: &self.issuer,
-            sub: &self.subject,
-            aud: &self.audience,
-            iat: span.from,
-            exp: span.to,
-            jti: &nonce(moment),
+        let (iss, aud, jti) = (&self.issuer, &self.audience, &nonce(moment));
+        let (iat, exp) = (span.from, span.to);
+        let input = match &self.says {
+            Says::Assertion(sub) => {
+                let claims = Claims {
+                    iss,
+                    sub,
+                    aud,
+                    iat,
+                    exp,
+                    jti,
+                };
+                jws::signing_input(&header, &claims)
+            }
+            Says::Identity {
+                agent,
+                grant,
+                nonce,
+            } => {
+                let sub = &format!("{}:{agent}:{grant}", key.deployment);
+                let claims = Identity {
+                    iss,
+                    sub,
+                    aud,
+                    iat,
+                    exp,
+                    jti,
+                    nonce: nonce.as_deref(),
+                };
+                (sub.len() <= MAX_SUBJECT)
+                    .then(|| jws::signing_input(&header, &claims))
+                    .flatten()
+            }
         };
-        jws::signing_input(&header, &claims).ok_or_else(|| Code::InvalidRequest.into())
+        input.ok_or_else(|| Code::InvalidRequest.into())
     }
 }
 
-fn check_profile(asked: &str, grant: &Grant) -> Result<(), Denial> {
+/// The profile that is asked for and granted; a grant that names none grants the first.
+fn check_profile(asked: &str, grant: &Grant) -> Result<&'static str, Denial> {
     let rule = grant.credentials.get(&Kind::Jwt);
-    let granted = rule
-        .and_then(|rule| rule.profile.as_deref())
-        .unwrap_or(PROFILE);
-    if asked == PROFILE && granted == PROFILE {
-        Ok(())
+    let named = rule.and_then(|rule| rule.profile.as_deref());
+    let granted = named.unwrap_or(profile::ASSERTION);
+    profile::OF_JWT
+        .into_iter()
+        .find(|built| *built == asked && *built == granted)
+        .ok_or_else(|| Denial::at(Code::Unsupported, PROFILE_PARAM))
+}
+
+fn says(input: &JwtInput, route: &JwtRoute, grant: &Grant) -> Result<Says, Denial> {
+    if let Some(nonce) = &input.nonce {
+        if !route.nonce {
+            return Err(Denial::at(Code::UnlistedMember, NONCE_PARAM));
+        }
+        let graphic = nonce.bytes().all(|byte| byte.is_ascii_graphic());
+        if nonce.is_empty() || nonce.len() > MAX_TOKEN_NONCE || !graphic {
+            return Err(Denial::at(Code::InvalidRequest, NONCE_PARAM));
+        }
+    }
+    if route.profile == profile::OIDC {
+        Ok(Says::Identity {
+            agent: grant.agent.clone(),
+            grant: grant.id.clone(),
+            nonce: input.nonce.clone(),
+        })
     } else {
-        Err(Denial::at(Code::Unsupported, PROFILE_PARAM))
+        Ok(Says::Assertion(route.subject.clone()))
     }
 }
 
@@ -161,6 +232,7 @@ fn lifetime(ttl_s: Option<u64>, grant: &Grant) -> Result<Millis, Denial> {
 }
 
 fn find<'a>(
+    profile: &str,
     audience: &str,
     catalog: &'a Catalog,
     grant: &'a Grant,
@@ -168,7 +240,7 @@ fn find<'a>(
     let mut matching = Vec::new();
     for (resource, number, route) in named(catalog, grant) {
         let Route::Jwt(route) = route else { continue };
-        if route.profile == PROFILE && route.audience == audience {
+        if route.profile == profile && route.audience == audience {
             let verb = route.verb.unwrap_or(Verb::Write);
             matching.push(Candidate {
                 resource,
@@ -182,5 +254,7 @@ fn find<'a>(
     only_one(matching, grant, none, AUDIENCE_PARAM)
 }
 
+#[cfg(test)]
+mod oidc_tests;
 #[cfg(test)]
 mod tests;

@@ -66,6 +66,7 @@ fn every_refusal_names_its_code_and_place() {
     let input = |profile: &str, audience: &str, ttl_s| JwtInput {
         profile: profile.into(),
         audience: audience.into(),
+        nonce: None,
         ttl_s,
     };
     for (given, code, param) in [
@@ -120,6 +121,7 @@ fn every_refusal_names_its_code_and_place() {
 fn a_ttl_can_only_shorten() {
     let rule = |profile: Option<&str>, ms| CredentialRule {
         profile: profile.map(str::to_owned),
+        signature_agent: None,
         ttl: Some(Millis(ms)),
     };
     let (catalog, mut grant) = whole();
@@ -329,7 +331,7 @@ proptest! {
 
     /// Any input ends in an answer.
     #[test]
-    fn any_input_ends_in_an_answer(profile in "(assertion|.{0,9})", audience in ".{0,40}", ttl_s in any::<Option<u64>>()) {
-        let _ = parse(&JwtInput { profile, audience, ttl_s });
+    fn any_input_ends_in_an_answer(profile in "(assertion|oidc|.{0,9})", audience in ".{0,40}", nonce in any::<Option<String>>(), ttl_s in any::<Option<u64>>()) {
+        let _ = parse(&JwtInput { profile, audience, nonce, ttl_s });
     }
 }

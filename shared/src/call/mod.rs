@@ -21,6 +21,8 @@ pub const MAX_BODY: usize = 512 * 1024;
 pub const MAX_HEADERS: usize = 64;
 /// Longest URL (DESIGN §11).
 pub const MAX_URL: usize = 8 * 1024;
+/// Longest `nonce` of a token.
+pub const MAX_TOKEN_NONCE: usize = 128;
 /// Longest idempotency key.
 pub const MAX_IDEMPOTENCY_KEY: usize = 128;
 
@@ -104,10 +106,13 @@ pub struct HttpInput {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JwtInput {
-    /// `assertion`.
+    /// `assertion` or `oidc`.
     pub profile: String,
     /// Exact audience of a route.
     pub audience: String,
+    /// The relying party's own word for this token, where the route lets a call say one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
     /// Shorter lifetime in seconds, if wanted.
     pub ttl_s: Option<u64>,
 }

@@ -8,6 +8,7 @@ pub mod parse;
 use crate::{
     amount::Amount,
     effect::{Env, Verb},
+    grant::profile,
     id::{ResourceName, Unit},
 };
 use serde::{Deserialize, Serialize};
@@ -152,18 +153,43 @@ pub enum Source {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JwtRoute {
-    /// `assertion` (RFC 7523).
+    /// `assertion` (RFC 7523) or `oidc`.
     pub profile: String,
     /// Exact.
     pub audience: String,
-    /// `iss`.
+    /// `iss`; of `oidc`, the deployment's one issuer URL.
     pub issuer: String,
-    /// `sub`.
+    /// `sub`; empty for `oidc`, whose subject is said by deployment, agent and grant.
     pub subject: String,
+    /// Whether a call may put a `nonce` into the token; only of `oidc`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub nonce: bool,
     /// Verb instead of `write`.
     pub verb: Option<Verb>,
     /// A harmless call for `claviger test`.
     pub probe: bool,
-    /// Always true for `assertion`: what the audience answers is a credential.
+    /// Always true: what the audience answers is a credential.
     pub mints: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+impl Catalog {
+    /// The issuer URL of every `oidc` route; nothing where there is no such route.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.oidc().map(|route| route.issuer.as_str()).next()
+    }
+
+    /// Every `oidc` route.
+    fn oidc(&self) -> impl Iterator<Item = &JwtRoute> {
+        let routes = self.resources.values().flat_map(|one| &one.routes);
+        routes.filter_map(|route| match route {
+            Route::Jwt(route) if route.profile == profile::OIDC => Some(route),
+            Route::Jwt(_) | Route::Http(_) => None,
+        })
+    }
 }

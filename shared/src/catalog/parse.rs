@@ -4,10 +4,11 @@
 
 mod charge;
 mod http;
+mod jwt;
 
-use super::{Catalog, JwtRoute, MAX_BYTES, Resource, Route};
+use super::{Catalog, MAX_BYTES, Resource, Route};
 use crate::{
-    codec::json::{Object, Place, Value},
+    codec::json::{Place, Value},
     effect::{Env, Kind},
     grant::parse as grant,
     id::ResourceName,
@@ -51,34 +52,34 @@ impl Catalog {
             let expected = format!("at most {MAX_RESOURCES} names");
             return Err(Error::invalid(&place, expected));
         }
-        let mut resources = BTreeMap::new();
+        let (mut resources, mut issuer) = (BTreeMap::new(), None);
         for (name, place) in entries {
             let name =
                 ResourceName::parse(name).map_err(|_| Error::invalid(&place, grant::RESOURCE))?;
-            resources.insert(name, resource(&place)?);
+            resources.insert(name, resource(&place, &mut issuer)?);
         }
         Ok(Self { resources })
     }
 }
 
-fn resource(place: &Place<'_>) -> Result<Resource, Error> {
+fn resource(place: &Place<'_>, issuer: &mut Option<String>) -> Result<Resource, Error> {
     if matches!(place.value(), Value::Array(_)) {
         return Ok(Resource {
             env: Env::Live,
-            routes: routes(place)?,
+            routes: routes(place, issuer)?,
         });
     }
     let mut object = place.object()?;
     let env = grant::env(&mut object)?;
-    let routes = routes(&object.required("routes")?)?;
+    let routes = routes(&object.required("routes")?, issuer)?;
     object.finish()?;
     Ok(Resource { env, routes })
 }
 
-fn routes(place: &Place<'_>) -> Result<Vec<Route>, Error> {
+fn routes(place: &Place<'_>, issuer: &mut Option<String>) -> Result<Vec<Route>, Error> {
     let mut seen: Vec<Route> = Vec::new();
     read::each(place, MAX_ROUTES, |place| {
-        let route = route(place)?;
+        let route = route(place, issuer)?;
         if seen.iter().any(|other| is_same_matcher(other, &route)) {
             return Err(Error::invalid(
                 place,
@@ -91,11 +92,11 @@ fn routes(place: &Place<'_>) -> Result<Vec<Route>, Error> {
     read::some(place, seen)
 }
 
-fn route(place: &Place<'_>) -> Result<Route, Error> {
+fn route(place: &Place<'_>, issuer: &mut Option<String>) -> Result<Route, Error> {
     let mut object = place.object()?;
     let route = match grant::kind(&object.required("kind")?)? {
         Kind::Http => Route::Http(http::route(&mut object)?),
-        Kind::Jwt => Route::Jwt(jwt(&mut object)?),
+        Kind::Jwt => Route::Jwt(jwt::route(&mut object, issuer)?),
     };
     object.finish()?;
     Ok(route)
@@ -108,35 +109,6 @@ fn is_same_matcher(a: &Route, b: &Route) -> bool {
         (Route::Jwt(a), Route::Jwt(b)) => a.profile == b.profile && a.audience == b.audience,
         (Route::Http(_), Route::Jwt(_)) | (Route::Jwt(_), Route::Http(_)) => false,
     }
-}
-
-fn jwt(object: &mut Object<'_>) -> Result<JwtRoute, Error> {
-    let profile = object.required("profile")?;
-    if profile.str()? != "assertion" {
-        return Err(Error::unsupported(&profile, "\"assertion\""));
-    }
-    if let Some(place) = object.optional("mints")
-        && !place.bool()?
-    {
-        let expected = "true: what the audience of an assertion answers is a credential";
-        return Err(Error::invalid(&place, expected));
-    }
-    Ok(JwtRoute {
-        profile: profile.str()?.to_owned(),
-        audience: claim(&object.required("audience")?)?,
-        issuer: claim(&object.required("issuer")?)?,
-        subject: claim(&object.required("subject")?)?,
-        verb: grant::verb(object)?,
-        probe: read::flag(object, "probe")?,
-        mints: true,
-    })
-}
-
-fn claim(place: &Place<'_>) -> Result<String, Error> {
-    read::text(place, "1 to 512 printable ASCII characters", |text| {
-        let printable = text.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
-        printable && !text.is_empty() && text.len() <= MAX_CLAIM
-    })
 }
 
 #[cfg(test)]

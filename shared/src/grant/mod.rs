@@ -15,6 +15,22 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// Profiles of the kinds, by the words of grants, catalogs and calls.
+pub mod profile {
+    /// `http`: every request, in our own layout.
+    pub const GENERIC: &str = "generic";
+    /// `http`: the same, in the layout that sites ask of bots.
+    pub const WEB_BOT_AUTH: &str = "web-bot-auth";
+    /// `jwt`: a client assertion (RFC 7523).
+    pub const ASSERTION: &str = "assertion";
+    /// `jwt`: an identity token of OpenID Connect.
+    pub const OIDC: &str = "oidc";
+    /// Of `http`, the default first.
+    pub const OF_HTTP: [&str; 2] = [GENERIC, WEB_BOT_AUTH];
+    /// Of `jwt`, the default first.
+    pub const OF_JWT: [&str; 2] = [ASSERTION, OIDC];
+}
+
 /// Largest grant text in bytes (DESIGN §11).
 pub const MAX_BYTES: usize = 64 * 1024;
 
@@ -94,8 +110,11 @@ impl Permissions {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CredentialRule {
-    /// The kind's profile (`generic`, `assertion`); absent means the kind's only or default one.
+    /// The kind's profile, one of [`profile::OF_HTTP`] or [`profile::OF_JWT`]; absent means the first.
     pub profile: Option<String>,
+    /// `http` under `web-bot-auth` only, and always then: the https origin where the agent's public keys are found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature_agent: Option<String>,
     /// Longest lifetime; absent means the kind's maximum.
     pub ttl: Option<Millis>,
 }

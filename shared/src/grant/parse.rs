@@ -7,8 +7,9 @@ pub(crate) mod limits;
 mod source;
 mod write;
 
-use super::{CredentialRule, Grant, MAX_BYTES, Permissions};
+use super::{CredentialRule, Grant, MAX_BYTES, Permissions, profile};
 use crate::{
+    call::http::Url,
     codec::json::{Object, Place},
     effect::{Env, Kind, Verb},
     id::{AgentId, GrantId, KeyId, ResourceName, X25519Public},
@@ -288,33 +289,56 @@ fn credentials(place: &Place<'_>) -> Result<BTreeMap<Kind, CredentialRule>, Erro
     Ok(rules)
 }
 
-/// The one profile that each kind has.
-const fn profile_of(kind: Kind) -> &'static str {
+/// The profiles of a kind, and how they are named where another stands.
+const fn profiles(kind: Kind) -> (&'static [&'static str], &'static str) {
     match kind {
-        Kind::Http => "generic",
-        Kind::Jwt => "assertion",
+        Kind::Http => (&profile::OF_HTTP, "\"generic\" or \"web-bot-auth\""),
+        Kind::Jwt => (&profile::OF_JWT, "\"assertion\" or \"oidc\""),
     }
 }
 
 fn credential_rule(kind: Kind, place: &Place<'_>) -> Result<CredentialRule, Error> {
     let mut object = place.object()?;
-    if let Some(place) = object.optional("signature_agent") {
-        return Err(Error::unsupported(&place, "no such member"));
-    }
     let profile = match object.optional("profile") {
-        Some(place) if place.str()? == profile_of(kind) => Some(profile_of(kind).to_owned()),
         Some(place) => {
-            let expected = format!("\"{}\"", profile_of(kind));
-            return Err(Error::unsupported(&place, expected));
+            let (known, expected) = profiles(kind);
+            let word = place.str()?;
+            if !known.contains(&word) {
+                return Err(Error::unsupported(&place, expected));
+            }
+            Some(word.to_owned())
         }
         None => None,
+    };
+    let signature_agent = if profile.as_deref() == Some(profile::WEB_BOT_AUTH) {
+        Some(signature_agent(&object.required("signature_agent")?)?)
+    } else if let Some(place) = object.optional("signature_agent") {
+        let expected = "no such member, except beside the profile \"web-bot-auth\"";
+        return Err(Error::unsupported(&place, expected));
+    } else {
+        None
     };
     let ttl = match object.optional("ttl_s") {
         Some(place) => Some(limits::seconds(&place)?),
         None => None,
     };
     object.finish()?;
-    Ok(CredentialRule { profile, ttl })
+    Ok(CredentialRule {
+        profile,
+        signature_agent,
+        ttl,
+    })
+}
+
+fn signature_agent(place: &Place<'_>) -> Result<String, Error> {
+    let expected = "an https origin in lower case, without path, as https://agents.example.com";
+    read::text(place, expected, is_origin)
+}
+
+/// Whether a text is an https origin in its one spelling.
+#[must_use]
+pub fn is_origin(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| format!("https://{}", url.authority()) == text)
 }
 
 fn purpose(object: &mut Object<'_>) -> Result<Option<String>, Error> {

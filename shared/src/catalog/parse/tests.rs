@@ -451,8 +451,75 @@ fn an_assertion_names_all_of_its_claims_and_always_mints() {
             Err(Error::INVALID)
         );
     }
-    assert_eq!(at("/profile", json!("oidc")), Err(Error::UNSUPPORTED));
+    assert_eq!(at("/profile", json!("dpop")), Err(Error::UNSUPPORTED));
+    assert_eq!(at("/nonce", json!(true)), Err(Error::MALFORMED));
     assert_eq!(at("/mints", json!(false)), Err(Error::INVALID));
     at("/mints", Value::Null).unwrap();
     assert_eq!(at("/host", json!("a.example")), Err(Error::MALFORMED));
+}
+
+fn oidc(issuer: &str, audience: &str) -> Value {
+    json!({"kind": "jwt", "profile": "oidc", "audience": audience, "issuer": issuer})
+}
+
+#[test]
+fn an_identity_has_one_issuer_and_no_subject_of_its_own() {
+    let with_routes = |routes: Value| parse(&json!({"v": 1, "resources": {"a": routes}}));
+    let issuer = "https://id.acme.example/claviger";
+    let catalog = with_routes(json!([oidc(issuer, "sts.example.com")])).unwrap();
+    assert_eq!(catalog.issuer(), Some(issuer));
+    let Route::Jwt(route) = &catalog.resources.values().next().unwrap().routes[0] else {
+        panic!("another kind");
+    };
+    assert!(route.mints && !route.nonce && route.subject.is_empty());
+    assert_eq!(
+        parse(&base()).unwrap().issuer(),
+        None,
+        "an assertion's issuer is its own"
+    );
+    let two = |other: &str| with_routes(json!([oidc(issuer, "a"), oidc(other, "b")]));
+    two(issuer).unwrap();
+    let error = two("https://id.acme.example").unwrap_err();
+    assert_eq!(
+        (error.pointer(), error.code()),
+        ("/resources/a/1/issuer", Error::INVALID)
+    );
+    for bad in [
+        "http://id.example",
+        "https://id.example/",
+        "https://id.example/a/",
+        "https://id.example?x=1",
+        "https://id.example#x",
+        "https://ID.example",
+        "",
+    ] {
+        let error = with_routes(json!([oidc(bad, "a")])).unwrap_err();
+        assert_eq!(
+            (error.pointer(), error.code()),
+            ("/resources/a/0/issuer", Error::INVALID),
+            "{bad}"
+        );
+    }
+    for (member, value, at) in [
+        ("subject", json!("me"), "/resources/a/0/subject"),
+        ("mints", json!(false), "/resources/a/0/mints"),
+        ("nonce", json!("yes"), "/resources/a/0/nonce"),
+        ("scope", json!("openid"), "/resources/a/0/scope"),
+    ] {
+        let mut route = oidc(issuer, "a");
+        route[member] = value;
+        assert_eq!(with_routes(json!([route])).unwrap_err().pointer(), at);
+    }
+}
+
+#[test]
+fn a_catalog_that_was_stored_before_identities_reads_back_the_same() {
+    use crate::codec::cbor;
+    let catalog = parse(&base()).unwrap();
+    let bytes = cbor::encode(&catalog).unwrap();
+    assert!(
+        !bytes.windows(6).any(|six| six == b"enonce"),
+        "absent means absent"
+    );
+    assert_eq!(cbor::decode::<Catalog>(&bytes, MAX_BYTES), Ok(catalog));
 }

@@ -237,10 +237,10 @@ fn keys_are_named_once_and_at_least_one() {
 
 #[test]
 fn profiles_and_kinds_that_are_not_built_are_unsupported() {
-    let at = "/credentials/http/profile";
-    refused(at, json!("web-bot-auth"), at, Error::UNSUPPORTED);
-    let at = "/credentials/http/signature_agent";
-    refused(at, json!("https://a.example"), at, Error::UNSUPPORTED);
+    for bad in ["web-bot-auth-minimal", "assertion", ""] {
+        let at = "/credentials/http/profile";
+        refused(at, json!(bad), at, Error::UNSUPPORTED);
+    }
     let rules = |rules: Value| with(base(), "/credentials", rules);
     parse(&rules(json!({"jwt": {"profile": "assertion"}, "http": {}}))).unwrap();
     let error = parse(&rules(json!({"x402": {"ttl_s": 60}}))).unwrap_err();
@@ -250,6 +250,58 @@ fn profiles_and_kinds_that_are_not_built_are_unsupported() {
     );
     let error = parse(&rules(json!({"jwt": {"profile": "generic"}}))).unwrap_err();
     assert_eq!(error.code(), Error::UNSUPPORTED);
+}
+
+#[test]
+fn a_signature_agent_is_an_origin_and_stands_beside_its_profile_only() {
+    let http = |rule: Value| parse(&with(base(), "/credentials/http", rule));
+    let named = |agent: Value| json!({"profile": "web-bot-auth", "signature_agent": agent});
+    for good in ["https://a.example", "https://a.example:8443"] {
+        let grant = http(named(json!(good))).unwrap();
+        let rule = &grant.credentials[&Kind::Http];
+        assert_eq!(rule.signature_agent.as_deref(), Some(good));
+        assert_eq!(parse(&grant.to_json()), Ok(grant), "it reads back");
+    }
+    let at = "/credentials/http/signature_agent";
+    for bad in [
+        json!("http://a.example"),
+        json!("https://A.example"),
+        json!("https://a.example/"),
+        json!("https://a.example:443"),
+        json!("https://a.example/keys"),
+        json!("https://a.example?x=1"),
+        json!("https://u@a.example"),
+        json!("a.example"),
+        json!(""),
+    ] {
+        let error = http(named(bad.clone())).unwrap_err();
+        assert_eq!(
+            (error.pointer(), error.code()),
+            (at, Error::INVALID),
+            "{bad}"
+        );
+    }
+    let error = http(json!({"profile": "web-bot-auth"})).unwrap_err();
+    assert_eq!(error.pointer(), at, "it is required");
+    for rule in [
+        json!({"signature_agent": "https://a.example"}),
+        json!({"profile": "generic", "signature_agent": "https://a.example"}),
+    ] {
+        let error = http(rule).unwrap_err();
+        assert_eq!((error.pointer(), error.code()), (at, Error::UNSUPPORTED));
+    }
+    let jwt = json!({"profile": "oidc", "signature_agent": "https://a.example"});
+    let error = parse(&with(base(), "/credentials/jwt", jwt)).unwrap_err();
+    assert_eq!(error.code(), Error::UNSUPPORTED);
+    parse(&with(
+        base(),
+        "/credentials/jwt",
+        json!({"profile": "oidc"}),
+    ))
+    .unwrap();
+    let unknown = json!({"profile": "web-bot-auth", "signature_agent": "https://a.example", "form": "minimal"});
+    let error = http(unknown).unwrap_err();
+    assert_eq!(error.pointer(), "/credentials/http/form");
 }
 
 #[test]
@@ -436,7 +488,15 @@ fn grants() -> impl Strategy<Value = Grant> {
                 credentials: rule
                     .map(|(named, ttl)| {
                         let profile = named.then(|| "assertion".to_owned());
-                        (Kind::Jwt, CredentialRule { profile, ttl })
+                        let signature_agent = None;
+                        (
+                            Kind::Jwt,
+                            CredentialRule {
+                                profile,
+                                signature_agent,
+                                ttl,
+                            },
+                        )
                     })
                     .into_iter()
                     .collect(),

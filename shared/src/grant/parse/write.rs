@@ -133,6 +133,9 @@ fn credentials(grant: &Grant) -> Value {
         if let Some(profile) = &rule.profile {
             members.insert("profile".to_owned(), profile.as_str().into());
         }
+        if let Some(agent) = &rule.signature_agent {
+            members.insert("signature_agent".to_owned(), agent.as_str().into());
+        }
         if let Some(ttl) = rule.ttl {
             members.insert("ttl_s".to_owned(), seconds(ttl));
         }

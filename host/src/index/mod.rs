@@ -1,26 +1,44 @@
 //! What the log says of keys and grants, for those who ask the courier: a convenience, unauthenticated.
 //!
 //! It folds stored entries through the ledger, behind the log and never in its way. Owners' tools read the same facts
-//! from records they prove; nothing here is proof. A log that does not fold is reported and no longer answered from.
+//! from records they prove; nothing here is proof but what proves itself: tiles and receipts under signed checkpoints. A
+//! log that does not fold is reported and no longer answered from.
+
+pub mod audit;
+mod counts;
+mod proof;
+mod record;
+mod tiles;
+mod view;
+
+pub use counts::Counts;
+pub use proof::Unproved;
+pub use record::{DECISIONS, KINDS};
+pub use tiles::{MAX_LEVEL, WIDTH};
+pub use view::{High, MAX_LIST};
 
 use crate::{deployment::Deployment, store::Store, sync::lock};
 use claviger_shared::{
     codec::cbor,
     crypto::AwsLc,
-    effect::Env,
-    id::{GrantId, InstanceId},
-    jwk,
-    ledger::{GrantState, State},
-    log::{entry::Leaf, record::Record},
+    id::InstanceId,
+    ledger::State,
+    log::{
+        entry::Leaf,
+        record::{Body, Record},
+    },
     owner::manifest::chain::Chain,
-    time::UnixMs,
     wire::storage::{MAX_LEAF, StoredEntry},
 };
-use serde_json::{Value, json};
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
+use tiles::Tiles;
+use view::CatalogText;
 
 /// Bytes of entries folded in one step.
 const STEP: u64 = 512 * 1024;
@@ -30,6 +48,7 @@ pub struct Index {
     store: Arc<dyn Store>,
     deployment: Arc<Deployment>,
     fold: Mutex<Fold>,
+    tiles: Mutex<Tiles>,
     ending: AtomicBool,
 }
 
@@ -44,6 +63,9 @@ struct Fold {
     /// Links of the chain that the state stands on.
     generations: usize,
     state: Option<State>,
+    /// The catalog as owners wrote it.
+    catalog: Option<CatalogText>,
+    counts: Counts,
     next: u64,
     broken: bool,
 }
@@ -54,20 +76,21 @@ struct Fold {
 pub struct Unavailable;
 
 impl Index {
-    /// An index over a store; it knows what [`Self::catch_up`] has folded.
+    /// An index over a store, its hashes in a directory of its own; it knows what [`Self::catch_up`] has folded.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, deployment: Arc<Deployment>) -> Self {
+    pub fn new(store: Arc<dyn Store>, deployment: Arc<Deployment>, dir: PathBuf) -> Self {
         Self {
             store,
             deployment,
             fold: Mutex::new(Fold::default()),
+            tiles: Mutex::new(Tiles::new(dir)),
             ending: AtomicBool::new(false),
         }
     }
 
     /// Folds what was stored since, in steps that let others look in between; blocking.
     pub fn catch_up(&self) {
-        while !self.ending.load(Ordering::Acquire) {
+        while !self.is_ending() {
             let mut fold = lock(&self.fold);
             match self.step(&mut fold) {
                 Ok(true) => {}
@@ -106,139 +129,32 @@ impl Index {
         let read = self.store.read(fold.next, STEP);
         let read = read.map_err(|_| "store cannot be read")?;
         for stored in &read.entries {
-            apply(fold.state.as_mut().ok_or("no state")?, stored)?;
+            apply(fold, stored)?;
             fold.next += 1;
         }
         Ok(!read.end)
     }
 
-    fn with<R>(&self, look: impl FnOnce(&State) -> R) -> Result<R, Unavailable> {
-        let fold = lock(&self.fold);
-        match &fold.state {
-            Some(state) if !fold.broken => Ok(look(state)),
-            Some(_) | None => Err(Unavailable),
-        }
-    }
-
-    /// Public keys of live signing keys, as a JWK set.
-    ///
-    /// # Errors
-    ///
-    /// [`Unavailable`].
-    pub fn jwks(&self) -> Result<Value, Unavailable> {
-        self.with(|state| {
-            let live = state
-                .keys()
-                .filter(|(_, key)| !key.retired && key.env == Env::Live);
-            let keys: Vec<Value> = live
-                .filter_map(|(_, key)| jwk::jwk(key.alg, &key.public))
-                .collect();
-            json!({ "keys": keys })
-        })
-    }
-
-    /// Every signing key, as far as anyone may know it.
-    ///
-    /// # Errors
-    ///
-    /// [`Unavailable`].
-    pub fn keys(&self) -> Result<Value, Unavailable> {
-        self.with(|state| {
-            let keys: Vec<Value> = state
-                .keys()
-                .map(|(id, key)| {
-                    json!({
-                        "id": id.to_string(), "kind": key.kind, "alg": key.alg, "env": key.env,
-                        "agent": key.agent.as_ref().map(ToString::to_string), "imported": key.imported, "retired": key.retired,
-                        "jwk": jwk::jwk(key.alg, &key.public), "pem": jwk::pem(key.alg, &key.public),
-                    })
-                })
-                .collect();
-            json!({ "keys": keys })
-        })
-    }
-
-    /// Every grant, in short.
-    ///
-    /// # Errors
-    ///
-    /// [`Unavailable`].
-    pub fn grants(&self, now: UnixMs) -> Result<Value, Unavailable> {
-        self.with(|state| {
-            let frozen = state.is_frozen();
-            let grants: Vec<Value> = state
-                .grants()
-                .map(|(id, grant)| short(id, grant, frozen, now))
-                .collect();
-            json!({ "frozen": frozen, "grants": grants })
-        })
-    }
-
-    /// One grant, with what is left of it and what it left outside.
-    ///
-    /// # Errors
-    ///
-    /// [`Unavailable`].
-    pub fn grant(&self, id: &GrantId, now: UnixMs) -> Result<Option<Value>, Unavailable> {
-        self.with(|state| {
-            let grant = state.slot(id).and_then(|slot| state.grant(slot))?;
-            Some(long(id, grant, state.is_frozen(), now))
-        })
+    fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Acquire)
     }
 }
 
-fn apply(state: &mut State, stored: &StoredEntry) -> Result<(), &'static str> {
+fn apply(fold: &mut Fold, stored: &StoredEntry) -> Result<(), &'static str> {
+    let state = fold.state.as_mut().ok_or("no state")?;
     let leaf: Leaf = cbor::decode(&stored.leaf, MAX_LEAF).map_err(|_| "leaf is malformed")?;
     for bytes in &stored.records {
         let record = Record::decode(bytes).map_err(|_| "record is malformed")?;
         let applied = state.apply(&record, leaf.time, &AwsLc);
         applied.map_err(|_| "record breaks a promise")?;
+        fold.counts.add(&record.body);
+        if let Body::Command(command) = &record.body
+            && let Some(catalog) = CatalogText::of(command)
+        {
+            fold.catalog = Some(catalog);
+        }
     }
     Ok(())
-}
-
-fn short(id: &GrantId, state: &GrantState, frozen: bool, now: UnixMs) -> Value {
-    let grant = &state.grant;
-    json!({
-        "id": id.to_string(), "agent": grant.agent.to_string(), "env": grant.env,
-        "status": state.word(frozen, now), "not_before": grant.not_before.to_string(),
-        "expires_at": grant.expires_at.to_string(), "purpose": grant.purpose,
-    })
-}
-
-fn long(id: &GrantId, state: &GrantState, frozen: bool, now: UnixMs) -> Value {
-    let grant = &state.grant;
-    let names = |names: &[claviger_shared::id::KeyId]| -> Vec<String> {
-        names.iter().map(ToString::to_string).collect()
-    };
-    let remaining: Vec<Value> = state
-        .remaining(now)
-        .into_iter()
-        .map(|left| {
-            json!({
-                "unit": left.unit.to_string(), "window": left.window, "amount": left.amount,
-                "resets_at": left.resets_at.map(|at| at.to_string()),
-            })
-        })
-        .collect();
-    let outstanding: Vec<Value> = state
-        .outstanding(now)
-        .into_iter()
-        .map(|left| {
-            json!({"kind": left.kind, "destination": left.destination, "dies_at": left.dies_at.to_string()})
-        })
-        .collect();
-    let mut value = short(id, state, frozen, now);
-    if let Value::Object(members) = &mut value {
-        members.extend([
-            ("agent_key".to_owned(), json!(grant.agent_key)),
-            ("keys".to_owned(), json!(names(&grant.keys))),
-            ("permissions".to_owned(), json!(grant.permissions)),
-            ("remaining".to_owned(), json!(remaining)),
-            ("outstanding".to_owned(), json!(outstanding)),
-        ]);
-    }
-    value
 }
 
 /// Index of the entry that an instance, the last to write, began with; blocking.
@@ -270,7 +186,7 @@ pub fn boot_of(store: &dyn Store, instance: &InstanceId) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::store::{Entry, local::Local};
-    use claviger_shared::id::Digest;
+    use claviger_shared::{id::Digest, time::UnixMs};
 
     #[test]
     fn a_boot_is_found_by_its_instance() {

@@ -1,0 +1,302 @@
+//! What others' profiles ask for verifies with others' code, against a whole deployment and what its host publishes.
+//!
+//! `web-bot-auth` by the crate of that name (Cloudflare, Apache-2.0), which has Ed25519 only; `oidc` by PyJWT with its own JWKS
+//! client and by joserfc, for both algorithms.
+
+#[path = "../relying_party/python.rs"]
+mod python;
+#[path = "../demo/stage.rs"]
+#[allow(dead_code, reason = "shared with the demonstration")]
+mod stage;
+
+use anyhow::{Context, bail, ensure};
+use claviger_cli::owner::key::NewKey;
+use claviger_client::Agent;
+use claviger_shared::{
+    call::{Ask, HttpInput, Input, JwtInput, Reply, Sign},
+    credential::Credential,
+    denial::Code,
+    effect::{Env, Kind},
+    id::{AgentId, KeyId},
+    owner::command::Alg,
+};
+use serde_json::{Value, json};
+use stage::{Stage, grant};
+use web_bot_auth::{
+    SignatureAgentLink, WebBotAuthVerifier,
+    components::{CoveredComponent, DerivedComponent, HTTPField, HTTPFieldParameters},
+    keyring::{JSONWebKeySet, KeyRing},
+    message_signatures::SignedMessage,
+};
+
+const AGENT: &str = "https://agents.example.com";
+const ISSUER: &str = "https://id.acme.example/claviger";
+const AUDIENCE: &str = "sts.example.com";
+
+/// Header fields in their order.
+type Fields = Vec<(String, String)>;
+/// What a thief or a careless hop does to a request and its credential.
+type Change<'a> = &'a dyn Fn(&mut HttpInput, &mut Fields);
+
+/// A request as a site receives it.
+struct Received {
+    input: HttpInput,
+    headers: Vec<(String, String)>,
+}
+
+impl Received {
+    fn field(&self, name: &str) -> Vec<String> {
+        let all = self.input.headers.iter().chain(&self.headers);
+        all.filter(|(own, _)| own == name)
+            .map(|(_, value)| value.clone())
+            .collect()
+    }
+
+    /// The one member of a dictionary that has no other.
+    fn member(&self, name: &str, key: &str) -> Vec<String> {
+        let fields = self.field(name).into_iter();
+        let values = fields.filter_map(|field| {
+            let value = field.strip_prefix(key)?.strip_prefix('=')?;
+            (!value.contains(',')).then(|| value.to_owned())
+        });
+        values.collect()
+    }
+}
+
+impl SignedMessage for Received {
+    fn lookup_component(&self, component: &CoveredComponent) -> Vec<String> {
+        let (_, rest) = self.input.url.split_once("://").unwrap();
+        let (authority, target) = rest.split_at(rest.find('/').unwrap());
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        match component {
+            CoveredComponent::Derived(DerivedComponent::Method { req: false }) => {
+                vec![self.input.method.clone()]
+            }
+            CoveredComponent::Derived(DerivedComponent::Authority { req: false }) => {
+                vec![authority.to_owned()]
+            }
+            CoveredComponent::Derived(DerivedComponent::Path { req: false }) => {
+                vec![path.to_owned()]
+            }
+            CoveredComponent::Derived(DerivedComponent::Query { req: false }) => {
+                vec![format!("?{query}")]
+            }
+            CoveredComponent::Derived(_) => Vec::new(),
+            CoveredComponent::HTTP(HTTPField { name, parameters }) => match &parameters.0[..] {
+                [] => self.field(name),
+                [HTTPFieldParameters::Key(key)] => self.member(name, key),
+                _ => Vec::new(),
+            },
+        }
+    }
+}
+
+fn verify(received: &Received, keys: &JSONWebKeySet) -> anyhow::Result<()> {
+    let mut ring = KeyRing::default();
+    // Keys of the other algorithm are no use to this verifier; it says so for each.
+    let _ = ring.import_jwks(keys.clone());
+    let verifier = WebBotAuthVerifier::parse(received)?;
+    let found = verifier.get_signature_agents();
+    ensure!(
+        *found == [SignatureAgentLink::External(AGENT.to_owned())],
+        "{found:?}"
+    );
+    verifier.verify(&ring, None)?;
+    Ok(())
+}
+
+async fn credential(agent: &Agent, input: Input) -> anyhow::Result<Credential> {
+    let sign = Sign {
+        input,
+        idempotency_key: None,
+    };
+    match agent.ask(Ask::Sign(sign)).await? {
+        Reply::Issued(issued) => issued.issued.credential.context("no credential"),
+        other => bail!("not issued: {other:?}"),
+    }
+}
+
+async fn bots(agent: &Agent, keys: &JSONWebKeySet) -> anyhow::Result<()> {
+    let order = HttpInput {
+        method: "GET".to_owned(),
+        url: "https://api.example.com/v1/orders/ord_7?expand=items".to_owned(),
+        headers: Vec::new(),
+        body: None,
+    };
+    let charge = HttpInput {
+        method: "POST".to_owned(),
+        url: "https://pay.example.com/v1/charges".to_owned(),
+        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+        body: Some(br#"{"amount":1200,"currency":"usd"}"#.to_vec().into()),
+    };
+    for input in [order, charge] {
+        let Credential::Http { headers } = credential(agent, Input::Http(input.clone())).await?
+        else {
+            bail!("not a signature")
+        };
+        let received = |change: Change<'_>| {
+            let (mut input, mut headers) = (input.clone(), headers.clone());
+            change(&mut input, &mut headers);
+            Received { input, headers }
+        };
+        verify(&received(&|_, _| {}), keys)?;
+        let nobody = JSONWebKeySet { keys: Vec::new() };
+        ensure!(verify(&received(&|_, _| {}), &nobody).is_err());
+        let changes: [Change<'_>; 6] = [
+            &|input, _| input.method.push('X'),
+            &|input, _| input.url = input.url.replace("example.com", "example.net"),
+            &|input, _| input.url.push('1'),
+            &|_, headers| headers.retain(|(name, _)| name != "signature-agent"),
+            &|_, headers| {
+                for (_, value) in headers {
+                    *value = value.replace("agents.example.com", "agents.example.net");
+                }
+            },
+            &|_, headers| {
+                for (_, value) in headers {
+                    *value = value.replace("web-bot-auth", "claviger");
+                }
+            },
+        ];
+        for change in changes {
+            ensure!(verify(&received(change), keys).is_err());
+        }
+    }
+    Ok(())
+}
+
+fn identity(nonce: Option<&str>) -> Input {
+    Input::Jwt(JwtInput {
+        profile: "oidc".to_owned(),
+        audience: AUDIENCE.to_owned(),
+        nonce: nonce.map(str::to_owned),
+        ttl_s: None,
+    })
+}
+
+async fn identities(agent: &Agent, host: &str, origin: &str) -> anyhow::Result<()> {
+    let subject = format!("{origin}:first-agent:{}", agent.key().grant);
+    for nonce in [None, Some("n-0S6_WzA2Mj")] {
+        let Credential::Jwt { jwt } = credential(agent, identity(nonce)).await? else {
+            bail!("not a token")
+        };
+        let good = json!({
+            "jwt": jwt, "host": host, "issuer": ISSUER, "audience": AUDIENCE, "subject": subject, "nonce": nonce,
+        });
+        let with = |name: &str, value: Value| {
+            let mut line = good.clone();
+            line[name] = value;
+            line
+        };
+        let lines = [
+            good.clone(),
+            with("audience", json!("sts.example.net")),
+            with("issuer", json!("https://id.acme.example")),
+            with("subject", json!(format!("{origin}:other-agent:gr_1"))),
+            with("nonce", json!("another")),
+            with("jwt", json!(jwt.replacen(".eyJ", ".eyI", 1))),
+        ];
+        for script in ["verify_oidc.py", "verify_oidc_joserfc.py"] {
+            let said = python::ask(script, &lines)?;
+            ensure!(said[0] == "ok", "{script}: {said:?}");
+            ensure!(
+                said[1..].iter().all(|word| word != "ok"),
+                "{script}: {said:?}"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Adds the identity's resource to the simulation's catalog.
+async fn set_catalog(stage: &Stage) -> anyhow::Result<()> {
+    let text = include_str!("../../sim/src/up/catalog.json");
+    let mut catalog: Value = serde_json::from_str(text)?;
+    catalog["resources"]["identity"] = json!([{
+        "kind": "jwt", "profile": "oidc", "audience": AUDIENCE, "issuer": ISSUER, "nonce": true,
+    }]);
+    let mut desk = stage.desk().await?;
+    desk.set_catalog(catalog.to_string().as_bytes(), &[])
+        .await?;
+    Ok(())
+}
+
+/// An agent with a pair of keys of one algorithm under both profiles.
+async fn agent(stage: &Stage, alg: Alg, name: &str, mints: &[&str]) -> anyhow::Result<Agent> {
+    let mut desk = stage.desk().await?;
+    let mut keys = Vec::new();
+    for kind in [Kind::Http, Kind::Jwt] {
+        let id = format!("k_{}_{name}", kind.as_str());
+        let key = NewKey {
+            name: KeyId::parse(&id).ok(),
+            kind,
+            alg,
+            env: Env::Live,
+            agent: AgentId::parse("first-agent").ok(),
+        };
+        desk.create_key(&key).await?;
+        keys.push(id);
+    }
+    let mut grant = grant(100, 5000, 20_000);
+    grant["keys"] = json!(keys);
+    grant["permissions"]["write"] = json!(["charges", "identity"]);
+    grant["allow_minting"] = json!(mints);
+    grant["credentials"] = json!({
+        "http": { "profile": "web-bot-auth", "signature_agent": AGENT }, "jwt": { "profile": "oidc" },
+    });
+    stage.agent(name, &grant).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sites_that_know_bots_and_relying_parties_of_openid_accept_what_is_signed()
+-> anyhow::Result<()> {
+    if !python::is_ready()? {
+        return Ok(());
+    }
+    let dir = tempfile::tempdir()?;
+    let stage = Stage::start(dir.path()).await?;
+    let profile = stage.profile()?;
+    let host = profile.api.clone();
+    let discovery = format!("{host}/.well-known/openid-configuration");
+    let before = reqwest::get(&discovery).await?;
+    ensure!(before.status() == 404, "no issuer, no document");
+    set_catalog(&stage).await?;
+    let ed = agent(&stage, Alg::Ed25519, "edwards", &["identity"]).await?;
+    let p256 = agent(&stage, Alg::P256, "nist", &["identity"]).await?;
+    let none = agent(&stage, Alg::P256, "none", &[]).await?;
+    // The index follows the log within half a second.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let directory = format!("{host}/.well-known/http-message-signatures-directory");
+    let answer = reqwest::get(&directory).await?;
+    let media = answer.headers()["content-type"].to_str()?.to_owned();
+    ensure!(
+        media == "application/http-message-signatures-directory+json",
+        "{media}"
+    );
+    let published: Value = answer.json().await?;
+    let keys = published["keys"].as_array().context("no keys")?;
+    let jwks: Value = reqwest::get(format!("{host}/.well-known/jwks.json"))
+        .await?
+        .json()
+        .await?;
+    let tokens = jwks["keys"].as_array().context("no keys")?;
+    ensure!(keys.len() == 4 && tokens.len() == 4, "{keys:?} {tokens:?}");
+    ensure!(
+        keys.iter().all(|key| !tokens.contains(key)),
+        "a kind's keys are its own"
+    );
+    bots(&ed, &serde_json::from_value(published)?).await?;
+    let origin = profile.chain()?.newest().origin.clone();
+    identities(&ed, &host, &origin).await?;
+    identities(&p256, &host, &origin).await?;
+    let sign = Sign {
+        input: identity(None),
+        idempotency_key: None,
+    };
+    match none.ask(Ask::Sign(sign)).await? {
+        Reply::Denied(denial) => ensure!(denial.code == Code::Minting, "{denial:?}"),
+        other => bail!("an identity that the grant does not let out: {other:?}"),
+    }
+    ensure!(stage.stop().await?.success(), "`up` does not end cleanly");
+    Ok(())
+}
