@@ -159,10 +159,10 @@ impl Files {
             "# a mock AWS KMS; never for real secrets. End it with Ctrl-C; its keys stay.\n\
              export AWS_ENDPOINT_URL_KMS={endpoint}\n\
              export AWS_SHARED_CREDENTIALS_FILE={}\n\
-             export AWS_REGION={}\n\
+             export AWS_REGION={region} AWS_DEFAULT_REGION={region}\n\
              export AWS_PROFILE=admin\n",
             self.shared_credentials.display(),
-            regions.first().map_or("", String::as_str),
+            region = regions.first().map_or("", String::as_str),
         );
         for (profile, principal, _) in ALONE {
             text.push_str(&format!("# profile {profile}: {principal}\n"));

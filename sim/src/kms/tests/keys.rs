@@ -103,7 +103,10 @@ async fn what_a_key_cannot_be_is_refused() {
     let signing = create()
         .key_spec(KeySpec::EccNistP256)
         .key_usage(KeyUsageType::SignVerify);
-    assert_eq!(code(signing.send().await), "ValidationException");
+    assert_eq!(
+        code(signing.send().await),
+        "UnsupportedOperationException"
+    );
     assert_eq!(
         code(create().key_spec(KeySpec::Rsa2048).send().await),
         "ValidationException"
