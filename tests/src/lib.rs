@@ -8,5 +8,6 @@ pub mod courier;
 pub mod deployment;
 pub mod owner;
 pub mod platform;
+pub mod python;
 pub mod snapshots;
 pub mod store;

@@ -284,7 +284,9 @@ fn run(table: &Value, row: &Value) {
     let before = run.agent.whoami().remaining;
     if let Some(call) = vector.get("call") {
         let sent = run.send(call, 0);
-        let denial = issued(run.agent.wait(sent)).err().unwrap_or_else(|| panic!("{name}: issued"));
+        let denial = issued(run.agent.wait(sent))
+            .err()
+            .unwrap_or_else(|| panic!("{name}: issued"));
         assert_eq!(denial.code, code(name), "{name}: {denial:?}");
         *run.agent.echo.lock().unwrap() = None;
         let after = run.agent.whoami().remaining;

@@ -1,0 +1,11 @@
+"""The one error of this auditor: what does not fit, and where it was found."""
+
+
+class Fault(Exception):
+    """A reason to refuse the log."""
+
+
+def expect(fits, reason):
+    """Refuses unless it fits."""
+    if not fits:
+        raise Fault(reason)
