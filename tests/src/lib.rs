@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod courier;
 pub mod deployment;
+pub mod forge;
 pub mod owner;
 pub mod platform;
 pub mod python;
