@@ -12,8 +12,8 @@ import cbor
 import signed
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from fault import Fault, expect
-from fold import State, shaped
+from fault import Fault, expect, shaped
+from fold import State
 from store import Stored
 
 MAX_LEAF = 1024

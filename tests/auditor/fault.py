@@ -9,3 +9,9 @@ def expect(fits, reason):
     """Refuses unless it fits."""
     if not fits:
         raise Fault(reason)
+
+
+def shaped(value, members):
+    """The map, which must have exactly these members in this order."""
+    expect(isinstance(value, dict) and list(value) == members.split(), f"not the members {members}")
+    return value

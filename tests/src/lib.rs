@@ -7,6 +7,7 @@ pub mod agent;
 pub mod courier;
 pub mod deployment;
 pub mod forge;
+pub mod history;
 pub mod owner;
 pub mod platform;
 pub mod python;

@@ -39,6 +39,14 @@ fn make() -> anyhow::Result<()> {
     // Another list than the one it was made from is another environment.
     let wanted = std::fs::read(&requirements)?;
     let installed = here().join(".venv/installed.txt");
+    // `make` leaves a mark that is newer than the list it installed.
+    let time = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified());
+    let marked = time(&here().join(".venv/.done"));
+    if python().exists()
+        && marked.is_ok_and(|mark| time(&requirements).is_ok_and(|list| mark >= list))
+    {
+        return Ok(());
+    }
     if python().exists() && std::fs::read(&installed).is_ok_and(|text| text == wanted) {
         return Ok(());
     }

@@ -29,11 +29,12 @@ fn program(name: &str) -> anyhow::Result<PathBuf> {
 
 impl Kms {
     /// Starts it as its user would and reads what it prints.
-    fn start(dir: &Path) -> anyhow::Result<Self> {
+    fn start(dir: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
         let sim = program("claviger-sim")?;
         let mut child = Command::new(&sim)
             .args(["kms", "--listen", "127.0.0.1:0", "--dir"])
             .arg(dir)
+            .args(arguments)
             .env("RUST_LOG", "error")
             .stdout(Stdio::piped())
             .spawn()?;
@@ -104,12 +105,34 @@ fn stock_aws_clients_work_against_the_mock_kms_alone() -> anyhow::Result<()> {
         return Ok(());
     }
     let dir = tempfile::tempdir()?;
-    let kms = Kms::start(dir.path())?;
+    let kms = Kms::start(dir.path(), &[])?;
     kms.run("with_boto3.py", &["all"], 10)?;
     kms.run("with_cli.sh", &[], 1)?;
     kms.run("with_boto3.py", &["before"], 0)?;
     kms.stop()?;
-    let again = Kms::start(dir.path())?;
+    let again = Kms::start(dir.path(), &[])?;
     again.run("with_boto3.py", &["after"], 1)?;
     again.stop()
+}
+
+/// Whoever has a PKI of their own names its root; documents of any other are refused.
+#[test]
+fn another_attestation_root_takes_the_place_of_the_mocks() -> anyhow::Result<()> {
+    if !python::is_there()? {
+        return Ok(());
+    }
+    let (dir, own) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let made = Command::new(program("claviger-sim")?)
+        .args(["nsm", "document", "--dir"])
+        .arg(own.path())
+        .output()?;
+    ensure!(made.status.success(), "{made:?}");
+    let root = own.path().join("nsm/root.pem");
+    let root = root.to_str().context("not UTF-8")?;
+    let mut kms = Kms::start(dir.path(), &["--attestation-root", root])?;
+    // Documents come from the other PKI.
+    kms.environment
+        .insert("KMS_DIR".to_owned(), own.path().display().to_string());
+    kms.run("with_boto3.py", &["attested"], 1)?;
+    kms.stop()
 }

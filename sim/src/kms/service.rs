@@ -73,7 +73,7 @@ impl Service {
             .into_iter()
             .map(|key| ((key.region.clone(), key.id.clone()), key))
             .collect();
-        Ok(Self {
+        let service = Self {
             verifier,
             root,
             account,
@@ -81,7 +81,11 @@ impl Service {
             chunk,
             store,
             state: Mutex::new(Held { keys, aliases }),
-        })
+        };
+        service
+            .sweep()
+            .map_err(|error| Error::Io(std::io::Error::other(error.to_string())))?;
+        Ok(service)
     }
 
     /// Answers one request: its signature first, then the operation.
@@ -150,7 +154,10 @@ impl Service {
                 {
                     Some((key.clone(), days))
                 }
-                _ => None,
+                State::Disabled
+                | State::Enabled
+                | State::PendingDeletion { .. }
+                | State::PendingReplicaDeletion { .. } => None,
             })
             .collect();
         for (mut key, days) in waiting {
