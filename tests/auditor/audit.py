@@ -1,4 +1,4 @@
-"""A second auditor of a stored log, written from docs/spec alone: `audit.py LOG_DIRECTORY MANIFESTS`.
+"""A second auditor of a stored log, after docs/spec: `audit.py LOG_DIRECTORY MANIFESTS`.
 
 Prints one JSON document: `ok`, `origin`, `size`, `root`, `records`, `torn_bytes` and what the log amounts to; or `ok: false`
 with a reason and the entry. Exit code 0 or 1. It shares no code with the project's own auditor.

@@ -54,6 +54,18 @@ pub struct Forger<'a> {
     digests: HashMap<Digest, Digest>,
     widen: Digest,
     narrow: Digest,
+    signs: Signs,
+}
+
+/// How commands are signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signs {
+    /// As they must be.
+    Rightly,
+    /// By an operator where owners must.
+    AsOperator,
+    /// And a space is put behind what was signed.
+    OtherBytes,
 }
 
 impl<'a> Forger<'a> {
@@ -75,7 +87,15 @@ impl<'a> Forger<'a> {
             digests: HashMap::new(),
             widen: none,
             narrow: none,
+            signs: Signs::Rightly,
         }
+    }
+
+    /// A forger who signs commands so.
+    #[must_use]
+    pub const fn signing(mut self, signs: Signs) -> Self {
+        self.signs = signs;
+        self
     }
 
     /// The whole log, and g0 with the g1 that names it.
@@ -128,10 +148,17 @@ impl<'a> Forger<'a> {
                 *lift = json!(self.digests.get(&known).copied().unwrap_or(known));
             }
         }
+        let signer = match self.signs {
+            Signs::AsOperator => &self.deployment.operator,
+            Signs::Rightly | Signs::OtherBytes => signer,
+        };
         command.body = text.to_string().into_bytes();
+        command.signatures = vec![signer.sign(NAMESPACE_COMMAND, &command.body).unwrap()];
+        if self.signs == Signs::OtherBytes {
+            command.body.push(b' ');
+        }
         *head = sha256(&[&command.body]);
         self.digests.insert(old, *head);
-        command.signatures = vec![signer.sign(NAMESPACE_COMMAND, &command.body).unwrap()];
     }
 
     fn entry(&self, frontier: &mut Frontier, loose: &Loose) -> StoredEntry {

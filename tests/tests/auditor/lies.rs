@@ -3,7 +3,7 @@
 use claviger_shared::{
     amount::Amount,
     effect::{Charge, Verb},
-    id::{GrantId, KeyId, Unit},
+    id::{Digest, GrantId, KeyId, Unit},
     log::record::{Body, Call, Outcome, Record},
     time::{Millis, UnixMs},
 };
@@ -143,6 +143,18 @@ pub const LIES: &[(&str, bool, Lie)] = &[
         for record in loose.iter_mut().flat_map(|entry| &mut entry.records) {
             if let Body::Command(command) = &mut record.body {
                 command.born = None;
+            }
+        }
+    }),
+    ("a stop lifted that was never there", true, |loose, _| {
+        for record in loose.iter_mut().flat_map(|entry| &mut entry.records) {
+            let Body::Command(command) = &mut record.body else {
+                continue;
+            };
+            let mut text: serde_json::Value = serde_json::from_slice(&command.body).unwrap();
+            if let Some(lifts) = text.get_mut("lifts") {
+                *lifts = serde_json::json!([Digest([7; 32])]);
+                command.body = text.to_string().into_bytes();
             }
         }
     }),
