@@ -1,14 +1,14 @@
 //! `claviger-sim`: a whole deployment on one machine, with a mock NSM and a mock KMS.
 
 use anyhow::Context;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::{Parser, Subcommand};
 use claviger_sim::{
-    nsm::Pki,
-    process,
+    process::{self, kms::Files, nsm::Wanted},
     up::{self, Options, layout::Layout},
 };
 use std::{
-    io::Read,
+    io::{Read, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -60,17 +60,56 @@ enum Verb {
         #[arg(long)]
         with_parent: bool,
     },
-    /// The mock KMS, as `up` starts it.
+    /// The mock KMS, alone or as `up` starts it. Prints how stock AWS clients use it; see sim/README.md.
     Kms {
-        /// The directory of `up`.
+        /// Its directory, made on first use with callers and an attestation root; or that of `up`.
         #[arg(long)]
         dir: PathBuf,
-        /// A loopback address.
-        #[arg(long)]
+        /// A loopback address; port 0 for any.
+        #[arg(long, default_value = "127.0.0.1:0")]
         listen: SocketAddr,
+        /// What attestation documents must chain to: `aws`, or a certificate file. Else the mock NSM's root in the directory.
+        #[arg(long)]
+        attestation_root: Option<String>,
+        /// A region it answers for; more for replicas of multi-Region keys.
+        #[arg(long = "region", default_values = ["us-east-1", "us-west-2", "eu-west-1"])]
+        regions: Vec<String>,
         /// End when standard input ends.
         #[arg(long)]
         with_parent: bool,
+    },
+    /// The mock NSM.
+    Nsm {
+        #[command(subcommand)]
+        verb: NsmVerb,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum NsmVerb {
+    /// One signed attestation document of an enclave just booted, in base64 unless it goes to a file.
+    Document {
+        /// The directory of `kms` or `up`, whose PKI signs; made on first use.
+        #[arg(long)]
+        dir: PathBuf,
+        /// A public key to attest: a SubjectPublicKeyInfo, PEM or DER.
+        #[arg(long)]
+        public_key: Option<PathBuf>,
+        /// A nonce, hexadecimal.
+        #[arg(long)]
+        nonce: Option<String>,
+        /// User data, hexadecimal.
+        #[arg(long)]
+        user_data: Option<String>,
+        /// What the image measures: JSON of pcr0, pcr1, pcr2, role_arn, instance_id. Else debug mode: zeros.
+        #[arg(long)]
+        measurements: Option<PathBuf>,
+        /// INDEX=HEX: extends a register of 16 to 31 and locks it, so that the document shows it.
+        #[arg(long)]
+        extend: Vec<String>,
+        /// Where the bytes go.
+        #[arg(long)]
+        out: Option<PathBuf>,
     },
 }
 
@@ -120,8 +159,15 @@ fn main() -> anyhow::Result<ExitCode> {
         Verb::Kms {
             dir,
             listen,
+            attestation_root,
+            regions,
             with_parent,
-        } => Runtime::new()?.block_on(kms(&dir, listen, with_parent))?,
+        } => {
+            let files = Files::of(&std::path::absolute(dir)?);
+            let root = attestation_root.as_deref();
+            Runtime::new()?.block_on(kms(&files, root, &regions, listen, with_parent))?;
+        }
+        Verb::Nsm { verb } => nsm(verb)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -158,12 +204,51 @@ async fn parent_gone() {
     let _ = told.await;
 }
 
-async fn kms(dir: &Path, listen: SocketAddr, with_parent: bool) -> anyhow::Result<()> {
-    let layout = Layout::make(dir)?;
-    let root = Pki::load_or_generate(&layout.pki())?.root_der().to_vec();
-    let running = process::kms::start(&layout.kms(), &layout.callers(), root, listen).await?;
+async fn kms(
+    files: &Files,
+    root: Option<&str>,
+    regions: &[String],
+    listen: SocketAddr,
+    with_parent: bool,
+) -> anyhow::Result<()> {
+    let root = files.root(root).context("the attestation root")?;
+    if !with_parent {
+        files.make_callers_alone()?;
+    }
+    let running = process::kms::start(files, root, regions, listen).await?;
+    if !with_parent {
+        let usage = files.usage(&running.endpoint(), regions);
+        std::io::stdout().write_all(usage.as_bytes())?;
+    }
     stopped(with_parent)?.await;
     running.stop().await;
+    Ok(())
+}
+
+fn nsm(verb: NsmVerb) -> anyhow::Result<()> {
+    let NsmVerb::Document {
+        dir,
+        public_key,
+        nonce,
+        user_data,
+        measurements,
+        extend,
+        out,
+    } = verb;
+    let wanted = Wanted {
+        public_key,
+        nonce,
+        user_data,
+        measurements,
+        extend,
+    };
+    let document = process::nsm::document(&Files::of(&dir).pki, &wanted)?;
+    match out {
+        Some(file) => {
+            std::fs::write(&file, document).with_context(|| format!("write {}", file.display()))?
+        }
+        None => writeln!(std::io::stdout(), "{}", STANDARD.encode(document))?,
+    }
     Ok(())
 }
 

@@ -6,7 +6,11 @@
 pub mod agent;
 pub mod courier;
 pub mod deployment;
+pub mod forge;
+pub mod history;
+pub mod import;
 pub mod owner;
 pub mod platform;
+pub mod python;
 pub mod snapshots;
 pub mod store;

@@ -1,16 +1,11 @@
 //! Bring your own key: sealed on its owner's machine to the attested channel key of one boot, and to nobody else.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use claviger_client::trust::{self, Trusted};
-use claviger_shared::{
-    crypto::{import, sha256},
-    id::Digest,
-    owner::command::{Action, Command, KeyImport},
-    wire::control::CommandReply,
-};
+use claviger_client::trust::Trusted;
+use claviger_shared::{id::Digest, wire::control::CommandReply};
 use claviger_tests::{
     agent::{Agent, read_order},
     deployment::{Deployment, Enclave},
+    import::{self, attested, sealed},
     owner::{done, refused},
 };
 use ring::signature::{Ed25519KeyPair, KeyPair};
@@ -23,37 +18,8 @@ fn public() -> Vec<u8> {
     pair.public_key().as_ref().to_vec()
 }
 
-fn attested(deployment: &Deployment, enclave: &Enclave) -> Trusted {
-    let (nonce, now) = ([5; 32], deployment.clock.now().0);
-    let document = enclave.attest(&nonce);
-    let entry = deployment.boot_entry();
-    trust::check(deployment.verified_chain(), &document, &nonce, &entry, now).unwrap()
-}
-
-/// The action that imports a key, before its digest is known.
 fn action(trusted: &Trusted, public: &[u8]) -> Value {
-    let key = json!({"id": "k_mine", "kind": "http", "alg": "ed25519", "env": "live", "agent": "bot", "public": STANDARD.encode(public)});
-    json!({
-        "type": "key.import", "key": key, "boot": trusted.boot_hash, "channel_key": trusted.channel_key,
-        "sealed": Digest([0; 32]),
-    })
-}
-
-/// Seals as an owner's machine does; the action with the digest, and the sealed bytes.
-fn sealed(deployment: &Deployment, mut action: Value, seed: &[u8]) -> (Value, Vec<u8>) {
-    let import = parsed(deployment, &action);
-    let prologue = import::prologue(&deployment.chain().newest().origin, &import).unwrap();
-    let bytes = import::seal(&import.channel_key, &prologue, seed).unwrap();
-    action["sealed"] = json!(sha256(&[&bytes]));
-    (action, bytes)
-}
-
-fn parsed(deployment: &Deployment, action: &Value) -> KeyImport {
-    let signed = deployment.widening(action, &[]);
-    match Command::parse(&signed.body).unwrap().action {
-        Action::KeyImport(import) => *import,
-        other => panic!("{other:?}"),
-    }
+    import::action(trusted, "k_mine", public)
 }
 
 fn send(deployment: &Deployment, enclave: &Enclave, action: &Value, sealed: &[u8]) -> CommandReply {

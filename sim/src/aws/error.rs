@@ -6,6 +6,16 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ErrorType {
     AccessDenied,
+    AlreadyExists,
+    CustomKeyStoreNotFound,
+    IncorrectKey,
+    InvalidAliasName,
+    InvalidArn,
+    InvalidCiphertext,
+    InvalidGrantId,
+    InvalidMarker,
+    LimitExceeded,
+    Tag,
     Disabled,
     DryRunOperation,
     IncompleteSignature,
@@ -30,6 +40,16 @@ impl ErrorType {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::AccessDenied => "AccessDeniedException",
+            Self::AlreadyExists => "AlreadyExistsException",
+            Self::CustomKeyStoreNotFound => "CustomKeyStoreNotFoundException",
+            Self::IncorrectKey => "IncorrectKeyException",
+            Self::InvalidAliasName => "InvalidAliasNameException",
+            Self::InvalidArn => "InvalidArnException",
+            Self::InvalidCiphertext => "InvalidCiphertextException",
+            Self::InvalidGrantId => "InvalidGrantIdException",
+            Self::InvalidMarker => "InvalidMarkerException",
+            Self::LimitExceeded => "LimitExceededException",
+            Self::Tag => "TagException",
             Self::Disabled => "DisabledException",
             Self::DryRunOperation => "DryRunOperationException",
             Self::IncompleteSignature => "IncompleteSignatureException",
@@ -56,6 +76,16 @@ impl ErrorType {
             Self::KmsInternal => 500,
             Self::RequestEntityTooLarge => 413,
             Self::AccessDenied
+            | Self::AlreadyExists
+            | Self::CustomKeyStoreNotFound
+            | Self::IncorrectKey
+            | Self::InvalidAliasName
+            | Self::InvalidArn
+            | Self::InvalidCiphertext
+            | Self::InvalidGrantId
+            | Self::InvalidMarker
+            | Self::LimitExceeded
+            | Self::Tag
             | Self::Disabled
             | Self::DryRunOperation
             | Self::IncompleteSignature

@@ -25,7 +25,15 @@ const MAX_SKEW_MS: u64 = 5 * 60_000;
 #[derive(Debug)]
 pub(crate) struct Verifier {
     pub(crate) directory: Directory,
-    pub(crate) region: String,
+    /// The regions it answers for.
+    pub(crate) regions: Vec<String>,
+}
+
+/// Who signed a request, and for which region.
+#[derive(Debug)]
+pub(crate) struct Signed<'a> {
+    pub(crate) known: &'a Known,
+    pub(crate) region: &'a str,
 }
 
 /// The Authorization header, taken apart.
@@ -39,13 +47,13 @@ struct Authorization<'a> {
 }
 
 impl Verifier {
-    /// The credential that signed the request.
+    /// The credential that signed the request, and its region.
     pub(crate) fn verify(
         &self,
         parts: &Parts,
         body: &[u8],
         now_ms: u64,
-    ) -> Result<&Known, ServiceError> {
+    ) -> Result<Signed<'_>, ServiceError> {
         let header = text(&parts.headers, "authorization").ok_or_else(|| {
             ServiceError::new(
                 ErrorType::MissingAuthenticationToken,
@@ -55,7 +63,7 @@ impl Verifier {
         let authorization = Authorization::parse(header)?;
         let date = text(&parts.headers, "x-amz-date")
             .ok_or_else(|| incomplete("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."))?;
-        self.check_scope(&authorization, date)?;
+        let region = self.check_scope(&authorization, date)?;
         check_date(date, now_ms)?;
         check_signed_headers(&authorization.signed_headers, &parts.headers)?;
         let known = self
@@ -70,22 +78,23 @@ impl Verifier {
         verify_slices_are_equal(&expected, &given).map_err(|_| {
             invalid("The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
         })?;
-        Ok(known)
+        Ok(Signed { known, region })
     }
 
     fn check_scope(
         &self,
         authorization: &Authorization<'_>,
         date: &str,
-    ) -> Result<(), ServiceError> {
+    ) -> Result<&str, ServiceError> {
         if authorization.service != SERVICE {
             return Err(invalid(
                 "Credential should be scoped to correct service: 'kms'.",
             ));
         }
-        if authorization.region != self.region {
-            return Err(invalid("Credential should be scoped to a valid region."));
-        }
+        let mut regions = self.regions.iter();
+        let region = regions
+            .find(|region| *region == authorization.region)
+            .ok_or_else(|| invalid("Credential should be scoped to a valid region."))?;
         if date
             .split_once('T')
             .is_none_or(|(day, _)| day != authorization.date)
@@ -94,7 +103,7 @@ impl Verifier {
                 "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP",
             ));
         }
-        Ok(())
+        Ok(region)
     }
 }
 

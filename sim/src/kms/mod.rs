@@ -1,14 +1,18 @@
 //! A mock KMS over HTTP: keys on disk, signatures checked, policies evaluated, attestation verified.
 //!
-//! It speaks AWS JSON 1.1 as the real service does, so the real SDK drives it, and it releases a shared secret only to
+//! It speaks AWS JSON 1.1 as the real service does, so the real SDK drives it, and it releases a secret to an attested recipient only under
 //! the key inside an attestation document that verifies and that the key's policy admits. It listens on loopback alone.
 //! It does not know what the secrets are for.
 
+mod call;
 mod cms;
+mod grant;
 mod key;
+mod material;
 mod operations;
 pub(crate) mod policy;
 mod recipient;
+mod secret;
 mod server;
 mod service;
 mod store;
@@ -37,6 +41,8 @@ pub struct KmsConfig {
     pub root: Root,
     /// The region in ARNs and signatures.
     pub region: String,
+    /// Other regions that it answers for, as replicas of multi-Region keys need.
+    pub other_regions: Vec<String>,
     /// The account that owns the keys: twelve digits.
     pub account: String,
     /// Who may call.
@@ -50,12 +56,13 @@ pub struct KmsConfig {
 }
 
 impl KmsConfig {
-    /// Account `000000000000` in `us-east-1`, any loopback port, this machine's clock, one octet string.
+    /// Account `000000000000` in `us-east-1` alone, any loopback port, this machine's clock, one octet string.
     pub fn new(dir: PathBuf, root: Root, credentials: Vec<Credential>) -> Self {
         Self {
             dir,
             root,
             region: "us-east-1".to_owned(),
+            other_regions: Vec::new(),
             account: "000000000000".to_owned(),
             credentials,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),

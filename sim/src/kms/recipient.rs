@@ -1,26 +1,90 @@
 //! The `Recipient` of a request: an attestation document, verified, and the key in it.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use claviger_verify::attestation::{self, Document, Root};
+use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::MAX_DOCUMENT_AGE_MS;
+use super::call::Call;
 use super::cms::RecipientKey;
+use super::operations::blob;
 use super::policy::Context;
-use crate::aws::ServiceError;
+use crate::aws::{ErrorType, ServiceError};
 use crate::hex;
 
+/// Largest attestation document, in bytes.
+// botocore kms/2014-11-01: AttestationDocumentType max 262144.
+const MAX_ATTESTATION_DOCUMENT: usize = 262_144;
+
+/// The member of a request that names a recipient.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct RecipientInfo {
+    key_encryption_algorithm: String,
+    attestation_document: String,
+}
+
+impl RecipientInfo {
+    /// The recipient of a request that names one, verified.
+    pub(super) fn verify(
+        info: Option<&Self>,
+        call: &Call<'_>,
+    ) -> Result<Option<Recipient>, ServiceError> {
+        let Some(info) = info else { return Ok(None) };
+        let document = blob(
+            "AttestationDocument",
+            &info.attestation_document,
+            MAX_ATTESTATION_DOCUMENT,
+        )?;
+        Recipient::verify(
+            &info.key_encryption_algorithm,
+            &document,
+            &call.service.root,
+            call.service.clock.now_ms(),
+        )
+        .map(Some)
+    }
+}
+
+/// Puts a secret into an answer: to the recipient's key where there is one, else in the clear under its own name.
+pub(super) fn deliver(
+    call: &Call<'_>,
+    recipient: Option<&Recipient>,
+    name: &str,
+    secret: &[u8],
+    answer: &mut Map<String, Value>,
+) -> Result<(), ServiceError> {
+    let (name, bytes) = match recipient {
+        None => (name, STANDARD.encode(secret)),
+        Some(recipient) => {
+            let failed =
+                |_| ServiceError::new(ErrorType::KmsInternal, "The secret could not be encrypted.");
+            let sealed = recipient
+                .key
+                .encrypt(secret, call.service.chunk)
+                .map_err(failed)?;
+            ("CiphertextForRecipient", STANDARD.encode(sealed))
+        }
+    };
+    answer.insert(name.to_owned(), Value::String(bytes));
+    Ok(())
+}
+
 /// The one key encryption algorithm of the interface.
-pub(super) const ALGORITHM: &str = "RSAES_OAEP_SHA_256";
+const ALGORITHM: &str = "RSAES_OAEP_SHA_256";
 
 /// A recipient whose document verified.
 ///
 /// Having one means that the module signed these measurements and this key at most five minutes ago.
 pub(super) struct Recipient {
     document: Document,
-    pub(super) key: RecipientKey,
+    key: RecipientKey,
 }
 
 impl Recipient {
-    pub(super) fn verify(
+    fn verify(
         algorithm: &str,
         document: &[u8],
         root: &Root,

@@ -1,4 +1,4 @@
-//! The service behind the interface: who is asking, whether the policies let them, which key is meant.
+//! The service behind the interface: which key is meant, and how keys change.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -9,25 +9,37 @@ use axum::http::request::Parts;
 use claviger_verify::attestation::Root;
 use serde_json::Value;
 
-use super::key::Key;
+use super::call::Call;
+use super::key::{self, Key, State};
 use super::operations;
-use super::policy::{Context, Decision, Policy, Request, decide};
-use super::store::Store;
+use super::store::{Alias, Aliases, Opened, Store};
 use super::{Error, KmsConfig};
-use crate::aws::{Directory, ErrorType, Known, ServiceError, Verifier, is_account};
+use crate::aws::{Directory, ErrorType, ServiceError, Verifier, is_account};
 use crate::clock::WallClock;
 use crate::hex;
+
+/// Seconds of a day.
+pub(super) const DAY_S: u64 = 24 * 3600;
+
+/// Longest key id.
+// botocore kms/2014-11-01: KeyIdType, max 2048.
+const MAX_KEY_ID: usize = 2048;
 
 /// A KMS without its socket.
 pub(super) struct Service {
     verifier: Verifier,
     pub(super) root: Root,
-    pub(super) region: String,
     pub(super) account: String,
     pub(super) clock: Arc<dyn WallClock>,
     pub(super) chunk: Option<NonZeroUsize>,
     store: Store,
-    keys: Mutex<BTreeMap<String, Key>>,
+    state: Mutex<Held>,
+}
+
+/// Keys by region and id, and aliases.
+struct Held {
+    keys: BTreeMap<(String, String), Key>,
+    aliases: Aliases,
 }
 
 impl Service {
@@ -36,214 +48,282 @@ impl Service {
             dir,
             root,
             region,
+            other_regions,
             account,
             credentials,
             listen: _,
             clock,
             chunk,
         } = config;
-        let is_region = !region.is_empty()
-            && region
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if !is_account(&account) || !is_region {
+        let mut regions = vec![region];
+        regions.extend(other_regions);
+        if !is_account(&account) || !regions.iter().all(|region| is_region(region)) {
             return Err(Error::Account);
         }
         let verifier = Verifier {
             directory: Directory::new(credentials)?,
-            region: region.clone(),
+            regions,
         };
-        let (store, keys) = Store::open(&dir)?;
-        let keys = Mutex::new(keys.into_iter().map(|key| (key.id.clone(), key)).collect());
-        Ok(Self {
+        let Opened {
+            store,
+            keys,
+            aliases,
+        } = Store::open(&dir)?;
+        let keys = keys
+            .into_iter()
+            .map(|key| ((key.region.clone(), key.id.clone()), key))
+            .collect();
+        let service = Self {
             verifier,
             root,
-            region,
             account,
             clock,
             chunk,
             store,
-            keys,
-        })
+            state: Mutex::new(Held { keys, aliases }),
+        };
+        service
+            .sweep()
+            .map_err(|error| Error::Io(std::io::Error::other(error.to_string())))?;
+        Ok(service)
     }
 
     /// Answers one request: its signature first, then the operation.
     pub(super) fn answer(&self, parts: &Parts, body: &[u8]) -> Result<Option<Value>, ServiceError> {
-        let known = self.verifier.verify(parts, body, self.clock.now_ms())?;
+        let signed = self.verifier.verify(parts, body, self.clock.now_ms())?;
+        self.sweep()?;
         let operation = operations::named(parts)?;
-        let answer = operation.run(
-            &Call {
-                service: self,
-                known,
-                action: operation.action(),
-            },
-            body,
-        );
+        let call = Call {
+            service: self,
+            known: signed.known,
+            region: signed.region,
+            action: operation.action,
+        };
+        let answer = (operation.run)(&call, body);
         let outcome = answer
             .as_ref()
             .map_or_else(|error| error.kind.name(), |_| "ok");
         tracing::info!(
-            operation = operation.action(),
-            caller = known.caller.arn,
+            operation = operation.action,
+            caller = signed.known.caller.arn,
             outcome,
             "kms call"
         );
         answer
     }
 
-    fn keys(&self) -> MutexGuard<'_, BTreeMap<String, Key>> {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn now_s(&self) -> u64 {
+        self.clock.now_ms() / 1000
     }
 
-    /// The key that an id or an ARN names.
-    pub(super) fn find(&self, key_id: &str) -> Result<Key, ServiceError> {
+    /// Whether this KMS answers for a region.
+    pub(super) fn serves(&self, region: &str) -> bool {
+        self.verifier.regions.iter().any(|served| served == region)
+    }
+
+    fn state(&self) -> MutexGuard<'_, Held> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Destroys keys whose waiting period is over; a primary's begins when its last replica is gone.
+    fn sweep(&self) -> Result<(), ServiceError> {
+        let now_s = self.now_s();
+        let mut held = self.state();
+        let is_due =
+            |key: &Key| matches!(key.state, State::PendingDeletion { at_s } if at_s <= now_s);
+        let due: Vec<Key> = held
+            .keys
+            .values()
+            .filter(|key| is_due(key))
+            .cloned()
+            .collect();
+        for key in due {
+            self.store.remove(&key)?;
+            held.keys.remove(&(key.region.clone(), key.id.clone()));
+            if let Some(aliases) = held.aliases.get_mut(&key.region) {
+                aliases.retain(|_, alias| alias.key_id != key.id);
+            }
+            self.store.put_aliases(&held.aliases)?;
+        }
+        let waiting: Vec<(Key, u64)> = held
+            .keys
+            .values()
+            .filter_map(|key| match key.state {
+                State::PendingReplicaDeletion { days }
+                    if replicas(&held.keys, &key.id).is_empty() =>
+                {
+                    Some((key.clone(), days))
+                }
+                State::Disabled
+                | State::Enabled
+                | State::PendingDeletion { .. }
+                | State::PendingReplicaDeletion { .. } => None,
+            })
+            .collect();
+        for (mut key, days) in waiting {
+            let at_s = now_s.saturating_add(days.saturating_mul(DAY_S));
+            key.state = State::PendingDeletion { at_s };
+            self.insert(&mut held, key)?;
+        }
+        Ok(())
+    }
+
+    /// The key that an id, an ARN or an alias names in a region.
+    pub(super) fn find(&self, region: &str, key_id: &str) -> Result<Key, ServiceError> {
         if key_id.is_empty() || key_id.len() > MAX_KEY_ID {
             return Err(ServiceError::validation(
                 "KeyId must have a length of 1 to 2048.",
             ));
         }
-        let own = format!("arn:aws:kms:{}:{}:key/", self.region, self.account);
-        let id = match key_id.strip_prefix(&own) {
-            Some(id) => id,
-            None if key_id.starts_with("arn:") || key_id.starts_with("alias/") => {
-                return Err(self.not_found(key_id));
-            }
-            None => key_id,
+        let own = format!("arn:aws:kms:{region}:{}:", self.account);
+        let local = key_id.strip_prefix(&own);
+        let held = self.state();
+        let id = match local.unwrap_or(key_id).split_once('/') {
+            Some(("key", id)) if local.is_some() => id,
+            Some(("alias", name)) => held
+                .aliases
+                .get(region)
+                .and_then(|aliases| aliases.get(&format!("alias/{name}")))
+                .map(|alias| alias.key_id.as_str())
+                .ok_or_else(|| self.not_found(region, key_id))?,
+            _ if key_id.starts_with("arn:") => return Err(self.not_found(region, key_id)),
+            _ => key_id,
         };
-        self.keys()
-            .get(id)
+        held.keys
+            .get(&(region.to_owned(), id.to_owned()))
             .cloned()
-            .ok_or_else(|| self.not_found(key_id))
+            .ok_or_else(|| self.not_found(region, key_id))
     }
 
-    fn not_found(&self, key_id: &str) -> ServiceError {
+    fn not_found(&self, region: &str, key_id: &str) -> ServiceError {
         let message = match key_id.split_once(':') {
             Some(_) => format!("Invalid arn or unknown key '{key_id}'"),
-            None if key_id.starts_with("alias/") => format!("Alias {key_id} is not found."),
+            None if key_id.starts_with("alias/") => format!(
+                "Alias arn:aws:kms:{region}:{}:{key_id} is not found.",
+                self.account
+            ),
             None => format!(
-                "Key 'arn:aws:kms:{}:{}:key/{key_id}' does not exist",
-                self.region, self.account
+                "Key '{}' does not exist",
+                key::arn(region, &self.account, key_id)
             ),
         };
         ServiceError::new(ErrorType::NotFound, message)
     }
 
-    /// Makes a key durable, then visible.
-    pub(super) fn put(&self, key: Key) -> Result<(), ServiceError> {
-        let mut keys = self.keys();
+    /// Every key of a region, by id.
+    pub(super) fn keys_of(&self, region: &str) -> Vec<Key> {
+        let held = self.state();
+        let mine = |key: &&Key| key.region == region;
+        held.keys.values().filter(mine).cloned().collect()
+    }
+
+    /// The regions of a key's replicas.
+    pub(super) fn replicas(&self, key: &Key) -> Vec<String> {
+        replicas(&self.state().keys, &key.id)
+    }
+
+    /// Makes a new key durable, then visible; nothing is replaced.
+    pub(super) fn add(&self, key: Key) -> Result<(), ServiceError> {
+        let mut held = self.state();
+        if held
+            .keys
+            .contains_key(&(key.region.clone(), key.id.clone()))
+        {
+            return Err(ServiceError::new(
+                ErrorType::AlreadyExists,
+                format!("{} exists.", key.arn(&self.account)),
+            ));
+        }
+        self.insert(&mut held, key)
+    }
+
+    fn insert(&self, held: &mut Held, key: Key) -> Result<(), ServiceError> {
         self.store.put(&key)?;
-        keys.insert(key.id.clone(), key);
+        held.keys.insert((key.region.clone(), key.id.clone()), key);
         Ok(())
     }
 
-    /// Changes a key under the lock, so that no change is lost to another.
-    pub(super) fn change(
+    /// Changes a key under the lock, so that no change is lost to another; a refused one leaves it as it was.
+    pub(super) fn change<T>(
         &self,
-        id: &str,
-        change: impl FnOnce(&mut Key),
+        key: &Key,
+        change: impl FnOnce(&mut Key) -> Result<T, ServiceError>,
+    ) -> Result<T, ServiceError> {
+        let mut held = self.state();
+        let mut changed = held
+            .keys
+            .get(&(key.region.clone(), key.id.clone()))
+            .cloned()
+            .ok_or_else(|| self.not_found(&key.region, &key.id))?;
+        let made = change(&mut changed)?;
+        self.insert(&mut held, changed)?;
+        Ok(made)
+    }
+
+    /// The aliases of a region, by name.
+    pub(super) fn aliases_of(&self, region: &str) -> BTreeMap<String, Alias> {
+        self.state()
+            .aliases
+            .get(region)
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// Changes a region's aliases under the lock.
+    pub(super) fn change_aliases(
+        &self,
+        region: &str,
+        change: impl FnOnce(&mut BTreeMap<String, Alias>) -> Result<(), ServiceError>,
     ) -> Result<(), ServiceError> {
-        let mut keys = self.keys();
-        let mut key = keys.get(id).cloned().ok_or_else(|| self.not_found(id))?;
-        change(&mut key);
-        self.store.put(&key)?;
-        keys.insert(key.id.clone(), key);
+        let mut held = self.state();
+        let mut changed = held.aliases.clone();
+        change(changed.entry(region.to_owned()).or_default())?;
+        self.store.put_aliases(&changed)?;
+        held.aliases = changed;
         Ok(())
     }
 
     pub(super) fn arn(&self, key: &Key) -> String {
-        key.arn(&self.region, &self.account)
+        key.arn(&self.account)
+    }
+
+    pub(super) fn metadata(&self, key: &Key) -> Value {
+        key.metadata(&self.account, &self.replicas(key))
     }
 }
 
-/// Longest key id.
-// botocore kms/2014-11-01: KeyIdType, max 2048.
-const MAX_KEY_ID: usize = 2048;
-
-/// One authenticated call.
-pub(super) struct Call<'a> {
-    pub(super) service: &'a Service,
-    pub(super) known: &'a Known,
-    /// Such as `kms:DescribeKey`.
-    pub(super) action: &'static str,
+fn replicas(keys: &BTreeMap<(String, String), Key>, id: &str) -> Vec<String> {
+    keys.values()
+        .filter(|key| key.id == id && key.primary.is_some() && !key.is_primary())
+        .map(|key| key.region.clone())
+        .collect()
 }
 
-impl Call<'_> {
-    /// The condition keys that every call has.
-    pub(super) fn context(&self, key: Option<&Key>) -> Context {
-        let caller = &self.known.caller;
-        let mut context = Context::default();
-        context.set("aws:PrincipalArn", caller.principal_arn.clone());
-        context.set("aws:PrincipalAccount", caller.account.clone());
-        context.set("kms:CallerAccount", caller.account.clone());
-        context.set("aws:SecureTransport", "false");
-        if let Some(key) = key {
-            context.set("kms:KeySpec", key.material.spec());
-            context.set("kms:KeyUsage", key.material.usage());
-            context.set("kms:KeyOrigin", "AWS_KMS");
-            context.set("kms:MultiRegion", "false");
-        }
-        context
-    }
-
-    /// Lets the call through if the policies do.
-    pub(super) fn authorize(
-        &self,
-        key: Option<&Key>,
-        context: &Context,
-    ) -> Result<(), ServiceError> {
-        let resource = key.map_or_else(|| "*".to_owned(), |key| self.service.arn(key));
-        let decision = self.decide(self.action, &resource, key.map(|key| &key.policy), context);
-        let reason = match decision {
-            Decision::Allowed => return Ok(()),
-            Decision::ExplicitDeny(sid) => {
-                tracing::info!(action = self.action, resource, sid, "denied by a statement");
-                "with an explicit deny in a policy".to_owned()
-            }
-            Decision::ImplicitDeny => {
-                tracing::info!(action = self.action, resource, "allowed by no statement");
-                format!("because no policy allows the {} action", self.action)
-            }
-        };
-        let message = format!(
-            "User: {} is not authorized to perform: {} on resource: {resource} {reason}",
-            self.known.caller.arn, self.action
-        );
-        Err(ServiceError::new(ErrorType::AccessDenied, message))
-    }
-
-    /// What a key policy would say to this caller.
-    pub(super) fn decide(
-        &self,
-        action: &str,
-        resource: &str,
-        policy: Option<&Policy>,
-        context: &Context,
-    ) -> Decision {
-        let request = Request {
-            caller: &self.known.caller,
-            action,
-            resource,
-            account: &self.service.account,
-            context,
-        };
-        decide(&request, policy, self.known.identity_policy.as_ref())
-    }
-
-    /// The key and the leave to act on it, for operations that ask nothing else.
-    pub(super) fn authorized_key(&self, key_id: &str) -> Result<Key, ServiceError> {
-        let key = self.service.find(key_id)?;
-        self.authorize(Some(&key), &self.context(Some(&key)))?;
-        Ok(key)
-    }
+// botocore kms/2014-11-01: RegionType, max 32, `^([a-z]+-){2,3}\d+$`.
+pub(super) fn is_region(text: &str) -> bool {
+    let mut parts: Vec<_> = text.split('-').collect();
+    let number = parts.pop().unwrap_or_default();
+    let is_word = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
+    text.len() <= 32
+        && matches!(parts.len(), 2 | 3)
+        && parts.iter().all(is_word)
+        && !number.is_empty()
+        && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A random UUID, version 4.
 pub(super) fn uuid() -> Result<String, ServiceError> {
-    let mut bytes = [0; 16];
-    let failed = |_| ServiceError::new(ErrorType::KmsInternal, "No random bytes.");
-    rand::fill(&mut bytes).map_err(failed)?;
+    let bytes = random::<16>()?;
     let [a, b, c, d, e, f, g, h, i, j, node @ ..] = bytes;
     let (g, i) = ((g & 0x0f) | 0x40, (i & 0x3f) | 0x80);
     let parts = [&[a, b, c, d][..], &[e, f], &[g, h], &[i, j], &node].map(hex::encode);
     Ok(parts.join("-"))
+}
+
+/// Random bytes that are no secret.
+pub(super) fn random<const N: usize>() -> Result<[u8; N], ServiceError> {
+    let mut bytes = [0; N];
+    let failed = |_| ServiceError::new(ErrorType::KmsInternal, "No random bytes.");
+    rand::fill(&mut bytes).map_err(failed)?;
+    Ok(bytes)
 }

@@ -2,3 +2,4 @@
 
 pub mod enclave;
 pub mod kms;
+pub mod nsm;

@@ -1,10 +1,17 @@
-//! The operations, by name; each file has the request and the answer of a few.
+//! The operations, by name; each file has the requests and the answers of a few.
 
+mod alias;
 mod create;
+mod crypt;
+mod data_key;
 mod derive;
 mod describe;
+mod grants;
+mod list;
 mod policy;
+mod replicate;
 mod state;
+mod tags;
 
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
@@ -13,65 +20,78 @@ use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::service::Call;
+use super::call::Call;
+use super::policy::Context;
+use super::secret::EncryptionContext;
 use crate::aws::{ErrorType, ServiceError};
 
 const TARGET_PREFIX: &str = "TrentService.";
 const JSON_1_1: &str = "application/x-amz-json-1.1";
 
+/// Largest encryption context: names and values together, in bytes.
+// AWS KMS Developer Guide, encryption context: at most 8192 characters serialised.
+const MAX_ENCRYPTION_CONTEXT: usize = 8192;
+
 /// What an operation answers; nothing where the answer has no body.
 pub(super) type Answer = Result<Option<Value>, ServiceError>;
 
 /// An operation of the interface.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Operation {
-    CreateKey,
-    DeriveSharedSecret,
-    DescribeKey,
-    DisableKey,
-    EnableKey,
-    GetKeyPolicy,
-    GetPublicKey,
-    ListGrants,
-    PutKeyPolicy,
-    ScheduleKeyDeletion,
+pub(super) struct Operation {
+    name: &'static str,
+    /// The action that policies know it by.
+    pub(super) action: &'static str,
+    pub(super) run: fn(&Call<'_>, &[u8]) -> Answer,
 }
 
-impl Operation {
-    /// The action that policies know it by.
-    pub(super) const fn action(self) -> &'static str {
-        match self {
-            Self::CreateKey => "kms:CreateKey",
-            Self::DeriveSharedSecret => "kms:DeriveSharedSecret",
-            Self::DescribeKey => "kms:DescribeKey",
-            Self::DisableKey => "kms:DisableKey",
-            Self::EnableKey => "kms:EnableKey",
-            Self::GetKeyPolicy => "kms:GetKeyPolicy",
-            Self::GetPublicKey => "kms:GetPublicKey",
-            Self::ListGrants => "kms:ListGrants",
-            Self::PutKeyPolicy => "kms:PutKeyPolicy",
-            Self::ScheduleKeyDeletion => "kms:ScheduleKeyDeletion",
-        }
-    }
+macro_rules! operations {
+    ($($name:ident => $run:path;)*) => {
+        static OPERATIONS: &[Operation] = &[$(Operation {
+            name: stringify!($name),
+            action: concat!("kms:", stringify!($name)),
+            run: |call, body| $run(call, parse(body)?),
+        },)*];
+    };
+}
 
-    pub(super) fn run(self, call: &Call<'_>, body: &[u8]) -> Answer {
-        match self {
-            Self::CreateKey => create::create_key(call, parse(body)?),
-            Self::DeriveSharedSecret => derive::derive_shared_secret(call, parse(body)?),
-            Self::DescribeKey => describe::describe_key(call, &parse(body)?),
-            Self::DisableKey => state::disable_key(call, &parse(body)?),
-            Self::EnableKey => state::enable_key(call, &parse(body)?),
-            Self::GetKeyPolicy => policy::get_key_policy(call, &parse(body)?),
-            Self::GetPublicKey => describe::get_public_key(call, &parse(body)?),
-            Self::ListGrants => describe::list_grants(call, &parse(body)?),
-            Self::PutKeyPolicy => policy::put_key_policy(call, parse(body)?),
-            Self::ScheduleKeyDeletion => state::schedule_key_deletion(call, &parse(body)?),
-        }
-    }
+operations! {
+    CancelKeyDeletion => state::cancel_key_deletion;
+    CreateAlias => alias::create_alias;
+    CreateGrant => grants::create_grant;
+    CreateKey => create::create_key;
+    Decrypt => crypt::decrypt;
+    DeleteAlias => alias::delete_alias;
+    DeriveSharedSecret => derive::derive_shared_secret;
+    DescribeKey => describe::describe_key;
+    DisableKey => state::disable_key;
+    EnableKey => state::enable_key;
+    Encrypt => crypt::encrypt;
+    GenerateDataKey => data_key::generate_data_key;
+    GenerateDataKeyPair => data_key::generate_data_key_pair;
+    GenerateDataKeyPairWithoutPlaintext => data_key::generate_data_key_pair_without_plaintext;
+    GenerateDataKeyWithoutPlaintext => data_key::generate_data_key_without_plaintext;
+    GenerateRandom => data_key::generate_random;
+    GetKeyPolicy => policy::get_key_policy;
+    GetPublicKey => describe::get_public_key;
+    ListAliases => alias::list_aliases;
+    ListGrants => grants::list_grants;
+    ListKeyPolicies => policy::list_key_policies;
+    ListKeys => list::list_keys;
+    ListResourceTags => tags::list_resource_tags;
+    ListRetirableGrants => grants::list_retirable_grants;
+    PutKeyPolicy => policy::put_key_policy;
+    ReEncrypt => crypt::re_encrypt;
+    ReplicateKey => replicate::replicate_key;
+    RetireGrant => grants::retire_grant;
+    RevokeGrant => grants::revoke_grant;
+    ScheduleKeyDeletion => state::schedule_key_deletion;
+    TagResource => tags::tag_resource;
+    UntagResource => tags::untag_resource;
+    UpdateAlias => alias::update_alias;
+    UpdateKeyDescription => describe::update_key_description;
 }
 
 /// The operation that the headers name.
-pub(super) fn named(parts: &Parts) -> Result<Operation, ServiceError> {
+pub(super) fn named(parts: &Parts) -> Result<&'static Operation, ServiceError> {
     let header = |name: &str| {
         parts
             .headers
@@ -84,35 +104,37 @@ pub(super) fn named(parts: &Parts) -> Result<Operation, ServiceError> {
             format!("Content-Type must be {JSON_1_1}."),
         ));
     }
-    match header("x-amz-target").and_then(|target| target.strip_prefix(TARGET_PREFIX)) {
-        Some("CreateKey") => Ok(Operation::CreateKey),
-        Some("DeriveSharedSecret") => Ok(Operation::DeriveSharedSecret),
-        Some("DescribeKey") => Ok(Operation::DescribeKey),
-        Some("DisableKey") => Ok(Operation::DisableKey),
-        Some("EnableKey") => Ok(Operation::EnableKey),
-        Some("GetKeyPolicy") => Ok(Operation::GetKeyPolicy),
-        Some("GetPublicKey") => Ok(Operation::GetPublicKey),
-        Some("ListGrants") => Ok(Operation::ListGrants),
-        Some("PutKeyPolicy") => Ok(Operation::PutKeyPolicy),
-        Some("ScheduleKeyDeletion") => Ok(Operation::ScheduleKeyDeletion),
-        Some(_) | None => Err(ServiceError::new(
+    let unknown = || {
+        ServiceError::new(
             ErrorType::UnknownOperation,
             "The operation is not one of this simulation.",
-        )),
-    }
+        )
+    };
+    let target = header("x-amz-target").and_then(|target| target.strip_prefix(TARGET_PREFIX));
+    let name = target.ok_or_else(unknown)?;
+    OPERATIONS
+        .iter()
+        .find(|operation| operation.name == name)
+        .ok_or_else(unknown)
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ServiceError> {
-    serde_json::from_slice(body).map_err(|_| {
-        ServiceError::new(
-            ErrorType::Serialization,
-            "The request is not what the operation takes.",
-        )
+    serde_json::from_slice(body).map_err(|error| {
+        let said = error.to_string();
+        match said.strip_prefix("missing field `").and_then(|rest| rest.split_once('`')) {
+            Some((name, _)) => ServiceError::validation(format!(
+                "1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member must not be null"
+            )),
+            None => ServiceError::new(
+                ErrorType::Serialization,
+                "The request is not what the operation takes.",
+            ),
+        }
     })
 }
 
 /// A blob member: base64, within its length.
-fn blob(name: &str, encoded: &str, most: usize) -> Result<Vec<u8>, ServiceError> {
+pub(super) fn blob(name: &str, encoded: &str, most: usize) -> Result<Vec<u8>, ServiceError> {
     let bytes = STANDARD.decode(encoded).map_err(|_| {
         ServiceError::new(ErrorType::Serialization, format!("{name} is not base64."))
     })?;
@@ -124,13 +146,24 @@ fn blob(name: &str, encoded: &str, most: usize) -> Result<Vec<u8>, ServiceError>
     Ok(bytes)
 }
 
-/// Grant tokens name grants, and this simulation has none.
-fn refuse_grant_tokens(tokens: Option<&[String]>) -> Result<(), ServiceError> {
-    match tokens {
-        None | Some([]) => Ok(()),
-        Some(_) => Err(ServiceError::new(
-            ErrorType::InvalidGrantToken,
-            "The grant token is unknown.",
-        )),
+/// The encryption context of a request, and its condition keys.
+fn encryption_context(
+    given: Option<EncryptionContext>,
+    context: &mut Context,
+) -> Result<EncryptionContext, ServiceError> {
+    let given = given.unwrap_or_default();
+    let size = given
+        .iter()
+        .map(|(name, value)| name.len().saturating_add(value.len()))
+        .fold(0_usize, usize::saturating_add);
+    if size > MAX_ENCRYPTION_CONTEXT {
+        return Err(ServiceError::validation(
+            "EncryptionContext must be of at most 8192 characters.",
+        ));
     }
+    context.set_all("kms:EncryptionContextKeys", given.keys().cloned());
+    for (name, value) in &given {
+        context.set_all(&format!("kms:EncryptionContext:{name}"), [value.clone()]);
+    }
+    Ok(given)
 }

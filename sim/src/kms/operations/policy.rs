@@ -1,13 +1,15 @@
-//! GetKeyPolicy and PutKeyPolicy.
+//! GetKeyPolicy, ListKeyPolicies and PutKeyPolicy.
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Answer;
+use super::list::Page;
 use crate::aws::{ErrorType, ServiceError};
+use crate::kms::call::{Call, Leave};
 use crate::kms::key::Key;
 use crate::kms::policy::{Decision, Malformed, Policy};
-use crate::kms::service::Call;
+use crate::kms::secret::EncryptionContext;
 
 /// The one policy a key has.
 const POLICY_NAME: &str = "default";
@@ -21,6 +23,14 @@ pub(super) struct GetKeyPolicy {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
+pub(super) struct ListKeyPolicies {
+    key_id: String,
+    #[serde(flatten)]
+    page: Page,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
 pub(super) struct PutKeyPolicy {
     key_id: String,
     policy: String,
@@ -28,12 +38,20 @@ pub(super) struct PutKeyPolicy {
     bypass_policy_lockout_safety_check: Option<bool>,
 }
 
-pub(super) fn get_key_policy(call: &Call<'_>, request: &GetKeyPolicy) -> Answer {
+pub(super) fn get_key_policy(call: &Call<'_>, request: GetKeyPolicy) -> Answer {
     let key = call.authorized_key(&request.key_id)?;
     check_name(request.policy_name.as_deref())?;
     Ok(Some(
         json!({ "Policy": key.policy_text, "PolicyName": POLICY_NAME }),
     ))
+}
+
+/// A key has one policy.
+pub(super) fn list_key_policies(call: &Call<'_>, request: ListKeyPolicies) -> Answer {
+    call.authorized_key(&request.key_id)?;
+    let names = vec![(POLICY_NAME.to_owned(), json!(POLICY_NAME))];
+    let page = request.page.of("PolicyNames", 100, names)?;
+    Ok(Some(Value::Object(page)))
 }
 
 pub(super) fn put_key_policy(call: &Call<'_>, request: PutKeyPolicy) -> Answer {
@@ -44,18 +62,24 @@ pub(super) fn put_key_policy(call: &Call<'_>, request: PutKeyPolicy) -> Answer {
         bypass_policy_lockout_safety_check,
     } = request;
     let bypass = bypass_policy_lockout_safety_check.unwrap_or(false);
-    let key = call.service.find(&key_id)?;
+    let key = call.find(&key_id)?;
     let mut context = call.context(Some(&key));
     context.set("kms:BypassPolicyLockoutSafetyCheck", bypass.to_string());
-    call.authorize(Some(&key), &context)?;
+    call.authorize(&Leave {
+        action: call.action,
+        key: Some(&key),
+        context,
+        encryption_context: &EncryptionContext::new(),
+    })?;
     check_name(policy_name.as_deref())?;
     let policy = Policy::of_key(&text).map_err(malformed)?;
     if !bypass {
         check_lockout(call, &key, &policy)?;
     }
-    call.service.change(&key.id, |key| {
+    call.service.change(&key, |key| {
         key.policy_text = text;
         key.policy = policy;
+        Ok(())
     })?;
     Ok(None)
 }

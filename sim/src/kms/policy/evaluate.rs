@@ -16,6 +16,17 @@ impl Context {
         self.0.insert(key.to_ascii_lowercase(), vec![value.into()]);
     }
 
+    /// Sets a key of several values, absent where there are none.
+    pub(crate) fn set_all(&mut self, key: &str, values: impl IntoIterator<Item = String>) {
+        let values: Vec<_> = values.into_iter().collect();
+        if !values.is_empty() {
+            self.0
+                .entry(key.to_ascii_lowercase())
+                .or_default()
+                .extend(values);
+        }
+    }
+
     /// The values of a key given in lower case, none if it is absent.
     pub(super) fn get(&self, key: &str) -> &[String] {
         self.0.get(key).map_or(&[], Vec::as_slice)

@@ -103,13 +103,19 @@ async fn what_a_key_cannot_be_is_refused() {
     let signing = create()
         .key_spec(KeySpec::EccNistP256)
         .key_usage(KeyUsageType::SignVerify);
-    assert_eq!(code(signing.send().await), "ValidationException");
+    assert_eq!(code(signing.send().await), "UnsupportedOperationException");
     assert_eq!(
         code(create().key_spec(KeySpec::Rsa2048).send().await),
-        "UnsupportedOperationException"
+        "ValidationException"
     );
     assert_eq!(
-        code(create().multi_region(true).send().await),
+        code(
+            create()
+                .key_spec(KeySpec::Hmac256)
+                .key_usage(KeyUsageType::GenerateVerifyMac)
+                .send()
+                .await
+        ),
         "UnsupportedOperationException"
     );
     assert_eq!(
@@ -128,9 +134,8 @@ async fn what_a_key_cannot_be_is_refused() {
         code(
             bench
                 .root()
-                .encrypt()
+                .get_key_rotation_status()
                 .key_id("a")
-                .plaintext(Blob::new("x"))
                 .send()
                 .await
         ),
@@ -355,9 +360,10 @@ async fn a_stored_key_is_private_and_a_damaged_one_stops_the_start() {
     let bench = Bench::new().await;
     let arn = bench.key("").await;
     let dir = bench.dir.path().join("kms");
-    let file = dir
-        .join("keys")
-        .join(format!("{}.json", arn.rsplit('/').next().unwrap()));
+    let file = dir.join("keys").join(format!(
+        "{}@us-east-1.json",
+        arn.rsplit('/').next().unwrap()
+    ));
     assert_eq!(
         std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
         0o600
@@ -416,6 +422,49 @@ async fn a_key_pending_deletion_is_described_and_not_used() {
     assert_eq!(
         code(bench.root().enable_key().key_id(&arn).send().await),
         "KMSInvalidStateException"
+    );
+}
+
+#[tokio::test]
+async fn a_key_is_destroyed_when_its_window_is_over_and_a_primary_after_its_replicas() {
+    use super::super::service::Service;
+    const DAY_MS: u64 = 24 * 3600 * 1000;
+    let dir = tempfile::tempdir().unwrap();
+    let config = |days: u64| {
+        let mut config = KmsConfig::new(dir.path().to_owned(), Root::Aws, vec![root()]);
+        config.other_regions = vec!["eu-west-1".to_owned()];
+        config.clock = Arc::new(move || SystemClock.now_ms() + days * DAY_MS);
+        config
+    };
+    let kms = serve(config(0)).await.unwrap();
+    let client = client(&kms.endpoint(), &root());
+    let created = client.create_key().multi_region(true).send().await.unwrap();
+    let id = created.key_metadata.unwrap().key_id;
+    let replicate = client.replicate_key().key_id(&id);
+    replicate.replica_region("eu-west-1").send().await.unwrap();
+    let schedule = client.schedule_key_deletion().key_id(&id);
+    let scheduled = schedule.pending_window_in_days(7).send().await.unwrap();
+    assert_eq!(
+        scheduled.key_state(),
+        Some(&KeyState::PendingReplicaDeletion)
+    );
+    kms.stop().await;
+
+    let found = |days: u64, region: &str| {
+        let service = Service::open(config(days)).unwrap();
+        service.find(region, &id).map(|key| key.state.name()).ok()
+    };
+    // A primary waits for as long as there is a replica, and its own window begins then.
+    assert_eq!(found(100, "us-east-1"), Some("PendingReplicaDeletion"));
+    assert_eq!(found(100, "eu-west-1"), Some("Enabled"));
+    let replica = dir.path().join("keys").join(format!("{id}@eu-west-1.json"));
+    std::fs::remove_file(replica).unwrap();
+    assert_eq!(found(100, "us-east-1"), Some("PendingDeletion"));
+    assert_eq!(found(106, "us-east-1"), Some("PendingDeletion"));
+    assert_eq!(found(108, "us-east-1"), None);
+    assert_eq!(
+        std::fs::read_dir(dir.path().join("keys")).unwrap().count(),
+        0
     );
 }
 

@@ -1,0 +1,336 @@
+//! The table of denials: one vector for each code, run against the enclave; table, page, code, host and command agree.
+
+use claviger_cli::error::Error;
+use claviger_client::render;
+use claviger_shared::{
+    call::{Ask, Echo, HttpInput, Input, JwtInput, Sign},
+    crypto::noise,
+    denial::{Code, Denial},
+    id::{Digest, GrantId, to_hex},
+    time::Millis,
+};
+use claviger_tests::{
+    agent::{Agent, Sent, issued},
+    deployment::{Deployment, Enclave},
+    owner::{Granted, done},
+    store::Mood,
+};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+fn table() -> Value {
+    serde_json::from_str(include_str!("../vectors/denials.json")).unwrap()
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("a text: {value}"))
+}
+
+fn code(name: &str) -> Code {
+    let found = Code::ALL.iter().find(|code| code.as_str() == name);
+    *found.unwrap_or_else(|| panic!("no code {name}"))
+}
+
+#[test]
+fn table_page_and_code_agree() {
+    let table = table();
+    let page = include_str!("../../docs/spec/denials.md");
+    let names: Vec<_> = list(&table["denials"])
+        .iter()
+        .map(|row| text(&row["code"]))
+        .collect();
+    let codes: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    assert_eq!(names, codes, "each code once, in the order of the table");
+    for row in list(&table["denials"]) {
+        let code = code(text(&row["code"]));
+        assert_eq!(row["status"], code.status(), "{row}");
+        assert_eq!(row["exit"], code.exit(), "{row}");
+        assert_eq!(row["next"], code.next(), "{row}");
+        let (status, exit, next) = (&row["status"], &row["exit"], text(&row["next"]));
+        let line = format!("| `{}` | {status} | {exit} | {next} |", code.as_str());
+        assert!(page.lines().any(|found| found == line), "{line}");
+        let built = row.get("vector").is_some();
+        let reason = row.get("not_built").and_then(Value::as_str);
+        assert!(
+            built != reason.is_some_and(|reason| !reason.is_empty()),
+            "a vector or a reason: {row}"
+        );
+    }
+}
+
+/// What the sidecar, the command and the host answer with is the table's.
+#[test]
+fn faces_answer_with_the_tables_status_and_exit() {
+    for row in list(&table()["denials"]) {
+        let denial = Denial::new(code(text(&row["code"])));
+        let problem = render::problem(&denial, false);
+        for member in ["code", "status", "next"] {
+            assert_eq!(problem[member], row[member], "{row}");
+        }
+        let exit = Error::Denied(Box::new(denial)).exit();
+        assert_eq!(row["exit"], exit, "{row}");
+    }
+    // What the host refuses by itself in a denial's words has the denial's status.
+    let host = include_str!("../../host/src/http/problem.rs");
+    let mut shared = 0;
+    for line in host.lines().filter(|line| line.contains("RefusedCode::")) {
+        let Some((_, rest)) = line.split_once("=> (") else {
+            continue;
+        };
+        let mut parts = rest.split(", ");
+        let (status, name) = (
+            parts.next().unwrap(),
+            parts.next().unwrap().trim_matches('"'),
+        );
+        if let Some(code) = Code::ALL.iter().find(|code| code.as_str() == name) {
+            assert_eq!(status, code.status().to_string(), "{line}");
+            shared += 1;
+        }
+    }
+    assert_eq!(shared, 2, "busy and unavailable");
+}
+
+/// A vector under way.
+struct Run {
+    deployment: Deployment,
+    enclave: Enclave,
+    agent: Agent,
+    begun: Vec<Sent>,
+    stops: Vec<u64>,
+}
+
+impl Run {
+    fn start(table: &Value, vector: &Value) -> Self {
+        let deployment = match vector.get("durability").map(text) {
+            None => Deployment::born(),
+            Some("volatile") => volatile(),
+            Some(other) => panic!("{other}"),
+        };
+        let enclave = deployment.boot();
+        let set = serde_json::json!({"type": "catalog.set", "catalog": table["catalog"]});
+        deployment.widen(&enclave, &set);
+        for key in list(&table["keys"]) {
+            deployment.widen(
+                &enclave,
+                &serde_json::json!({"type": "key.create", "key": key}),
+            );
+        }
+        let secret = [9; 32];
+        let mut grant = table["grant"].clone();
+        merge(&mut grant, &vector["grant"]);
+        let public = noise::public_key(&secret).unwrap();
+        grant["agent"]["key"] = format!("x25519:{}", to_hex(&public)).into();
+        for member in ["not_before", "expires_at"] {
+            let after = text(&grant[member]).strip_prefix('+').unwrap();
+            let at = deployment.clock.now().plus(Millis(after.parse().unwrap()));
+            grant[member] = at.to_string().into();
+        }
+        deployment.widen(
+            &enclave,
+            &serde_json::json!({"type": "grant.create", "grant": grant}),
+        );
+        let granted = Granted {
+            id: GrantId::parse(text(&grant["id"])).unwrap(),
+            secret,
+        };
+        let agent = Agent::connect(&deployment, &enclave, &granted);
+        Self {
+            deployment,
+            enclave,
+            agent,
+            begun: Vec::new(),
+            stops: Vec::new(),
+        }
+    }
+
+    fn step(&mut self, step: &Value) {
+        let (name, what) = step
+            .as_object()
+            .unwrap()
+            .iter()
+            .find(|(name, _)| *name != "times")
+            .unwrap();
+        match name.as_str() {
+            "advance_ms" => self.deployment.clock.advance_ms(what.as_u64().unwrap()),
+            "begin" => self.begun.push(self.send(what, 0)),
+            "call" => {
+                for n in 0..step["times"].as_u64().unwrap_or(1) {
+                    let sent = self.send(what, n);
+                    issued(self.agent.wait(sent))
+                        .unwrap_or_else(|denial| panic!("{step}: {denial:?}"));
+                }
+            }
+            "finish" => {
+                let answer = issued(self.agent.wait(self.begun.remove(0)));
+                match text(what) {
+                    "issued" => drop(answer.unwrap()),
+                    name => assert_eq!(answer.unwrap_err().code, code(name)),
+                }
+            }
+            "narrow" => drop(self.deployment.narrow(&self.enclave, what)),
+            "narrow_begin" => {
+                let stop = self.deployment.narrowing(what);
+                self.stops.push(self.enclave.send_command(&stop));
+                let mut acts = std::iter::repeat_with(|| self.agent.whoami().state).take(10_000);
+                assert!(acts.any(|state| state != "active"), "the stop acts");
+            }
+            "store" => {
+                let mood = match text(what) {
+                    "fail" => Mood::Fail,
+                    "hold" => Mood::Hold,
+                    "honest" => Mood::Honest,
+                    other => panic!("{other}"),
+                };
+                self.deployment.store.be(mood);
+            }
+            "wait" if text(what) == "held" => self.deployment.store.wait_until_held(),
+            "wait" => {
+                assert_eq!(text(what), "retry");
+                let seen = self.deployment.store.appends().len();
+                self.deployment.store.wait_for_appends(seen + 2);
+            }
+            other => panic!("no step {other}"),
+        }
+    }
+
+    fn send(&self, call: &Value, n: u64) -> Sent {
+        let input = match (call.get("http"), call.get("jwt")) {
+            (Some(http), None) => Input::Http(HttpInput {
+                method: text(&http["method"]).to_owned(),
+                url: text(&http["url"]).to_owned(),
+                headers: list(&http["headers"])
+                    .iter()
+                    .map(|pair| (text(&pair[0]).to_owned(), text(&pair[1]).to_owned()))
+                    .collect(),
+                body: http
+                    .get("body")
+                    .map(|body| text(body).as_bytes().to_vec().into()),
+            }),
+            (None, Some(jwt)) => Input::Jwt(JwtInput {
+                profile: text(&jwt["profile"]).to_owned(),
+                audience: text(&jwt["audience"]).to_owned(),
+                ttl_s: jwt["ttl_s"].as_u64(),
+                nonce: None,
+            }),
+            _ => panic!("one of http and jwt: {call}"),
+        };
+        if let Some(source) = call.get("source") {
+            let source: std::net::Ipv4Addr = text(source).parse().unwrap();
+            *self.agent.source.lock().unwrap() = source.to_ipv6_mapped().octets();
+        }
+        if let Some(echo) = call.get("echo") {
+            *self.agent.echo.lock().unwrap() = Some(Echo {
+                size: echo["size"].as_u64().unwrap(),
+                root: serde_json::from_value::<Digest>(echo["root"].clone()).unwrap(),
+            });
+        }
+        let key = call.get("idempotency_key").map(text);
+        self.agent.send(&Ask::Sign(Sign {
+            input,
+            idempotency_key: key.map(|key| key.replace("{n}", &n.to_string())),
+        }))
+    }
+}
+
+/// A deployment whose answers do not wait for storage.
+fn volatile() -> Deployment {
+    let mut deployment = Deployment::unborn();
+    let (born, _) = deployment.genesis();
+    deployment.bundle.clone_from(&born.bundle);
+    let releases = vec![deployment.release()];
+    let g1 = deployment.g1(&born, releases, "volatile", &deployment.owner);
+    deployment.links.push(g1);
+    deployment.put_policy(&deployment.pins());
+    deployment
+}
+
+/// RFC 7396.
+fn merge(into: &mut Value, patch: &Value) {
+    let Some(members) = patch.as_object() else {
+        if !patch.is_null() {
+            *into = patch.clone();
+        }
+        return;
+    };
+    for (name, value) in members {
+        if value.is_null() {
+            into.as_object_mut().unwrap().remove(name);
+        } else {
+            merge(&mut into[name.as_str()], value);
+        }
+    }
+}
+
+/// What of each budget a vector says is spent.
+fn spent(vector: &Value, unit: &str) -> u128 {
+    list(&vector["spent"])
+        .iter()
+        .filter(|charge| text(&charge["unit"]) == unit)
+        .map(|charge| text(&charge["amount"]).parse::<u128>().unwrap())
+        .sum()
+}
+
+fn run(table: &Value, row: &Value) {
+    let name = text(&row["code"]);
+    let vector = &row["vector"];
+    let mut run = Run::start(table, vector);
+    let full = run.agent.whoami().remaining;
+    for step in list(&vector["steps"]) {
+        run.step(step);
+    }
+    let before = run.agent.whoami().remaining;
+    if let Some(call) = vector.get("call") {
+        let sent = run.send(call, 0);
+        let denial = issued(run.agent.wait(sent))
+            .err()
+            .unwrap_or_else(|| panic!("{name}: issued"));
+        assert_eq!(denial.code, code(name), "{name}: {denial:?}");
+        *run.agent.echo.lock().unwrap() = None;
+        let after = run.agent.whoami().remaining;
+        for (before, after) in before.iter().zip(&after) {
+            assert_eq!(before, after, "{name}: something was spent");
+        }
+    }
+    for step in list(&vector["after"]) {
+        run.step(step);
+    }
+    for stop in std::mem::take(&mut run.stops) {
+        done(run.enclave.control.wait(stop).reply());
+    }
+    if vector.get("call").is_none() {
+        for (full, left) in full.iter().zip(run.agent.whoami().remaining) {
+            let per_call = full.window.as_str() == "call";
+            let wanted = if per_call {
+                0
+            } else {
+                spent(vector, full.unit.as_str())
+            };
+            assert_eq!(full.amount.0 - left.amount.0, wanted, "{name}: {full:?}");
+        }
+    }
+    // The log agrees: what was denied is in it, and in no budget.
+    let _state = run.deployment.audited();
+}
+
+/// The vectors, shared among threads: each has a deployment of its own.
+#[test]
+fn every_vector_gets_exactly_its_code_and_spends_nothing() {
+    let table = table();
+    let rows: Vec<_> = list(&table["denials"])
+        .iter()
+        .filter(|row| row.get("vector").is_some())
+        .collect();
+    let ran: BTreeSet<_> = rows.iter().map(|row| text(&row["code"])).collect();
+    assert_eq!(ran.len(), rows.len());
+    std::thread::scope(|scope| {
+        let (half, rest) = rows.split_at(rows.len() / 2);
+        for part in [half, rest] {
+            let table = &table;
+            scope.spawn(move || part.iter().for_each(|row| run(table, row)));
+        }
+    });
+}
