@@ -11,6 +11,7 @@ pub mod audit;
 pub mod ceremony;
 pub mod error;
 pub mod exec;
+pub mod finding;
 pub mod operator;
 pub mod owner;
 pub mod profile;

@@ -101,7 +101,7 @@ pub(crate) enum KeyVerb {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CatalogVerb {
-    /// Set the whole catalog
+    /// Set the whole catalog; what it changes is shown before it is sent
     Set {
         file: PathBuf,
         /// A live grant whose names change meaning; once for each
@@ -112,6 +112,10 @@ pub(crate) enum CatalogVerb {
     },
     /// Show the catalog in force
     Show,
+    /// Say what a catalog changes, name by name and for each live grant
+    Diff { file: PathBuf },
+    /// Say what of a catalog is open, unpriced, never tried or easily confused; exit 1 if anything is
+    Lint { file: PathBuf },
 }
 
 #[derive(Debug, Subcommand)]
@@ -130,15 +134,8 @@ pub(crate) enum ManifestVerb {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum GrantVerb {
-    /// Create a grant; `id`, `agent.key` and `keys` may be absent from the file
-    Create {
-        file: PathBuf,
-        /// Where the agent key goes that is made here (mode 0600)
-        #[arg(long, value_name = "F")]
-        agent_key_out: Option<PathBuf>,
-        #[command(flatten)]
-        out: Out,
-    },
+    /// Create a grant from a file that holds its `permissions`, or more; shown in words before it is sent
+    Create(Box<GrantCreate>),
     /// Put a grant under other terms; what it has spent stays spent
     Amend {
         /// The whole grant; `agent`, `env` and `keys` may be absent and stay
@@ -149,7 +146,20 @@ pub(crate) enum GrantVerb {
     /// End a grant and continue it under a new id and agent key; what it has spent stays spent
     Reissue(Reissue),
     /// Show a grant as it now stands
-    Show { id: String },
+    Show {
+        id: String,
+        /// In words: every permission with what the catalog makes of it
+        #[arg(long)]
+        words: bool,
+    },
+    /// Say what of a grant is broader than it needs to be, and propose the narrower one; exit 1 if anything is
+    Lint {
+        /// A grant's name, or a file as for `create`
+        #[arg(value_name = "FILE|gr_ID")]
+        target: String,
+        #[command(flatten)]
+        options: GrantOptions,
+    },
     /// Show all grants
     List,
     /// Stop a grant until owners resume it
@@ -170,6 +180,45 @@ pub(crate) enum GrantVerb {
         #[command(flatten)]
         out: NarrowOut,
     },
+}
+
+/// What a grant's file may leave out.
+#[derive(Debug, Args)]
+pub(crate) struct GrantOptions {
+    /// The agent's name, where the file has none
+    #[arg(long, value_name = "A")]
+    pub(crate) agent: Option<String>,
+    /// The agent's own key, as `keygen` shows it; without it one is made here
+    #[arg(long, value_name = "x25519:…")]
+    pub(crate) agent_key: Option<String>,
+    /// How long it lasts from now on, such as 30m, 8h or 7d, where the file says no end
+    #[arg(long, value_name = "D")]
+    pub(crate) ttl: Option<String>,
+    /// Calls in its whole life, where the file has no such budget
+    #[arg(long, value_name = "N")]
+    pub(crate) max_calls: Option<u64>,
+    /// Signing keys; without them the agent's only key of each kind
+    #[arg(long, value_name = "k_ID", value_delimiter = ',')]
+    pub(crate) keys: Vec<String>,
+    /// Live or sandbox, where the file says neither
+    #[arg(long)]
+    pub(crate) env: Option<EnvArg>,
+    /// A sentence and a ticket, for people
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) purpose: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GrantCreate {
+    /// Strict JSON; `permissions` is the one member it must have
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) options: GrantOptions,
+    /// Where the agent key goes that is made here (mode 0600)
+    #[arg(long, value_name = "F")]
+    pub(crate) agent_key_out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) out: Out,
 }
 
 #[derive(Debug, Args)]

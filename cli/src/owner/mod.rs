@@ -4,10 +4,14 @@
 //! receipt proves the very bytes that were signed.
 
 pub mod catalog;
+pub mod diff;
+pub mod fill;
 pub mod grant;
 pub mod key;
+pub mod lint;
 pub mod manifest;
 pub mod terms;
+pub mod words;
 
 use crate::{
     Error,

@@ -54,7 +54,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Outcome, Error> {
     };
     match verb {
         Verb::Key(group) => owner::key(&named(group.at.profile), group.verb).await,
-        Verb::Catalog(group) => owner::catalog(&named(group.at.profile), group.verb).await,
+        Verb::Catalog(group) => owner::catalog(&named(group.at.profile), group.verb, json).await,
         Verb::Grant(group) => owner::grant(&named(group.at.profile), group.verb, json).await,
         Verb::Manifest(group) => owner::manifest(&named(group.at.profile), group.verb).await,
         Verb::Freeze(stop) => owner::freeze(&named(stop.at.profile), &stop.out).await,
