@@ -10,6 +10,7 @@ pub mod grant;
 pub mod key;
 pub mod lint;
 pub mod manifest;
+pub mod signers;
 pub mod terms;
 pub mod words;
 
@@ -197,10 +198,18 @@ impl Desk {
     ///
     /// [`Error::Pending`] where more owners must sign; otherwise as [`Self::send`].
     pub async fn widen_now(&mut self, action: &Value, lifts: &[Digest]) -> Result<Applied, Error> {
-        let threshold = self.in_force()?.threshold;
+        let in_force = self.in_force()?;
+        let threshold = in_force.threshold;
         if threshold > 1 {
+            let owners: Vec<_> = in_force
+                .owners
+                .iter()
+                .map(|owner| owner.name.as_str())
+                .collect();
             return Err(Error::Pending(format!(
-                "{threshold} owners; write the command with --out FILE, then `claviger submit`"
+                "{threshold} of {}; nothing was sent: write the command with --out FILE, have them sign it, then \
+                 `claviger submit FILE SIG…`",
+                owners.join(", ")
             )));
         }
         let body = self.widen(action, lifts)?;

@@ -19,14 +19,14 @@ use crate::{
 };
 use claviger_cli::{
     Error,
-    owner::{Desk, grant::write_new},
+    owner::{Desk, grant::write_new, signers::Collected, widens},
 };
 use claviger_client::render;
 use claviger_shared::{
     crypto::sha256,
     id::Digest,
+    label,
     owner::{
-        self,
         command::{Command, parse::verify_signers},
         sshsig::PublicKey,
     },
@@ -138,8 +138,20 @@ pub(super) async fn submit(
     let command = Command::parse(&body)?;
     let (mut desk, next) = manifest::open_for(named, &command).await?;
     let in_force = desk.in_force()?;
-    verify_signers(command.chain, &body, &signatures, in_force, &RingVerifier)
-        .map_err(|error| refused_signers(&error))?;
+    let collected = Collected {
+        namespace: label::NAMESPACE_COMMAND,
+        body: &body,
+        signatures: &signatures,
+    };
+    verify_signers(command.chain, &body, &signatures, in_force, &RingVerifier).map_err(
+        |error| {
+            if widens(&command) {
+                collected.refusal(&error, &in_force.owners, in_force.threshold)
+            } else {
+                collected.refusal(&error, &[], 0)
+            }
+        },
+    )?;
     let applied = desk.send(Signed { body, signatures }).await?;
     if let Some(next) = &next {
         desk.hand_over(next).await?;
@@ -151,19 +163,6 @@ pub(super) async fn submit(
             "receipt": applied.receipt, "next": next.map(|next| next.advice()),
         }),
     ))
-}
-
-/// Too few owners is pending; a wrong signature is refused here, as the enclave would.
-fn refused_signers(error: &owner::Error) -> Error {
-    let detail = format!("expected {}", error.expected());
-    if error.code() == owner::Error::THRESHOLD {
-        return Error::Pending(detail);
-    }
-    Error::Refused {
-        code: "signatures".to_owned(),
-        pointer: Some(error.pointer().to_owned()),
-        detail,
-    }
 }
 
 pub(super) async fn status(named: &Named) -> Result<Outcome, Error> {
