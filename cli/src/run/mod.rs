@@ -57,6 +57,8 @@ pub(crate) async fn run(cli: Cli) -> Result<Outcome, Error> {
         Verb::Catalog(group) => owner::catalog(&named(group.at.profile), group.verb, json).await,
         Verb::Grant(group) => owner::grant(&named(group.at.profile), group.verb, json).await,
         Verb::Manifest(group) => owner::manifest(&named(group.at.profile), group.verb).await,
+        Verb::Init(init) => owner::init(init).await,
+        Verb::Policy(group) => owner::policy(&named(group.at.profile), group.verb, json).await,
         Verb::Freeze(stop) => owner::freeze(&named(stop.at.profile), &stop.out).await,
         Verb::Thaw(thaw) => owner::thaw(&named(thaw.at.profile), &thaw.out).await,
         Verb::Submit(submit) => {

@@ -3,14 +3,18 @@
 mod ask;
 mod catalog;
 mod grant;
+mod init;
 mod key;
 mod manifest;
+mod policy;
 mod terms;
 
 pub(super) use catalog::catalog;
 pub(super) use grant::grant;
+pub(super) use init::init;
 pub(super) use key::key;
 pub(super) use manifest::manifest;
+pub(super) use policy::policy;
 
 use super::{Named, read, read_text};
 use crate::{

@@ -6,6 +6,7 @@
 mod condition;
 mod document;
 pub mod judge;
+pub mod key;
 pub mod reach;
 mod shape;
 mod vectors;
