@@ -7,8 +7,10 @@
     reason = "outside the trusted part: sizes here are bounded by the parsers, and a fault costs one command"
 )]
 
+pub mod attest;
 pub mod audit;
 pub mod ceremony;
+pub mod doctor;
 pub mod error;
 pub mod exec;
 pub mod finding;

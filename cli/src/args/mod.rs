@@ -14,7 +14,7 @@ use audit::AuditVerb;
 use clap::{Args, Parser, Subcommand};
 use exec::{ExecArgs, ExecChildArgs};
 use init::Init;
-use owner::{CatalogVerb, GrantVerb, KeyVerb, ManifestVerb, Stop, Submit, Thaw};
+use owner::{Attest, CatalogVerb, GrantVerb, KeyVerb, ManifestVerb, Stop, Submit, Thaw};
 use policy::PolicyVerb;
 use std::path::PathBuf;
 
@@ -52,6 +52,10 @@ pub(crate) enum Verb {
     Manifest(Group<ManifestVerb>),
     /// Who may unseal: the KMS key policies (owners)
     Policy(Group<PolicyVerb>),
+    /// Ask the enclave for a fresh attestation document, check it, and say what it proves
+    Attest(Attest),
+    /// Check everything that can be checked from here; for each fault, what it means and what mends it
+    Doctor(At),
     /// Stop everything at once (owners and operators)
     Freeze(Stop),
     /// Lift every freeze in force (owners)

@@ -120,6 +120,12 @@ pub(crate) enum CatalogVerb {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ManifestVerb {
+    /// Show the profile's chain: who may do what, from g0 to the newest
+    Show,
+    /// Follow the chain that the host serves; it must go on from the profile's, and never goes back
+    Fetch,
+    /// Write the next manifest from the newest, for owners to sign. Recipients, origin, bundle and log are for ever
+    Propose(Box<Propose>),
     /// Set the next manifest, and hand the host the chain for its next boot
     Set {
         /// The manifest's exact bytes
@@ -242,4 +248,50 @@ pub(crate) struct Reissue {
     pub(crate) agent_key: Option<String>,
     #[command(flatten)]
     pub(crate) out: Out,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Propose {
+    /// Where the next manifest goes, a new file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// A new owner, or new keys of one, as public key lines; may be repeated
+    #[arg(long, value_name = "NAME=FILE")]
+    pub(crate) add_owner: Vec<String>,
+    /// An owner who goes; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) remove_owner: Vec<String>,
+    /// How many owners must sign: more than half
+    #[arg(long, value_name = "N")]
+    pub(crate) threshold: Option<usize>,
+    /// A new operator, or new keys of one; may be repeated
+    #[arg(long, value_name = "NAME=FILE")]
+    pub(crate) add_operator: Vec<String>,
+    /// An operator who goes; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) remove_operator: Vec<String>,
+    /// A build that may run: {version, pcr0, pcr1, pcr2}, or VERSION=FILE with what `nitro-cli` prints
+    #[arg(long, value_name = "[VERSION=]FILE")]
+    pub(crate) add_release: Vec<String>,
+    /// A build that may no longer run; may be repeated
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) remove_release: Vec<String>,
+    /// Lowest version that may run
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) min_version: Option<String>,
+    /// Whether answers wait for storage
+    #[arg(long)]
+    pub(crate) durability: Option<super::init::DurabilityArg>,
+    /// Make it an anchor even where the rules do not demand it
+    #[arg(long)]
+    pub(crate) anchor: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Attest {
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// Keep the document's bytes in a new file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) document: Option<PathBuf>,
 }

@@ -154,7 +154,7 @@ impl Desk {
 }
 
 /// Replaces a file as a whole; the host may have written the same bytes already.
-fn keep(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+pub(super) fn keep(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     if std::fs::read(path).is_ok_and(|kept| kept == bytes) {
         return Ok(());
     }

@@ -6,10 +6,12 @@
 pub mod catalog;
 pub mod diff;
 pub mod fill;
+pub mod follow;
 pub mod grant;
 pub mod key;
 pub mod lint;
 pub mod manifest;
+pub mod propose;
 pub mod signers;
 pub mod terms;
 pub mod words;

@@ -1,6 +1,7 @@
 //! Owners' and operators' verbs: a desk opened over the audited log, one action written, signed and sent, or written out.
 
 mod ask;
+mod attest;
 mod catalog;
 mod grant;
 mod init;
@@ -9,6 +10,7 @@ mod manifest;
 mod policy;
 mod terms;
 
+pub(super) use attest::{attest, doctor};
 pub(super) use catalog::catalog;
 pub(super) use grant::grant;
 pub(super) use init::init;
