@@ -277,6 +277,29 @@ impl Stage {
         value
     }
 
+    /// The ceremony from the key to a serving deployment; steps that were done already find what is there.
+    pub(crate) fn be_born(&self, owners: &[&str]) {
+        let with = |step: &str, file: &str| {
+            let signatures = self.sign("manifest@claviger", &self.file(file), owners);
+            let mut arguments = vec![step.to_owned()];
+            arguments.extend(signatures);
+            arguments
+        };
+        let run = |arguments: &[String]| {
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            self.init(&arguments)
+        };
+        self.init(&["key"]);
+        self.init(&["g0"]);
+        assert_eq!(run(&with("start", "ceremony/g0.json"))["phase"], "measured");
+        assert_eq!(self.init(&["birth"])["step"], "policy");
+        let put = self.init(&["policy"]);
+        assert_eq!(put["state"], "put, read back and judged sound");
+        let mut finish = with("finish", "ceremony/g1.json");
+        finish.extend(["--owner-key".to_owned(), owners[0].to_owned()]);
+        assert_eq!(run(&finish)["phase"], "serving");
+    }
+
     /// Signs a file with people's keys, by stock OpenSSH; the signatures' files.
     pub(crate) fn sign(&self, namespace: &str, file: &str, people: &[&str]) -> Vec<String> {
         let one = |name: &&str| {
