@@ -38,7 +38,7 @@ use proptest::{
 };
 use serde_bytes::ByteBuf;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
 const ADMIN: &str = "arn:aws:iam::000000000000:role/kms-admin";
 const HOST: &str = "arn:aws:iam::000000000000:role/host";
@@ -145,7 +145,7 @@ impl Bench {
             Credential::new(&id(name), &format!("secret of {name}"), role)
                 .with_identity_policy(EVERYTHING)
         };
-        let callers = [ADMIN, HOST, OTHER, STRANGER].map(caller).to_vec();
+        let callers = [ADMIN, HOST, OTHER, STRANGER].map(caller).into();
         let config = KmsConfig::new(
             dir.path().join("kms"),
             Root::Pinned(pki.root_der().to_vec()),
@@ -334,7 +334,7 @@ fn the_judge_reaches_what_kms_lets_through_and_nothing_else() {
         ..Config::default()
     };
     let edits = proptest::collection::vec((0_usize..8, 0_u8..9, 0_usize..90), 0..4);
-    let (mut put, mut passed) = (0, 0);
+    let (put, passed) = (Cell::new(0), Cell::new(0));
     let ran = TestRunner::new(config).run(&edits, |edits| {
         let mut policy = base.clone();
         edits
@@ -343,7 +343,7 @@ fn the_judge_reaches_what_kms_lets_through_and_nothing_else() {
         if !bench.put(&policy) {
             return Ok(());
         }
-        put += 1;
+        put.set(put.get() + 1);
         let judged = Policy::parse(policy.to_string().as_bytes(), Some(&bench.key)).unwrap();
         for caller in [HOST, OTHER, STRANGER] {
             for (document, registers) in &bench.documents {
@@ -356,7 +356,7 @@ fn the_judge_reaches_what_kms_lets_through_and_nothing_else() {
                     bench.lets(caller, document.as_ref()),
                     judged.reaches(&request).is_some(),
                 );
-                passed += usize::from(theirs);
+                passed.set(passed.get() + usize::from(theirs));
                 prop_assert_eq!(
                     theirs,
                     ours,
@@ -371,6 +371,7 @@ fn the_judge_reaches_what_kms_lets_through_and_nothing_else() {
     });
     bench.runtime.block_on(bench.kms.take().unwrap().stop());
     ran.unwrap();
+    let (put, passed) = (put.get(), passed.get());
     assert!(
         put > 30 && passed > 30,
         "too few policies say anything: {put} were put, {passed} requests passed"

@@ -252,3 +252,6 @@ pub fn signers(before: &Manifest, next: &Manifest) -> String {
         format!("{old} (the owners before), and {own} (its own)")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,7 @@ use claviger_cli::{
     Error,
     owner::{Desk, grant::write_new, signers::Collected, widens},
 };
-use claviger_client::render;
+use claviger_client::{render, session::wall_clock_ms};
 use claviger_shared::{
     crypto::sha256,
     id::Digest,
@@ -36,6 +36,7 @@ use claviger_shared::{
         command::{Command, parse::verify_signers},
         sshsig::PublicKey,
     },
+    time::UnixMs,
     wire::control::Signed,
 };
 use claviger_verify::ring_verifier::RingVerifier;
@@ -176,12 +177,30 @@ pub(super) async fn status(named: &Named) -> Result<Outcome, Error> {
     let host = desk.operator().status().await?;
     let report = desk.view().report()?;
     let state = desk.view().state();
+    let now = UnixMs(wall_clock_ms()).max(state.time());
+    let words: Vec<_> = state
+        .grants()
+        .map(|(_, grant)| grant.word(state.is_frozen(), now))
+        .collect();
+    let count = |word: &str| words.iter().filter(|found| **found == word).count();
+    let phase = host.get("phase").cloned();
+    let serves = phase.as_ref().and_then(Value::as_str) == Some("serving");
+    let next = if state.is_frozen() {
+        Some("frozen: nothing is issued until owners `claviger thaw`")
+    } else if serves {
+        None
+    } else {
+        Some("`claviger doctor` says why it does not serve and what mends it")
+    };
+    let retired = state.keys().filter(|(_, key)| key.retired).count();
     Ok(told(
         &desk,
         json!({
-            "phase": host.get("phase"), "origin": report.origin, "generation": state.generation(), "size": report.size,
+            "phase": phase, "origin": report.origin, "generation": state.generation(), "size": report.size,
             "root": report.root, "records": report.records, "frozen": state.is_frozen(),
-            "keys": state.keys().count(), "grants": state.grants().count(), "host": host,
+            "keys": state.keys().count(), "keys_retired": retired, "grants": words.len(), "grants_active": count("active"),
+            "grants_suspended": count("suspended"), "grants_revoked": count("revoked"), "grants_expired": count("expired"),
+            "log_time": state.time().to_string(), "next": next, "host": host,
         }),
     ))
 }
