@@ -177,7 +177,11 @@ fn standing(report: &mut Report, state: &State) {
             finding(
                 "catalog_lint",
                 first.at.clone(),
-                format!("{} findings; the first: {}", findings.len(), first.what),
+                format!(
+                    "its lint has {} to say, first: {}",
+                    findings.len(),
+                    first.what
+                ),
                 first.why.clone(),
                 "save `claviger catalog show` and run `claviger catalog lint FILE` on it",
             ),
@@ -228,7 +232,11 @@ fn grants(report: &mut Report, state: &State, now: UnixMs) {
                 finding(
                     "grant_lint",
                     id.as_str(),
-                    format!("{} findings; the first: {}", findings.len(), first.what),
+                    format!(
+                        "its lint has {} to say, first: {}",
+                        findings.len(),
+                        first.what
+                    ),
                     first.why.clone(),
                     format!("claviger grant lint {id}"),
                 ),

@@ -199,7 +199,7 @@ pub(super) async fn status(named: &Named) -> Result<Outcome, Error> {
             "phase": phase, "origin": report.origin, "generation": state.generation(), "size": report.size,
             "root": report.root, "records": report.records, "frozen": state.is_frozen(),
             "keys": state.keys().count(), "keys_retired": retired, "grants": words.len(), "grants_active": count("active"),
-            "grants_suspended": count("suspended"), "grants_revoked": count("revoked"), "grants_expired": count("expired"),
+            "grants_frozen": count("frozen"), "grants_suspended": count("suspended"), "grants_revoked": count("revoked"), "grants_expired": count("expired"),
             "log_time": state.time().to_string(), "next": next, "host": host,
         }),
     ))

@@ -150,8 +150,7 @@ fn key_policy(stage: &Stage) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let kms = runtime.block_on(Kms::connect(&profile.kms_of(&arn).unwrap()));
     let text = runtime.block_on(kms.policy(&arn)).unwrap();
-    let sound: Value = serde_json::from_str(&text).unwrap();
-    let mut weak = sound.clone();
+    let mut weak: Value = serde_json::from_str(&text).unwrap();
     let statements = weak["Statement"].as_array_mut().unwrap();
     statements.retain(|statement| statement["Sid"] != "OnlyPcr1");
     runtime.block_on(kms.put_policy(&arn, &weak)).unwrap();

@@ -1,5 +1,10 @@
 //! Owners' verbs on a deployment that the command itself brought to be, against the simulation's processes one by one.
-#![expect(clippy::unwrap_used, reason = "a test stops where its script breaks")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops where its script breaks"
+)]
 
 mod ceremony;
 mod doctor;

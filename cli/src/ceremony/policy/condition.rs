@@ -50,16 +50,16 @@ enum Comparison {
 
 /// Reads a Condition element.
 pub(super) fn parse(value: &Value) -> Result<Vec<Condition>, String> {
-    let object = |value: &Value, what: &str| match value {
-        Value::Object(members) => Ok(members.clone()),
-        _ => Err(format!("expected {what}")),
+    let object = |value: &Value, what: &str| {
+        let members = value.as_object().cloned();
+        members.ok_or_else(|| format!("expected {what}"))
     };
     let mut list = Vec::new();
     for (operator, keys) in object(value, "operators")? {
         for (key, values) in object(&keys, "keys under each operator")? {
-            let values = match values {
-                Value::Array(values) => values.iter().map(scalar).collect(),
-                one => scalar(&one).map(|one| vec![one]),
+            let values = match values.as_array() {
+                Some(values) => values.iter().map(scalar).collect(),
+                None => scalar(&values).map(|one| vec![one]),
             };
             let values = values.ok_or_else(|| "expected texts to compare with".to_owned())?;
             list.push(Condition::new(&operator, &key, values));
@@ -131,7 +131,7 @@ impl Condition {
         let found = context.get(&self.key);
         if comparison == Comparison::Null {
             let absent = found.is_none().to_string();
-            let holds = self.values.iter().any(|value| *value == absent);
+            let holds = self.values.contains(&absent);
             return if holds { Truth::True } else { Truth::False };
         }
         let Some(found) = found else {

@@ -50,7 +50,7 @@ fn chain(durability: &'static str) -> Chain {
     }];
     let g0 = manifest::g0("acme/claviger", &Root::Aws, &who, &to).unwrap();
     let log = LogKey {
-        name: format!("acme/claviger/{}", &to_hex(&sha256(&[&g0]).0)[..16]),
+        name: format!("acme/claviger/{}", to_hex(&sha256(&[&g0]).0[..8])),
         public: [4; 32],
     };
     let release: Vec<Release> = ["0.1.0", "0.2.0"]

@@ -189,9 +189,11 @@ fn charge(extractor: &Extractor) -> String {
 /// Names of the parameters in a path.
 #[must_use]
 pub fn parameters(http: &HttpRoute) -> Vec<&str> {
-    let one = |segment| match segment {
-        &Segment::Parameter(ref name) => Some(name.as_str()),
-        &Segment::Literal(_) => None,
-    };
-    http.path.iter().filter_map(one).collect()
+    let mut names = Vec::new();
+    for segment in &http.path {
+        if let Segment::Parameter(name) = segment {
+            names.push(name.as_str());
+        }
+    }
+    names
 }

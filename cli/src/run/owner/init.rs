@@ -298,14 +298,14 @@ async fn birth(folder: &Folder) -> Result<Value, Error> {
 
 /// What it means that genesis was over before this folder knew of it.
 fn twice(error: Error) -> Error {
-    match error {
-        Error::Refused { code, .. } if code == "exists" => Error::Distrust(
+    if matches!(&error, Error::Refused { code, .. } if code == "exists") {
+        return Error::Distrust(
             "a root was born there already and not for this folder's nonce, or its answer was lost: nothing of it can be \
              believed; empty the host's directory, make a new folder and begin anew"
                 .to_owned(),
-        ),
-        other => other,
+        );
     }
+    error
 }
 
 async fn put_policy(folder: &Folder, print: bool) -> Result<Value, Error> {
