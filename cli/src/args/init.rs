@@ -25,7 +25,7 @@ pub(crate) enum Step {
     Plan(Box<PlanArgs>),
     /// 2: make the KMS key under a policy that lets nobody derive, or adopt keys that are there
     Key {
-        /// Adopt this key; again for each more: they are the disaster recovery, and decided here for ever
+        /// Adopt this key, whose policy is replaced; again for each more: they are the disaster recovery, decided here for ever
         #[arg(long, value_name = "ARN")]
         adopt: Vec<String>,
     },

@@ -63,8 +63,8 @@ pub struct Facts {
     pub multi_region: bool,
     /// Such as `Enabled`.
     pub state: String,
-    /// DER SubjectPublicKeyInfo.
-    pub public_key: Vec<u8>,
+    /// DER SubjectPublicKeyInfo; a key that is not enabled shows none.
+    pub public_key: Option<Vec<u8>>,
     /// Grants beside its policy.
     pub grants: Vec<GrantFacts>,
 }
@@ -183,8 +183,11 @@ impl Kms {
         let described = self.0.describe_key().key_id(arn).send().await;
         let metadata = described.map_err(|error| fault(&error))?.key_metadata;
         let metadata = metadata.ok_or_else(|| Error::Kms("no metadata".to_owned()))?;
-        let read = self.0.get_public_key().key_id(arn).send().await;
-        let public = read.ok().and_then(|read| read.public_key);
+        let public = match self.0.get_public_key().key_id(arn).send().await {
+            Ok(read) => read.public_key.map(Blob::into_inner),
+            Err(error) if metadata.enabled() => return Err(fault(&error)),
+            Err(_) => None,
+        };
         let word = |text: Option<&str>| text.unwrap_or("unknown").to_owned();
         Ok(Facts {
             arn: word(metadata.arn()),
@@ -193,7 +196,7 @@ impl Kms {
             origin: word(metadata.origin().map(OriginType::as_str)),
             multi_region: metadata.multi_region() != Some(false),
             state: word(metadata.key_state().map(KeyState::as_str)),
-            public_key: public.map(Blob::into_inner).unwrap_or_default(),
+            public_key: public,
             grants: self.grants(arn).await?,
         })
     }

@@ -127,9 +127,7 @@ fn derive(policy: &Policy, wanted: &Wanted<'_>, callers: &[String]) -> Vec<Findi
             }
             // One example of each sort is enough, the one with the least wrong about it first.
             let sort = vectors::sort(registers, wrong, wanted.pins.is_some());
-            if seen.contains(&sort)
-                || (sort == "derive_unpinned" && seen.contains("derive_unpinned"))
-            {
+            if seen.contains(&sort) {
                 continue;
             }
             let Some(statement) = asked.reaches(context).map(str::to_owned) else {
@@ -245,13 +243,55 @@ fn shut_out(policy: &Policy, parties: &Parties, pins: &Pins) -> Vec<Finding> {
 
 /// Who may change what holds.
 fn control(policy: &Policy, parties: &Parties, callers: &[String]) -> Vec<Finding> {
-    let none = Registers::new();
+    let mut found = ways_beside(policy, callers);
+    for (action, code, why) in [
+        (
+            "kms:PutKeyPolicy",
+            "policy_changeable",
+            "whoever changes the policy can let themselves derive",
+        ),
+        (
+            "kms:ScheduleKeyDeletion",
+            "deletable",
+            "with the key every secret of the deployment is gone",
+        ),
+    ] {
+        let others = callers
+            .iter()
+            .filter(|caller| **caller != parties.break_glass);
+        for caller in others {
+            found.extend(
+                policy
+                    .reaches(&unattested(caller, action))
+                    .map(|statement| {
+                        let what = format!("{caller} may {action}");
+                        finding(
+                            code,
+                            statement,
+                            what,
+                            why,
+                            "leave it to the break-glass role alone",
+                        )
+                    }),
+            );
+        }
+    }
+    let change = unattested(&parties.break_glass, "kms:PutKeyPolicy");
+    if policy.reaches(&change).is_none() {
+        found.push(finding(
+            "policy_locked",
+            "kms:PutKeyPolicy",
+            format!("{} may not change the policy", parties.break_glass),
+            "the next release or anchor manifest could never be allowed",
+            RENDER,
+        ));
+    }
+    found
+}
+
+/// What would let a key be used beside its policy must be denied to everybody.
+fn ways_beside(policy: &Policy, callers: &[String]) -> Vec<Finding> {
     let mut found = Vec::new();
-    let request = |caller, action| Request {
-        caller,
-        action,
-        registers: &none,
-    };
     for (action, code, why) in [
         (
             "kms:CreateGrant",
@@ -266,51 +306,21 @@ fn control(policy: &Policy, parties: &Parties, callers: &[String]) -> Vec<Findin
     ] {
         let spared = callers
             .iter()
-            .find(|caller| !policy.denies(&request(caller, action)));
+            .find(|caller| !policy.denies(&unattested(caller, action)));
         found.extend(spared.map(|caller| {
             let what = format!("{action} is not denied to {caller}");
             finding(code, action, what, why, format!("deny {action} to *"))
         }));
     }
-    for (action, code, why) in [
-        (
-            "kms:PutKeyPolicy",
-            "policy_changeable",
-            "whoever changes the policy can let themselves derive",
-        ),
-        (
-            "kms:ScheduleKeyDeletion",
-            "deletable",
-            "with the key every secret of the deployment is gone",
-        ),
-    ] {
-        for caller in callers
-            .iter()
-            .filter(|caller| **caller != parties.break_glass)
-        {
-            found.extend(policy.reaches(&request(caller, action)).map(|statement| {
-                let what = format!("{caller} may {action}");
-                finding(
-                    code,
-                    statement,
-                    what,
-                    why,
-                    "leave it to the break-glass role alone",
-                )
-            }));
-        }
-    }
-    if policy
-        .reaches(&request(&parties.break_glass, "kms:PutKeyPolicy"))
-        .is_none()
-    {
-        found.push(finding(
-            "policy_locked",
-            "kms:PutKeyPolicy",
-            format!("{} may not change the policy", parties.break_glass),
-            "the next release or anchor manifest could never be allowed",
-            RENDER,
-        ));
-    }
     found
+}
+
+/// A request without attestation.
+fn unattested<'a>(caller: &'a str, action: &'a str) -> Request<'a> {
+    static NONE: Registers = Registers::new();
+    Request {
+        caller,
+        action,
+        registers: &NONE,
+    }
 }

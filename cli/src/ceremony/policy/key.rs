@@ -58,20 +58,9 @@ pub fn check(facts: &Facts, pinned: Option<&[u8]>) -> Vec<Finding> {
             NEW_KEY,
         ));
     }
-    if state != "Enabled" {
-        let mend = match state.as_str() {
-            "PendingDeletion" => "aws kms cancel-key-deletion, then enable-key, before its date",
-            _ => "aws kms enable-key",
-        };
-        found.push(finding(
-            "key_state",
-            arn.clone(),
-            format!("its state is {state}"),
-            "the next boot gets no key",
-            mend,
-        ));
-    }
-    if pinned.is_some_and(|pinned| pinned != public_key.as_slice()) {
+    found.extend(of_state(arn, state));
+    let read = public_key.as_ref();
+    if pinned.is_some_and(|pinned| read.is_some_and(|read| read.as_slice() != pinned)) {
         found.push(finding(
             "other_public_key",
             arn.clone(),
@@ -82,6 +71,21 @@ pub fn check(facts: &Facts, pinned: Option<&[u8]>) -> Vec<Finding> {
     }
     found.extend(grants.iter().map(|grant| of_grant(arn, grant)));
     found
+}
+
+fn of_state(arn: &str, state: &str) -> Option<Finding> {
+    let mend = match state {
+        "Enabled" => return None,
+        "PendingDeletion" => "aws kms cancel-key-deletion, then enable-key, before its date",
+        _ => "aws kms enable-key",
+    };
+    Some(finding(
+        "key_state",
+        arn,
+        format!("its state is {state}"),
+        "the next boot gets no key",
+        mend,
+    ))
 }
 
 /// Reads a key from KMS and says everything that is wrong with it and its policy.
@@ -129,7 +133,7 @@ mod tests {
             origin: "AWS_KMS".to_owned(),
             multi_region: false,
             state: "Enabled".to_owned(),
-            public_key: vec![1],
+            public_key: Some(vec![1]),
             grants: Vec::new(),
         }
     }
@@ -145,7 +149,7 @@ mod tests {
             ("multi_region", |f| f.multi_region = true),
             ("key_state", |f| f.state = "Disabled".to_owned()),
             ("key_state", |f| f.state = "PendingDeletion".to_owned()),
-            ("other_public_key", |f| f.public_key = vec![2]),
+            ("other_public_key", |f| f.public_key = Some(vec![2])),
             ("grant_exists", |f| {
                 f.grants.push(GrantFacts {
                     id: "g".to_owned(),
