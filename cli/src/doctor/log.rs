@@ -253,3 +253,33 @@ fn grants(report: &mut Report, state: &State, now: UnixMs) {
         ),
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn head(size: u64, root: u8) -> Seen {
+        Seen {
+            size,
+            root: Digest([root; 32]),
+        }
+    }
+
+    #[test]
+    fn a_log_goes_on_from_what_was_seen_or_it_is_another() {
+        let code = |before, now, then: Option<u8>| {
+            let then = then.map(|root| Digest([root; 32]));
+            held_against(before, now, then).map(|found| found.code)
+        };
+        assert_eq!(code(None, head(3, 3), None), None);
+        assert_eq!(code(Some(head(3, 3)), head(3, 3), None), None);
+        assert_eq!(code(Some(head(3, 3)), head(9, 9), Some(3)), None);
+        assert_eq!(code(Some(head(3, 3)), head(2, 2), None), Some("log_behind"));
+        assert_eq!(code(Some(head(3, 3)), head(3, 4), None), Some("log_forked"));
+        assert_eq!(
+            code(Some(head(3, 3)), head(9, 9), Some(4)),
+            Some("log_forked")
+        );
+        assert_eq!(code(Some(head(3, 3)), head(9, 9), None), Some("log_forked"));
+    }
+}
