@@ -7,10 +7,13 @@
     reason = "outside the trusted part: sizes here are bounded by the parsers, and a fault costs one command"
 )]
 
+pub mod attest;
 pub mod audit;
 pub mod ceremony;
+pub mod doctor;
 pub mod error;
 pub mod exec;
+pub mod finding;
 pub mod operator;
 pub mod owner;
 pub mod probe;

@@ -171,6 +171,16 @@ impl Operator {
         serde_json::from_slice(&answer).map_err(|_| malformed())
     }
 
+    /// A JSON document of a face, by the host's word.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`].
+    pub async fn json(&self, path: &str) -> Result<Value, Error> {
+        let answer = self.get(path).await?;
+        serde_json::from_slice(&answer).map_err(|_| malformed())
+    }
+
     async fn get(&self, path: &str) -> Result<Vec<u8>, Error> {
         self.send(self.http.get(format!("{}{path}", self.base)))
             .await

@@ -1,6 +1,13 @@
 //! Profiles: where a deployment is and which key signs for it; `ready.json` of a simulation is one.
 
-use crate::{Error, operator::Operator};
+use crate::{
+    Error,
+    ceremony::{
+        kms::{Place, region_of},
+        policy::Parties,
+    },
+    operator::Operator,
+};
 use claviger_shared::owner::manifest::chain::Chain;
 use claviger_verify::ring_verifier::RingVerifier;
 use serde::Deserialize;
@@ -34,6 +41,12 @@ pub struct Profile {
     pub grant: Option<String>,
     /// The stored log, where it is on this machine.
     pub log: Option<PathBuf>,
+    /// Whom the key policies name.
+    pub parties: Option<Parties>,
+    /// The profile of the AWS configuration that may read them.
+    pub aws_profile: Option<String>,
+    /// Another shared credentials file than the user's.
+    pub aws_credentials_file: Option<PathBuf>,
     /// A simulation's processes.
     pub pids: Option<serde_json::Value>,
 }
@@ -57,6 +70,20 @@ impl Profile {
     /// [`Error::Io`], or [`Error::Distrust`] for a chain that does not verify.
     pub fn chain(&self) -> Result<Arc<Chain>, Error> {
         read_chain(&self.manifest)
+    }
+
+    /// Where the KMS of a recipient is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] for an ARN that is none.
+    pub fn kms_of(&self, arn: &str) -> Result<Place, Error> {
+        Ok(Place {
+            region: region_of(arn)?,
+            endpoint: self.kms.clone(),
+            profile: self.aws_profile.clone(),
+            credentials_file: self.aws_credentials_file.clone(),
+        })
     }
 
     /// The operators' face.

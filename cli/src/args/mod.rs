@@ -5,13 +5,17 @@
 pub(crate) mod agent;
 pub(crate) mod audit;
 pub(crate) mod exec;
+pub(crate) mod init;
 pub(crate) mod owner;
+pub(crate) mod policy;
 
 use agent::{Agent, Call, CurlArgs, Keygen, Revoke, SidecarArgs, TestArgs};
 use audit::AuditVerb;
 use clap::{Args, Parser, Subcommand};
 use exec::{ExecArgs, ExecChildArgs};
-use owner::{CatalogVerb, GrantVerb, KeyVerb, ManifestVerb, Stop, Submit, Thaw};
+use init::Init;
+use owner::{Attest, CatalogVerb, GrantVerb, KeyVerb, ManifestVerb, Stop, Submit, Thaw};
+use policy::PolicyVerb;
 use std::path::PathBuf;
 
 /// Keys in an enclave, grants for agents.
@@ -36,6 +40,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    /// Begin a deployment: the ceremony, one step at a time (owners)
+    Init(Init),
     /// Signing keys, made inside the enclave (owners)
     Key(Group<KeyVerb>),
     /// What grants' names mean (owners)
@@ -44,6 +50,12 @@ pub(crate) enum Verb {
     Grant(Group<GrantVerb>),
     /// Who may do what: the manifest chain (owners)
     Manifest(Group<ManifestVerb>),
+    /// Who may unseal: the KMS key policies (owners)
+    Policy(Group<PolicyVerb>),
+    /// Ask the enclave for a fresh attestation document, check it, and say what it proves
+    Attest(Attest),
+    /// Check everything that can be checked from here; for each fault, what it means and what mends it
+    Doctor(At),
     /// Stop everything at once (owners and operators)
     Freeze(Stop),
     /// Lift every freeze in force (owners)

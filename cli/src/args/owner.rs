@@ -134,7 +134,7 @@ pub(crate) struct Import {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CatalogVerb {
-    /// Set the whole catalog
+    /// Set the whole catalog; what it changes is shown before it is sent
     Set {
         file: PathBuf,
         /// A live grant whose names change meaning; once for each
@@ -145,10 +145,20 @@ pub(crate) enum CatalogVerb {
     },
     /// Show the catalog in force
     Show,
+    /// Say what a catalog changes, name by name and for each live grant
+    Diff { file: PathBuf },
+    /// Say what of a catalog is open, unpriced, never tried or easily confused; exit 1 if anything is
+    Lint { file: PathBuf },
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ManifestVerb {
+    /// Show the profile's chain: who may do what, from g0 to the newest
+    Show,
+    /// Follow the chain that the host serves; it must go on from the profile's, and never goes back
+    Fetch,
+    /// Write the next manifest from the newest, for owners to sign. Recipients, origin, bundle and log are for ever
+    Propose(Box<Propose>),
     /// Set the next manifest, and hand the host the chain for its next boot
     Set {
         /// The manifest's exact bytes
@@ -163,15 +173,8 @@ pub(crate) enum ManifestVerb {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum GrantVerb {
-    /// Create a grant; `id`, `agent.key` and `keys` may be absent from the file
-    Create {
-        file: PathBuf,
-        /// Where the agent key goes that is made here (mode 0600)
-        #[arg(long, value_name = "F")]
-        agent_key_out: Option<PathBuf>,
-        #[command(flatten)]
-        out: Out,
-    },
+    /// Create a grant from a file that holds its `permissions`, or more; shown in words before it is sent
+    Create(Box<GrantCreate>),
     /// Put a grant under other terms; what it has spent stays spent
     Amend {
         /// The whole grant; `agent`, `env` and `keys` may be absent and stay
@@ -182,7 +185,20 @@ pub(crate) enum GrantVerb {
     /// End a grant and continue it under a new id and agent key; what it has spent stays spent
     Reissue(Reissue),
     /// Show a grant as it now stands
-    Show { id: String },
+    Show {
+        id: String,
+        /// In words: every permission with what the catalog makes of it
+        #[arg(long)]
+        words: bool,
+    },
+    /// Say what of a grant is broader than it needs to be, and propose the narrower one; exit 1 if anything is
+    Lint {
+        /// A grant's name, or a file as for `create`
+        #[arg(value_name = "FILE|gr_ID")]
+        target: String,
+        #[command(flatten)]
+        options: GrantOptions,
+    },
     /// Show all grants
     List,
     /// Stop a grant until owners resume it
@@ -203,6 +219,45 @@ pub(crate) enum GrantVerb {
         #[command(flatten)]
         out: NarrowOut,
     },
+}
+
+/// What a grant's file may leave out.
+#[derive(Debug, Args)]
+pub(crate) struct GrantOptions {
+    /// The agent's name, where the file has none
+    #[arg(long, value_name = "A")]
+    pub(crate) agent: Option<String>,
+    /// The agent's own key, as `keygen` shows it; without it one is made here
+    #[arg(long, value_name = "x25519:…")]
+    pub(crate) agent_key: Option<String>,
+    /// How long it lasts from now on, such as 30m, 8h or 7d, where the file says no end
+    #[arg(long, value_name = "D")]
+    pub(crate) ttl: Option<String>,
+    /// Calls in its whole life, where the file has no such budget
+    #[arg(long, value_name = "N")]
+    pub(crate) max_calls: Option<u64>,
+    /// Signing keys; without them the agent's only key of each kind
+    #[arg(long, value_name = "k_ID", value_delimiter = ',')]
+    pub(crate) keys: Vec<String>,
+    /// Live or sandbox, where the file says neither
+    #[arg(long)]
+    pub(crate) env: Option<EnvArg>,
+    /// A sentence and a ticket, for people
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) purpose: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GrantCreate {
+    /// Strict JSON; `permissions` is the one member it must have
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) options: GrantOptions,
+    /// Where the agent key goes that is made here (mode 0600)
+    #[arg(long, value_name = "F")]
+    pub(crate) agent_key_out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) out: Out,
 }
 
 #[derive(Debug, Args)]
@@ -226,4 +281,50 @@ pub(crate) struct Reissue {
     pub(crate) agent_key: Option<String>,
     #[command(flatten)]
     pub(crate) out: Out,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Propose {
+    /// Where the next manifest goes, a new file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// A new owner, or new keys of one, as public key lines; may be repeated
+    #[arg(long, value_name = "NAME=FILE")]
+    pub(crate) add_owner: Vec<String>,
+    /// An owner who goes; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) remove_owner: Vec<String>,
+    /// How many owners must sign: more than half
+    #[arg(long, value_name = "N")]
+    pub(crate) threshold: Option<usize>,
+    /// A new operator, or new keys of one; may be repeated
+    #[arg(long, value_name = "NAME=FILE")]
+    pub(crate) add_operator: Vec<String>,
+    /// An operator who goes; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) remove_operator: Vec<String>,
+    /// A build that may run: {version, pcr0, pcr1, pcr2}, or VERSION=FILE with what `nitro-cli` prints
+    #[arg(long, value_name = "[VERSION=]FILE")]
+    pub(crate) add_release: Vec<String>,
+    /// A build that may no longer run; may be repeated
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) remove_release: Vec<String>,
+    /// Lowest version that may run
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) min_version: Option<String>,
+    /// Whether answers wait for storage
+    #[arg(long)]
+    pub(crate) durability: Option<super::init::DurabilityArg>,
+    /// Make it an anchor even where the rules do not demand it
+    #[arg(long)]
+    pub(crate) anchor: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Attest {
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// Keep the document's bytes in a new file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) document: Option<PathBuf>,
 }

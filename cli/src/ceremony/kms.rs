@@ -14,7 +14,8 @@ use aws_sdk_kms::{
     Client,
     config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},
-    types::{KeyMetadata, KeySpec, KeyUsageType, OriginType},
+    primitives::Blob,
+    types::{GrantListEntry, KeyMetadata, KeySpec, KeyState, KeyUsageType, OriginType},
 };
 use aws_smithy_http_client::{Builder, tls};
 use serde_json::Value;
@@ -45,6 +46,55 @@ fn fault<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Error {
         Some(message) => format!("{code}: {message}"),
         None => code,
     })
+}
+
+/// A key as KMS describes it now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Its ARN.
+    pub arn: String,
+    /// Such as `KEY_AGREEMENT`.
+    pub usage: String,
+    /// Such as `ECC_NIST_P256`.
+    pub spec: String,
+    /// Such as `AWS_KMS`.
+    pub origin: String,
+    /// Whether it can be replicated to other Regions.
+    pub multi_region: bool,
+    /// Such as `Enabled`.
+    pub state: String,
+    /// DER SubjectPublicKeyInfo; a key that is not enabled shows none.
+    pub public_key: Option<Vec<u8>>,
+    /// Grants beside its policy.
+    pub grants: Vec<GrantFacts>,
+}
+
+/// A grant of KMS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantFacts {
+    /// Its id.
+    pub id: String,
+    /// Whom it allows.
+    pub grantee: String,
+    /// What.
+    pub operations: Vec<String>,
+}
+
+/// The Region in a key's ARN.
+///
+/// # Errors
+///
+/// [`Error::Usage`] for a text that is no key's ARN.
+pub fn region_of(arn: &str) -> Result<String, Error> {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    match parts.as_slice() {
+        ["arn", _, "kms", region, _, key] if !region.is_empty() && key.starts_with("key/") => {
+            Ok((*region).to_owned())
+        }
+        _ => Err(Error::Usage(format!(
+            "`{arn}` is not the ARN of a KMS key, arn:aws:kms:REGION:ACCOUNT:key/ID"
+        ))),
+    }
 }
 
 impl Kms {
@@ -122,6 +172,67 @@ impl Kms {
             arn: arn.to_owned(),
             public_key: public.into_inner(),
         })
+    }
+
+    /// Reads everything about a key but its policy.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Kms`].
+    pub async fn facts(&self, arn: &str) -> Result<Facts, Error> {
+        let described = self.0.describe_key().key_id(arn).send().await;
+        let metadata = described.map_err(|error| fault(&error))?.key_metadata;
+        let metadata = metadata.ok_or_else(|| Error::Kms("no metadata".to_owned()))?;
+        let public = match self.0.get_public_key().key_id(arn).send().await {
+            Ok(read) => read.public_key.map(Blob::into_inner),
+            Err(error) if metadata.enabled() => return Err(fault(&error)),
+            Err(_) => None,
+        };
+        let word = |text: Option<&str>| text.unwrap_or("unknown").to_owned();
+        Ok(Facts {
+            arn: word(metadata.arn()),
+            usage: word(metadata.key_usage().map(KeyUsageType::as_str)),
+            spec: word(metadata.key_spec().map(KeySpec::as_str)),
+            origin: word(metadata.origin().map(OriginType::as_str)),
+            multi_region: metadata.multi_region() != Some(false),
+            state: word(metadata.key_state().map(KeyState::as_str)),
+            public_key: public,
+            grants: self.grants(arn).await?,
+        })
+    }
+
+    async fn grants(&self, arn: &str) -> Result<Vec<GrantFacts>, Error> {
+        let mut all = Vec::new();
+        let mut marker = None;
+        loop {
+            let page = self.0.list_grants().key_id(arn).set_marker(marker).send();
+            let page = page.await.map_err(|error| fault(&error))?;
+            let one = |grant: &GrantListEntry| GrantFacts {
+                id: grant.grant_id().unwrap_or("unknown").to_owned(),
+                grantee: grant.grantee_principal().unwrap_or("unknown").to_owned(),
+                operations: grant
+                    .operations()
+                    .iter()
+                    .map(|operation| operation.as_str().to_owned())
+                    .collect(),
+            };
+            all.extend(page.grants().iter().map(one));
+            marker = page.next_marker().map(str::to_owned);
+            if !page.truncated() || marker.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// A key's policy, as it stands.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Kms`].
+    pub async fn policy(&self, arn: &str) -> Result<String, Error> {
+        let read = self.0.get_key_policy().key_id(arn).send().await;
+        let policy = read.map_err(|error| fault(&error))?.policy;
+        policy.ok_or_else(|| Error::Kms("no policy".to_owned()))
     }
 
     /// Puts a key's policy.

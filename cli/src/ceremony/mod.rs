@@ -7,6 +7,8 @@
 //! Nothing that the host says is signed before it was checked against the owner's own g0, build and nonce.
 
 pub mod birth;
+pub mod folder;
 pub mod kms;
 pub mod manifest;
+pub mod plan;
 pub mod policy;

@@ -1,6 +1,10 @@
 //! Grants as owners see them: completed from what a file leaves out, created, shown, revoked.
 
-use super::{Applied, Desk, key::random_name};
+use super::{
+    Applied, Desk,
+    fill::{Options, fill},
+    key::random_name,
+};
 use crate::Error;
 use claviger_client::{
     AgentKey, agent_key::AgentSecret, render::remaining, session::wall_clock_ms,
@@ -31,18 +35,19 @@ pub(super) fn usage(pointer: &str, expected: &str) -> Error {
 }
 
 impl Desk {
-    /// Completes a grant file: `id`, `agent.key` and `keys` may be absent.
+    /// Completes a grant file: `id`, `agent.key`, `keys` and all that options say may be absent.
     ///
     /// # Errors
     ///
     /// [`Error::Usage`] with the place at fault.
-    pub fn complete_grant(&self, text: &[u8]) -> Result<Completed, Error> {
+    pub fn complete_grant(&self, text: &[u8], options: &Options) -> Result<Completed, Error> {
         strict::parse(text).map_err(claviger_shared::owner::Error::from)?;
         let mut value: Value =
             serde_json::from_slice(text).map_err(|error| Error::Usage(error.to_string()))?;
         let members = value
             .as_object_mut()
             .ok_or_else(|| usage("", "an object"))?;
+        fill(members, options, UnixMs(wall_clock_ms()))?;
         if !members.contains_key("id") {
             members.insert("id".to_owned(), json!(random_name("gr_")?));
         }
@@ -119,24 +124,24 @@ impl Desk {
         json!({ "type": "grant.create", "grant": grant.to_json() })
     }
 
-    /// Completes a grant file and writes the agent key, where it is made here, to a file of mode 0600.
+    /// Writes the agent key of a completed grant, where it is made here, to a file of mode 0600.
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`] with the place at fault, [`Error::Io`]. The file is written before any command is sent: a grant
-    /// whose key is lost would be of no use.
-    pub fn prepare_grant<'a>(
+    /// [`Error::Usage`] where file and grant do not fit, [`Error::Io`]. The file is written before any command is sent: a
+    /// grant whose key is lost would be of no use.
+    pub fn keep_secret<'a>(
         &self,
-        text: &[u8],
+        completed: Completed,
         agent_key_out: Option<&'a Path>,
     ) -> Result<(Grant, Option<&'a Path>), Error> {
-        let Completed { grant, secret } = self.complete_grant(text)?;
+        let Completed { grant, secret } = completed;
         match (secret, agent_key_out) {
             (Some(_), None) => Err(Error::Usage(
                 "the agent key is made here: say where with --agent-key-out FILE".to_owned(),
             )),
             (None, Some(_)) => Err(Error::Usage(
-                "the file names the agent's own key: --agent-key-out has nothing to write"
+                "the grant names the agent's own key: --agent-key-out has nothing to write"
                     .to_owned(),
             )),
             (Some(secret), Some(path)) => {
@@ -151,17 +156,27 @@ impl Desk {
     ///
     /// # Errors
     ///
-    /// As [`Desk::prepare_grant`] and [`Desk::widen_now`].
+    /// As [`Desk::complete_grant`], [`Desk::keep_secret`] and [`Desk::widen_now`].
     pub async fn create_grant(
         &mut self,
         text: &[u8],
         agent_key_out: Option<&Path>,
     ) -> Result<Value, Error> {
-        let (grant, file) = self.prepare_grant(text, agent_key_out)?;
-        let applied = self.widen_now(&Self::grant_action(&grant), &[]).await;
-        discard(file, &applied);
-        applied?;
+        let completed = self.complete_grant(text, &Options::default())?;
+        let (grant, file) = self.keep_secret(completed, agent_key_out)?;
+        self.send_grant(&grant, file).await?;
         Ok(json!({ "grant": grant.id, "agent_api_key_file": file }))
+    }
+
+    /// Sends a grant whose agent key is kept already; the file is removed again where the grant is refused.
+    ///
+    /// # Errors
+    ///
+    /// As [`Desk::widen_now`].
+    pub async fn send_grant(&mut self, grant: &Grant, file: Option<&Path>) -> Result<(), Error> {
+        let applied = self.widen_now(&Self::grant_action(grant), &[]).await;
+        discard(file, &applied);
+        applied.map(drop)
     }
 
     /// Writes the agent key of a grant whose agent made its own secret.

@@ -2,12 +2,16 @@
 //!
 //! The log is read under the longer chain throughout, since it is to hold the command that sets it.
 
-use super::Desk;
+use super::{Desk, signers::Collected};
 use crate::{Error, profile::Profile, view::View};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use claviger_shared::{
     crypto::sha256,
-    owner::manifest::{Manifest, chain::Chain},
+    label,
+    owner::{
+        self,
+        manifest::{Manifest, chain::Chain},
+    },
     wire::control::{MAX_MANIFEST, Signed},
 };
 use claviger_verify::ring_verifier::RingVerifier;
@@ -40,7 +44,7 @@ impl Next {
                     "manifest: expected at most {MAX_MANIFEST} bytes"
                 )));
             }
-            chain = Arc::new(chain.extended(&link, &RingVerifier)?);
+            chain = Arc::new(extended(&chain, &link)?);
             links.push(link.clone());
         }
         Ok(Self {
@@ -73,6 +77,32 @@ impl Next {
         } else {
             "restart the enclave: until then it attests the manifest it booted under, and agents that know this one refuse it"
         }
+    }
+}
+
+/// The chain with one manifest more. Too few people is pending, with names.
+fn extended(chain: &Chain, link: &Signed) -> Result<Chain, Error> {
+    let refused = match chain.extended(link, &RingVerifier) {
+        Ok(chain) => return Ok(chain),
+        Err(refused) => refused,
+    };
+    let collected = Collected {
+        namespace: label::NAMESPACE_MANIFEST,
+        body: &link.body,
+        signatures: &link.signatures,
+    };
+    let before = chain.newest();
+    let next = Manifest::parse(&link.body)?;
+    let missing = collected
+        .missing(&before.owners, before.threshold)
+        .map(|what| format!("of the owners before, {what}"))
+        .or_else(|| {
+            let what = collected.missing(&next.owners, next.threshold)?;
+            Some(format!("of its own owners, {what}"))
+        });
+    match missing {
+        Some(what) if refused.code() == owner::Error::THRESHOLD => Err(Error::Pending(what)),
+        Some(_) | None => Err(refused.into()),
     }
 }
 
@@ -124,7 +154,7 @@ impl Desk {
 }
 
 /// Replaces a file as a whole; the host may have written the same bytes already.
-fn keep(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+pub(super) fn keep(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     if std::fs::read(path).is_ok_and(|kept| kept == bytes) {
         return Ok(());
     }

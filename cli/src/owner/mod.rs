@@ -4,11 +4,18 @@
 //! receipt proves the very bytes that were signed.
 
 pub mod catalog;
+pub mod diff;
+pub mod fill;
+pub mod follow;
 pub mod grant;
 pub mod import;
 pub mod key;
+pub mod lint;
 pub mod manifest;
+pub mod propose;
+pub mod signers;
 pub mod terms;
+pub mod words;
 
 use crate::{
     Error,
@@ -206,12 +213,21 @@ impl Desk {
 
     /// Whether one owner is enough.
     fn alone(&self) -> Result<(), Error> {
-        match self.in_force()?.threshold {
-            0 | 1 => Ok(()),
-            threshold => Err(Error::Pending(format!(
-                "{threshold} owners; write the command with --out FILE, then `claviger submit`"
-            ))),
+        let in_force = self.in_force()?;
+        let threshold = in_force.threshold;
+        if threshold <= 1 {
+            return Ok(());
         }
+        let owners: Vec<_> = in_force
+            .owners
+            .iter()
+            .map(|owner| owner.name.as_str())
+            .collect();
+        Err(Error::Pending(format!(
+            "{threshold} of {}; nothing was sent: write the command with --out FILE, have them sign it, then \
+             `claviger submit FILE SIG…`",
+            owners.join(", ")
+        )))
     }
 
     /// Signs a narrowing command with the profile's operator or owner key and sends it.

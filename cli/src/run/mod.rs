@@ -22,13 +22,18 @@ pub(crate) struct Named {
 impl Named {
     /// The profile.
     fn required(&self) -> Result<Profile, Error> {
+        let path = self.path()?;
+        Profile::read(&path)
+    }
+
+    /// Where the profile is.
+    fn path(&self) -> Result<PathBuf, Error> {
         let path = self.argument.clone().or_else(from_environment);
-        let path = path.ok_or_else(|| {
+        path.ok_or_else(|| {
             Error::Usage(
                 "no profile: give --profile FILE or set CLAVIGER_PROFILE to its path".to_owned(),
             )
-        })?;
-        Profile::read(&path)
+        })
     }
 
     /// The profile, where one was named.
@@ -55,9 +60,15 @@ pub(crate) async fn run(cli: Cli) -> Result<Outcome, Error> {
     };
     match verb {
         Verb::Key(group) => owner::key(&named(group.at.profile), group.verb, json).await,
-        Verb::Catalog(group) => owner::catalog(&named(group.at.profile), group.verb).await,
+        Verb::Catalog(group) => owner::catalog(&named(group.at.profile), group.verb, json).await,
         Verb::Grant(group) => owner::grant(&named(group.at.profile), group.verb, json).await,
         Verb::Manifest(group) => owner::manifest(&named(group.at.profile), group.verb).await,
+        Verb::Init(init) => owner::init(init).await,
+        Verb::Attest(attest) => {
+            owner::attest(&named(attest.at.profile), attest.document.as_deref()).await
+        }
+        Verb::Doctor(at) => owner::doctor(&named(at.profile), json).await,
+        Verb::Policy(group) => owner::policy(&named(group.at.profile), group.verb, json).await,
         Verb::Freeze(stop) => owner::freeze(&named(stop.at.profile), &stop.out).await,
         Verb::Thaw(thaw) => owner::thaw(&named(thaw.at.profile), &thaw.out).await,
         Verb::Submit(submit) => {

@@ -43,6 +43,8 @@ const GRANT: &str = include_str!("grant.json");
 const GRANT_LIFE_MS: u64 = 8 * 3_600_000;
 /// Pause between two looks at whether something is there yet.
 const PAUSE: Duration = Duration::from_millis(50);
+/// The administrator in the AWS configuration.
+pub(super) const ADMIN_PROFILE: &str = "kms-admin";
 /// The simulated deployment's name.
 const ORIGIN: &str = "simulation/claviger";
 
@@ -189,7 +191,7 @@ impl Setup<'_> {
         let place = Place {
             region: REGION.to_owned(),
             endpoint: Some(self.ports.kms_url()),
-            profile: Some("kms-admin".to_owned()),
+            profile: Some(ADMIN_PROFILE.to_owned()),
             credentials_file: Some(self.layout.shared_credentials()),
         };
         Kms::connect(&place).await
@@ -298,6 +300,9 @@ impl Setup<'_> {
             kms: Some(self.ports.kms_url()),
             grant: None,
             log: Some(self.layout.log_store()),
+            parties: Some(parties()),
+            aws_profile: Some(ADMIN_PROFILE.to_owned()),
+            aws_credentials_file: Some(self.layout.shared_credentials()),
             pids: None,
         }
     }
@@ -308,7 +313,8 @@ fn grant_id(text: &[u8]) -> Option<String> {
     value.get("id").and_then(Value::as_str).map(str::to_owned)
 }
 
-fn parties() -> Parties {
+/// Whom the key policy names.
+pub(super) fn parties() -> Parties {
     Parties {
         host: HOST_PRINCIPAL.to_owned(),
         administrator: ADMIN_PRINCIPAL.to_owned(),

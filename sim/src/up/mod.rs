@@ -110,6 +110,9 @@ fn ready_file(layout: &Layout, ports: Ports, supervisor: &Supervisor, grant: &st
         "agent_api_key_file": layout.agent_key(),
         "grant": grant,
         "log": layout.log_store(),
+        "parties": first::parties(),
+        "aws_profile": first::ADMIN_PROFILE,
+        "aws_credentials_file": layout.shared_credentials(),
         "pids": { "kms": pid(Child::KMS), "enclave": pid(Child::ENCLAVE), "host": pid(Child::HOST) },
     })
 }

@@ -2,11 +2,11 @@
 //!
 //! With `--out` the sealed key goes into a file beside the command's, and `submit` sends both.
 
-use super::{name, open, told, written};
+use super::{open, told, written};
 use crate::{
     args::owner::Import,
     output::{Outcome, stdout},
-    run::Named,
+    run::{Named, name},
 };
 use claviger_cli::{
     Error,

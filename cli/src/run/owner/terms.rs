@@ -1,6 +1,6 @@
 //! `grant amend` and `grant reissue`: the difference shown, then sent or written out.
 
-use super::{Desk, grant_id, open, read, told, written};
+use super::{Desk, grant::grant_id, open, read, told, written};
 use crate::{
     args::owner::{Out, Reissue},
     output::{Outcome, say},

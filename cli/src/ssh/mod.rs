@@ -1,24 +1,36 @@
-//! Signing as an owner or operator: an OpenSSH Ed25519 key file, SSHSIG over exact bytes.
+//! Signing as an owner or operator, with whatever key they have: SSHSIG over exact bytes.
 //!
-//! The private key is in memory for as long as a command runs. Hardware keys and passphrases are `ssh-keygen -Y sign`'s
-//! business: any owner verb writes its bytes with `--out` for it, and `claviger submit` sends what comes back.
+//! An unencrypted Ed25519 file signs here, and is in memory for as long as a command runs. Everything else (a passphrase, an
+//! agent, a hardware key) is stock `ssh-keygen`'s business, which asks on the terminal by itself; what it gives is checked
+//! before anybody sends it.
+
+mod keygen;
 
 use crate::Error;
 use claviger_shared::owner::{
     sshkey::PrivateKey,
     sshsig::{self, PublicKey},
 };
+use claviger_verify::ring_verifier::RingVerifier;
 use ring::{
     rand::{SecureRandom, SystemRandom},
     signature::{Ed25519KeyPair, KeyPair},
 };
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zeroize::{Zeroize, Zeroizing};
 
 /// A key that can sign.
 pub struct Signer {
-    pair: Ed25519KeyPair,
+    hand: Hand,
     public: PublicKey,
+}
+
+/// Who makes the signature.
+enum Hand {
+    /// This process.
+    Here(Ed25519KeyPair),
+    /// `ssh-keygen -Y sign -f` this file, itself or through an agent.
+    Keygen(PathBuf),
 }
 
 impl std::fmt::Debug for Signer {
@@ -28,28 +40,41 @@ impl std::fmt::Debug for Signer {
 }
 
 impl Signer {
-    /// Reads an unencrypted OpenSSH private key file.
+    /// Opens a key: an unencrypted Ed25519 file, any other OpenSSH private key file, or the `.pub` file of a key that an
+    /// agent holds.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] or [`Error::Usage`] with what to do about a key that cannot be read here.
+    /// [`Error::Io`] or [`Error::Usage`] with what to do about a file that names no accepted key.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let text = std::fs::read_to_string(path).map(Zeroizing::new);
         let text = text.map_err(Error::io("cannot read the key", path))?;
-        let key = PrivateKey::parse(&text).map_err(|error| {
+        if let Ok(key) = PrivateKey::parse(&text) {
+            return Self::of(&key);
+        }
+        let public = PublicKey::parse_line(text.trim());
+        let public = public.ok().or_else(|| keygen::public_half(&text));
+        let public = public.ok_or_else(|| {
             let path = path.display();
-            let how =
-                format!("use --out FILE, `ssh-keygen -Y sign -f {path}` and `claviger submit`");
-            Error::Usage(format!("key `{path}` cannot sign here ({error}): {how}"))
+            Error::Usage(format!(
+                "`{path}` is no key that owners sign with: expected an OpenSSH private key file or a .pub file of type \
+                 ssh-ed25519, sk-ssh-ed25519 or ecdsa-sha2-nistp256"
+            ))
         })?;
-        Self::of(&key)
+        Ok(Self {
+            hand: Hand::Keygen(path.to_owned()),
+            public,
+        })
     }
 
     fn of(key: &PrivateKey) -> Result<Self, Error> {
         let pair = Ed25519KeyPair::from_seed_and_public_key(key.seed.expose(), &key.point);
         let pair = pair.map_err(|_| Error::Usage("the key's halves do not fit".to_owned()))?;
         let public = PublicKey::ed25519(&key.point);
-        Ok(Self { pair, public })
+        Ok(Self {
+            hand: Hand::Here(pair),
+            public,
+        })
     }
 
     /// The public half.
@@ -58,13 +83,32 @@ impl Signer {
         &self.public
     }
 
-    /// The armoured SSHSIG over exact bytes in a namespace.
+    /// The armoured SSHSIG over exact bytes in a namespace. It verifies, whoever made it.
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`] if the library's signature has another length than Ed25519's.
+    /// [`Error::Usage`] where nothing signs with this key, [`Error::Distrust`] for a signature that is none of its.
     pub fn sign(&self, namespace: &str, bytes: &[u8]) -> Result<String, Error> {
-        let signature = self.pair.sign(&sshsig::signed_data(namespace, bytes));
+        let armored = match &self.hand {
+            Hand::Here(pair) => self.sign_here(pair, namespace, bytes)?,
+            Hand::Keygen(path) => keygen::sign(path, namespace, bytes)?,
+        };
+        let signed = sshsig::verify(&armored, namespace, bytes, &RingVerifier);
+        if signed.is_ok_and(|key| key == self.public) {
+            Ok(armored)
+        } else {
+            let what = "the signature that was made is not of the named key over these bytes";
+            Err(Error::Distrust(what.to_owned()))
+        }
+    }
+
+    fn sign_here(
+        &self,
+        pair: &Ed25519KeyPair,
+        namespace: &str,
+        bytes: &[u8],
+    ) -> Result<String, Error> {
+        let signature = pair.sign(&sshsig::signed_data(namespace, bytes));
         let signature: &[u8; 64] = signature
             .as_ref()
             .try_into()

@@ -3,14 +3,27 @@
 //! Denies stand one per register, so that a document in which a register is absent is denied too: `StringNotEqualsIgnoreCase`
 //! is true for an absent key (AWS IAM user guide, "IAM JSON policy elements: Condition operators").
 
+mod condition;
+mod document;
+pub mod judge;
+pub mod key;
+pub mod reach;
+mod shape;
+mod vectors;
+
+use crate::Error;
+use claviger_client::trust::extended_once;
 use claviger_shared::{
     id::{Pcr, to_hex},
-    owner::manifest::Release,
+    label,
+    owner::manifest::{Manifest, Release, Version, chain::Chain},
 };
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// Whom the policy names.
-#[derive(Debug, Clone)]
+/// Whom the policy names, each by ARN.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Parties {
     /// The role of the parent instance, which may derive.
     pub host: String,
@@ -29,6 +42,56 @@ pub struct Pins {
     pub deployment: Pcr,
     /// PCR17: its newest anchor manifest.
     pub anchor: Pcr,
+}
+
+impl Pins {
+    /// What the registers must hold under a chain's newest manifest.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] for a deployment that is not born yet.
+    pub fn of(chain: &Chain) -> Result<Self, Error> {
+        let unborn = || Error::Usage("the chain ends at g0: nothing runs yet".to_owned());
+        let running = chain.newest().running.as_ref().ok_or_else(unborn)?;
+        let anchor = chain.newest_anchor().map(|anchor| anchor.generation);
+        let anchor = anchor.and_then(|generation| chain.bytes(generation));
+        let g0 = chain.bytes(0).ok_or_else(unborn)?;
+        let runs = |release: &&Release| release.version >= running.min_version;
+        Ok(Self {
+            releases: running.releases.iter().filter(runs).cloned().collect(),
+            deployment: extended_once(label::PCR_DEPLOYMENT, g0),
+            anchor: extended_once(label::PCR_ANCHOR, anchor.ok_or_else(unborn)?),
+        })
+    }
+
+    /// What the registers must hold when a manifest that nobody signed yet is the newest.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pins::of`].
+    pub fn under(chain: &Chain, next: &[u8]) -> Result<Self, Error> {
+        let manifest = Manifest::parse(next)?;
+        let mut pins = match Self::of(chain) {
+            Ok(pins) => pins,
+            Err(_) if manifest.generation == 1 => Self {
+                releases: Vec::new(),
+                deployment: extended_once(
+                    label::PCR_DEPLOYMENT,
+                    chain.bytes(0).unwrap_or_default(),
+                ),
+                anchor: Pcr([0; 48]),
+            },
+            Err(error) => return Err(error),
+        };
+        let running = manifest.running.as_ref();
+        let running = running.ok_or_else(|| Error::Usage("not a manifest after g0".to_owned()))?;
+        let runs = |release: &&Release| release.version >= running.min_version;
+        pins.releases = running.releases.iter().filter(runs).cloned().collect();
+        if manifest.anchor {
+            pins.anchor = extended_once(label::PCR_ANCHOR, next);
+        }
+        Ok(pins)
+    }
 }
 
 /// The policy of a key before its deployment is born: nobody may derive.
@@ -84,10 +147,9 @@ fn management(parties: &Parties) -> Vec<Value> {
 }
 
 fn allow(parties: &Parties, release: &Release) -> Value {
-    let name: String = format!("{:?}", release.version)
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .collect();
+    // A Sid takes letters and digits alone, and each only once.
+    let Version(major, minor, patch) = release.version;
+    let name = format!("{major}x{minor}x{patch}");
     json!({
         "Sid": format!("Release{name}"), "Effect": "Allow", "Principal": { "AWS": parties.host }, "Resource": "*",
         "Action": "kms:DeriveSharedSecret",
@@ -107,3 +169,6 @@ fn deny(register: u8, values: &[Pcr]) -> Value {
         "Action": "kms:DeriveSharedSecret", "Condition": { "StringNotEqualsIgnoreCase": { key: values } },
     })
 }
+
+#[cfg(test)]
+mod tests;

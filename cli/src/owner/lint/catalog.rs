@@ -1,0 +1,318 @@
+//! What of a catalog is open, unpriced, never tried, or easily taken for something else.
+
+use super::{super::words::route, finding};
+use crate::finding::Finding;
+use claviger_shared::{
+    catalog::{BodyRule, Catalog, HttpRoute, Media, Members, Resource, Route, Segment},
+    effect::{Env, Verb},
+    id::ResourceName,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Names of members that mostly say how much.
+const VALUES: [&str; 8] = [
+    "amount",
+    "amount_cents",
+    "value",
+    "price",
+    "total",
+    "quantity",
+    "max_tokens",
+    "unit_amount",
+];
+
+/// Everything that is to be said about a catalog.
+#[must_use]
+pub fn check(catalog: &Catalog) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (name, resource) in &catalog.resources {
+        found.extend(probe(name, resource));
+        for (number, way) in resource.routes.iter().enumerate() {
+            if let Route::Http(http) = way {
+                let at = format!("/resources/{name}/routes/{number}");
+                found.extend(of_route(name, http, &at));
+            }
+        }
+    }
+    found.extend(hosts(catalog));
+    found.extend(overlaps(catalog));
+    found
+}
+
+fn probe(name: &ResourceName, resource: &Resource) -> Option<Finding> {
+    let probed = resource.routes.iter().any(|way| match way {
+        Route::Http(http) => http.probe,
+        Route::Jwt(jwt) => jwt.probe,
+    });
+    // What only changes or pays has no harmless call.
+    let harmless = resource.routes.iter().any(|way| match way {
+        Route::Http(_) => !route::methods(way, Verb::Read).is_empty(),
+        Route::Jwt(_) => true,
+    });
+    (harmless && !probed).then(|| {
+        finding(
+            "no_probe",
+            format!("/resources/{name}"),
+            format!("no way to `{name}` is a probe"),
+            "nobody learns that it is wrong before an agent needs it",
+            "mark a harmless way with \"probe\": true",
+        )
+    })
+}
+
+fn of_route(name: &ResourceName, http: &HttpRoute, at: &str) -> Vec<Finding> {
+    let mut found = openings(http, at);
+    found.extend(unpriced(http, at));
+    if http.replayable {
+        found.push(finding(
+            "replayable_charge",
+            at,
+            "it charges without single use at the destination",
+            "whoever sees the request can have it carried out again within its lifetime",
+            "leave \"replayable\" out where the destination knows idempotency-key",
+        ));
+    }
+    if let Some(verb) = http.verb {
+        let softer = |method: &&String| route::verb_of(method) > verb;
+        let softened: Vec<_> = http
+            .methods
+            .iter()
+            .filter(softer)
+            .map(String::as_str)
+            .collect();
+        if !softened.is_empty() {
+            found.push(finding(
+                "softened_verb",
+                at,
+                format!(
+                    "{} counts as {}",
+                    softened.join(", "),
+                    route::verb_word(verb)
+                ),
+                "grants that may only look can then change or remove",
+                "leave \"verb\" out unless the call is harmless",
+            ));
+        }
+    }
+    if matches!(http.path.first(), Some(Segment::Parameter(_))) {
+        found.push(finding(
+            "open_path",
+            at,
+            "its path begins with a parameter",
+            format!("it covers every first segment of {}", http.host).as_str(),
+            format!("write the first segment out for `{name}`"),
+        ));
+    }
+    found
+}
+
+fn openings(http: &HttpRoute, at: &str) -> Vec<Finding> {
+    let body = http.body.as_ref();
+    let any_body = body.is_some_and(|BodyRule { media, members }| {
+        *media != Media::Opaque && *members == Members::Any
+    });
+    let opened = [
+        (http.query == Members::Any, "query"),
+        (http.headers == Members::Any, "headers"),
+        (any_body, "body"),
+    ];
+    let opened = opened.into_iter().filter(|(open, _)| *open);
+    let any = opened.map(|(_, member)| {
+        finding(
+            "any_opening",
+            format!("{at}/{member}"),
+            format!("any {member} member is admitted"),
+            "members that nobody thought of can change what the call does",
+            "list them",
+        )
+    });
+    let mut found: Vec<_> = any.collect();
+    if body.is_some_and(|rule| rule.media == Media::Opaque) {
+        found.push(finding(
+            "opaque_body",
+            format!("{at}/body"),
+            "nothing is read from its body",
+            "rules cannot see what it carries",
+            "name its media type and members where it has them",
+        ));
+    }
+    found
+}
+
+fn unpriced(http: &HttpRoute, at: &str) -> Option<Finding> {
+    let writes = http
+        .methods
+        .iter()
+        .any(|method| http.verb.unwrap_or_else(|| route::verb_of(method)) != Verb::Read);
+    if !http.charge.is_empty() || !writes {
+        return None;
+    }
+    let listed = |members: &Members| match members {
+        Members::Any => Vec::new(),
+        Members::Listed(names) => names.clone(),
+    };
+    let mut names = listed(&http.query);
+    names.extend(http.body.iter().flat_map(|rule| listed(&rule.members)));
+    let last = |name: &String| {
+        let last = name
+            .rsplit(['/', '.', '[', ']'])
+            .find(|part| !part.is_empty());
+        last.unwrap_or_default().to_ascii_lowercase()
+    };
+    let priced = names
+        .iter()
+        .find(|name| VALUES.contains(&last(name).as_str()))?;
+    Some(finding(
+        "unpriced_value",
+        at,
+        format!("it carries `{priced}` and charges nothing"),
+        "no budget bounds how much it moves, only how often",
+        format!("add \"charge\": [{{\"unit\": \"…\", \"from\": \"…\", \"field\": \"{priced}\"}}]"),
+    ))
+}
+
+fn hosts(catalog: &Catalog) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut envs: BTreeMap<&str, BTreeSet<Env>> = BTreeMap::new();
+    for resource in catalog.resources.values() {
+        for way in &resource.routes {
+            if let Route::Http(http) = way {
+                envs.entry(&http.host).or_default().insert(resource.env);
+            }
+        }
+    }
+    for (host, of) in &envs {
+        if of.len() > 1 {
+            found.push(finding(
+                "host_of_both",
+                "/resources",
+                format!("{host} is live for one name and a sandbox for another"),
+                "a sandbox grant reaches the live host",
+                "use the destination's own sandbox host",
+            ));
+        }
+        if host.split('.').any(|label| label.starts_with("xn--")) {
+            found.push(finding(
+                "encoded_host",
+                "/resources",
+                format!("{host} is written in punycode"),
+                "it may show as letters that look like others",
+                "make sure by another way that it is the host you mean",
+            ));
+        }
+    }
+    let list: Vec<&&str> = envs.keys().collect();
+    for (at, one) in list.iter().enumerate() {
+        for other in list.iter().skip(at.saturating_add(1)) {
+            if confusable(one, other) {
+                found.push(finding(
+                    "confusable_hosts",
+                    "/resources",
+                    format!("{one} and {other} are easily taken for each other"),
+                    "one of them may be a mistake, or somebody else's",
+                    "make sure of both",
+                ));
+            }
+        }
+    }
+    found
+}
+
+/// Whether two hosts differ by a letter, or by letters that look alike.
+fn confusable(one: &str, other: &str) -> bool {
+    let digits_gone = |host: &str| {
+        host.chars()
+            .filter(|c| !c.is_ascii_digit())
+            .collect::<String>()
+    };
+    if skeleton(one) == skeleton(other) {
+        return true;
+    }
+    // Numbered hosts (eu1, eu2) are no mistake.
+    digits_gone(one) != digits_gone(other) && one_edit_apart(one, other)
+}
+
+fn skeleton(host: &str) -> String {
+    let host = host
+        .replace("rn", "m")
+        .replace("vv", "w")
+        .replace("cl", "d");
+    let one = |c: char| match c {
+        '0' => 'o',
+        '1' | 'i' => 'l',
+        '5' => 's',
+        other => other,
+    };
+    host.chars().filter(|c| *c != '-').map(one).collect()
+}
+
+fn one_edit_apart(one: &str, other: &str) -> bool {
+    let (short, long) = if one.len() <= other.len() {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    if long.len() - short.len() > 1 {
+        return false;
+    }
+    let same = short
+        .bytes()
+        .zip(long.bytes())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let rest = |text: &str, skip: usize| text.bytes().skip(same + skip).collect::<Vec<_>>();
+    let (short_rest, long_rest) = (rest(short, 0), rest(long, 0));
+    if short.len() < long.len() {
+        return short_rest == rest(long, 1);
+    }
+    let swapped = matches!(
+        (short_rest.as_slice(), long_rest.as_slice()),
+        ([a, b, tail @ ..], [c, d, end @ ..]) if a == d && b == c && tail == end
+    );
+    swapped || rest(short, 1) == rest(long, 1)
+}
+
+/// Ways of two names that one call could match.
+fn overlaps(catalog: &Catalog) -> Vec<Finding> {
+    let mut ways = Vec::new();
+    for (name, resource) in &catalog.resources {
+        for way in &resource.routes {
+            if let Route::Http(http) = way {
+                ways.push((name, resource.env, http));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    for (at, (name, env, one)) in ways.iter().enumerate() {
+        for (other_name, other_env, other) in ways.iter().skip(at.saturating_add(1)) {
+            if env == other_env && both_match(one, other) {
+                found.push(finding(
+                    "overlap",
+                    "/resources",
+                    format!(
+                        "a call can match both `{name}` ({}) and `{other_name}` ({})",
+                        one.template, other.template
+                    ),
+                    "a grant that names both has such calls denied as `destination_denied`",
+                    "make their paths or methods differ",
+                ));
+            }
+        }
+    }
+    found
+}
+
+fn both_match(one: &HttpRoute, other: &HttpRoute) -> bool {
+    let segments = |(a, b): (&Segment, &Segment)| match (a, b) {
+        (Segment::Literal(a), Segment::Literal(b)) => a == b,
+        (Segment::Parameter(_), _) | (_, Segment::Parameter(_)) => true,
+    };
+    one.host == other.host
+        && one.port == other.port
+        && one.path.len() == other.path.len()
+        && one.path.iter().zip(&other.path).all(segments)
+        && one
+            .methods
+            .iter()
+            .any(|method| other.methods.contains(method))
+}

@@ -1,0 +1,209 @@
+//! Each breadth is found, and the narrower grant is narrower.
+
+use super::*;
+use crate::owner::words::tests::{CATALOG, a_grant, around};
+use claviger_shared::catalog::Catalog;
+use serde_json::{Value, json};
+
+fn codes(change: impl FnOnce(&mut Value)) -> Vec<&'static str> {
+    let catalog = Catalog::parse(CATALOG.as_bytes()).unwrap();
+    let found = grant(&a_grant(change), &around(&catalog));
+    found.iter().map(|finding| finding.code).collect()
+}
+
+/// A grant with nothing broad about it but that this test has no keys.
+fn narrow(document: &mut Value) {
+    document["permissions"] = json!({ "read": ["orders"], "write": ["charges"], "delete": [] });
+    document["allow_minting"] = json!([]);
+}
+
+#[test]
+fn a_narrow_grant_is_left_alone() {
+    assert_eq!(codes(narrow), ["no_key", "no_key", "unknown_key"]);
+}
+
+#[test]
+fn each_breadth_has_its_word() {
+    type Change = fn(&mut Value);
+    let table: [(&str, Change); 14] = [
+        ("unknown_name", |d| {
+            d["permissions"]["read"] = json!(["orders", "nowhere"])
+        }),
+        ("dead_permission", |d| {
+            d["permissions"]["delete"] = json!(["search"])
+        }),
+        ("minting_denied", |d| {
+            d["permissions"]["write"] = json!(["tokens"])
+        }),
+        ("any_opening", |d| {
+            d["permissions"]["read"] = json!(["orders", "search"])
+        }),
+        ("no_unit_budget", |d| {
+            d["budgets"] = json!([{"unit":"call","max":"5","window":"grant"}])
+        }),
+        ("no_call_limit", |d| {
+            d["budgets"] = json!([{"unit":"call","max":"5","window":"grant"},{"unit":"usd-cents","max":"5","window":"grant"}]);
+        }),
+        ("unpriced_write", |d| {
+            d["permissions"]["delete"] = json!(["orders"]);
+        }),
+        ("open_parameter", |d| {
+            d["permissions"]["delete"] = json!(["orders"]);
+            d["only"] = json!({});
+        }),
+        ("needless_allowance", |d| {
+            d["allow_minting"] = json!(["orders"])
+        }),
+        ("outliving", |d| d["allow_outliving"] = json!(["orders"])),
+        ("long_life", |d| {
+            d["expires_at"] = json!("2026-02-01T08:00:00Z")
+        }),
+        ("long_renewal", |d| {
+            d["renew_until"] = json!("2026-12-01T08:00:00Z")
+        }),
+        ("no_rate", |d| d["rate"] = json!([])),
+        ("many_calls", |d| {
+            d["budgets"][0]["max"] = json!("1000000");
+        }),
+    ];
+    for (code, change) in table {
+        let found = codes(|document| {
+            narrow(document);
+            change(document);
+        });
+        assert!(found.contains(&code), "{code}: {found:?}");
+        assert!(!codes(narrow).contains(&code), "{code}");
+    }
+    assert!(
+        codes(|d| {
+            narrow(d);
+            d.as_object_mut().unwrap().remove("purpose");
+        })
+        .contains(&"no_purpose")
+    );
+}
+
+#[test]
+fn a_key_that_another_live_grant_uses_is_shared() {
+    let catalog = Catalog::parse(CATALOG.as_bytes()).unwrap();
+    let other = a_grant(|document| document["id"] = json!("gr_2"));
+    let id = claviger_shared::id::KeyId::parse("k_1").unwrap();
+    let key = claviger_shared::ledger::KeyState {
+        kind: claviger_shared::effect::Kind::Http,
+        alg: claviger_shared::owner::command::Alg::Ed25519,
+        env: claviger_shared::effect::Env::Live,
+        public: vec![0; 32],
+        agent: None,
+        blob: claviger_shared::id::Digest([0; 32]),
+        imported: false,
+        retired: true,
+    };
+    let mut around = around(&catalog);
+    around.keys.insert(&id, &key);
+    around.live.push(&other);
+    let found = grant(&a_grant(narrow), &around);
+    let codes: Vec<_> = found.iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, ["retired_key", "shared_key"]);
+}
+
+#[test]
+fn the_narrower_grant_only_takes_away_and_lints_better() {
+    let catalog = Catalog::parse(CATALOG.as_bytes()).unwrap();
+    let around = around(&catalog);
+    let broad = a_grant(|document| {
+        document["permissions"]["delete"] = json!(["search", "orders"]);
+        document["allow_outliving"] = json!(["search"]);
+        document["expires_at"] = json!("2026-06-01T08:00:00Z");
+        document["rate"] = json!([]);
+    });
+    let narrower = narrower::grant(&broad, &around).unwrap();
+    assert!(grant(&narrower, &around).len() < grant(&broad, &around).len());
+    assert_eq!(narrower.permissions.delete.len(), 1);
+    assert!(narrower.expires_at < broad.expires_at && !narrower.rate.is_empty());
+    assert_eq!(
+        narrower
+            .renew_until
+            .map(|until| until.to_string())
+            .as_deref(),
+        Some("2026-01-31T00:00:00Z")
+    );
+    // What an owner is given reads back as a grant, and there is nothing more to take.
+    let again = Grant::parse(narrower.to_json().to_string().as_bytes()).unwrap();
+    assert_eq!(narrower::grant(&again, &around), None);
+}
+
+fn catalog_codes(routes: &str) -> Vec<&'static str> {
+    let text = format!(r#"{{"v":1,"resources":{routes}}}"#);
+    let catalog = Catalog::parse(text.as_bytes()).unwrap();
+    catalog::check(&catalog)
+        .iter()
+        .map(|finding| finding.code)
+        .collect()
+}
+
+#[test]
+fn a_catalog_is_told_what_is_open_unpriced_untried_or_confusable() {
+    let one = |way: &str| format!(r#"{{"a":{{"env":"live","routes":[{{"kind":"http",{way}}}]}}}}"#);
+    let clean = r#""host":"api.example.com","path":"/v1/a","probe":true"#;
+    assert!(catalog_codes(&one(clean)).is_empty());
+    for (code, way) in [
+        ("no_probe", r#""host":"api.example.com","path":"/v1/a""#),
+        (
+            "any_opening",
+            r#""host":"api.example.com","path":"/v1/a","probe":true,"query":"any""#,
+        ),
+        (
+            "unpriced_value",
+            r#""host":"api.example.com","path":"/v1/a","probe":true,"methods":["POST"],"media":"json","body":["/order/amount"]"#,
+        ),
+        (
+            "softened_verb",
+            r#""host":"api.example.com","path":"/v1/a","probe":true,"methods":["DELETE"],"verb":"read""#,
+        ),
+        (
+            "open_path",
+            r#""host":"api.example.com","path":"/{x}/a","probe":true"#,
+        ),
+        (
+            "encoded_host",
+            r#""host":"xn--exmple-cua.com","path":"/v1/a","probe":true"#,
+        ),
+    ] {
+        let found = catalog_codes(&one(way));
+        assert_eq!(found, [code], "{way}");
+    }
+}
+
+#[test]
+fn hosts_that_look_alike_and_ways_that_overlap_are_found() {
+    let two = |one: &str, other: &str| {
+        let way = |at: &str| {
+            let (host, path) = at.split_once('/').unwrap();
+            format!(
+                r#"{{"env":"live","routes":[{{"kind":"http","host":"{host}","path":"/{path}","probe":true}}]}}"#
+            )
+        };
+        catalog_codes(&format!(r#"{{"a":{},"b":{}}}"#, way(one), way(other)))
+    };
+    for (one, other) in [
+        ("api.example.com/x", "api.exarnple.com/x"),
+        ("api.example.com/x", "api.examp1e.com/x"),
+        ("api.example.com/x", "api.exmaple.com/x"),
+        ("api.example.com/x", "api.exampl.com/x"),
+        ("api.example.co/x", "api.example.com/x"),
+        ("pay-pal.com/x", "paypal.com/x"),
+    ] {
+        assert_eq!(two(one, other), ["confusable_hosts"], "{one} {other}");
+    }
+    for (one, other) in [
+        ("eu1.example.com/x", "eu2.example.com/x"),
+        ("api.example.com/x", "pay.example.com/x"),
+        ("api.example.com/x", "api.example.com/y"),
+    ] {
+        assert!(two(one, other).is_empty(), "{one} {other}");
+    }
+    assert_eq!(
+        two("api.example.com/o/{id}", "api.example.com/o/all"),
+        ["overlap"]
+    );
+}

@@ -1,0 +1,88 @@
+//! Signing keys' verbs.
+
+use super::{import, open, told, widen};
+use crate::{
+    args::owner::{AlgArg, EnvArg, KeyVerb, KindArg},
+    output::Outcome,
+    run::{Named, name},
+};
+use claviger_cli::{Error, owner::key::NewKey};
+use claviger_shared::{
+    effect::{Env, Kind},
+    id::{AgentId, KeyId},
+    owner::command::Alg,
+};
+use serde_json::json;
+
+pub(crate) async fn key(named: &Named, verb: KeyVerb, json: bool) -> Result<Outcome, Error> {
+    match verb {
+        KeyVerb::Create {
+            kind,
+            alg,
+            env,
+            name: id,
+            agent,
+            out,
+        } => {
+            let id = id.map(|id| name(&id, "a key's name, k_…", KeyId::parse));
+            let agent = agent.map(|agent| name(&agent, "an agent's name", AgentId::parse));
+            let key = NewKey {
+                name: id.transpose()?,
+                kind: kind.into(),
+                alg: alg.into(),
+                env: env.into(),
+                agent: agent.transpose()?,
+            };
+            let (action, id) = key.action()?;
+            let mut desk = open(named).await?;
+            let out = widen(&mut desk, &out, &action, &[]).await?;
+            out.map_or_else(|| Ok(told(&desk, desk.show_key(&id)?)), Ok)
+        }
+        KeyVerb::Import(key) => import::import(named, key).await,
+        KeyVerb::Export { id, pem } => import::export(named, id.as_deref(), pem, json).await,
+        KeyVerb::Show { id } => {
+            let id = name(&id, "a key's name, k_…", KeyId::parse)?;
+            let desk = open(named).await?;
+            Ok(told(&desk, desk.show_key(&id)?))
+        }
+        KeyVerb::List => {
+            let desk = open(named).await?;
+            Ok(told(&desk, json!({ "keys": desk.list_keys()? })))
+        }
+        KeyVerb::Retire { id, out } => {
+            let id = name(&id, "a key's name, k_…", KeyId::parse)?;
+            let mut desk = open(named).await?;
+            desk.show_key(&id)?;
+            let action = json!({ "type": "key.retire", "key": id });
+            let out = widen(&mut desk, &out, &action, &[]).await?;
+            out.map_or_else(|| Ok(told(&desk, desk.show_key(&id)?)), Ok)
+        }
+    }
+}
+
+impl From<KindArg> for Kind {
+    fn from(kind: KindArg) -> Self {
+        match kind {
+            KindArg::Http => Self::Http,
+            KindArg::Jwt => Self::Jwt,
+        }
+    }
+}
+
+impl From<AlgArg> for Alg {
+    fn from(alg: AlgArg) -> Self {
+        match alg {
+            AlgArg::Ed25519 => Self::Ed25519,
+            AlgArg::P256 => Self::P256,
+        }
+    }
+}
+
+impl From<EnvArg> for Env {
+    fn from(env: EnvArg) -> Self {
+        match env {
+            EnvArg::Live => Self::Live,
+            EnvArg::Sandbox => Self::Sandbox,
+        }
+    }
+}
