@@ -20,7 +20,7 @@ build: ## every program, in the development profile
 
 $(VENV)/.done: tests/relying_party/requirements.txt
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
 demo: $(VENV)/.done ## a whole deployment: an agent at work, a hijacked agent, a hostile host, the log verified offline

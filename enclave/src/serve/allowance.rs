@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     fn taken(allowance: &mut Allowance, now_ms: u64) -> u64 {
-        (0..).take_while(|_| allowance.take(now_ms)).count() as u64
+        u64::try_from((0..).take_while(|_| allowance.take(now_ms)).count()).unwrap()
     }
 
     #[test]
