@@ -14,6 +14,11 @@ pub(crate) enum AuditVerb {
         #[arg(long)]
         follow: bool,
     },
+    /// Copy the log, each entry checked, into a new directory that `verify` reads
+    Export {
+        /// The new directory; `manifests.json` and the newest `checkpoint` go there too
+        dir: PathBuf,
+    },
     /// Check a stored log offline, every entry and every promise
     Verify(Verify),
 }

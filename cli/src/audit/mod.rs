@@ -3,6 +3,7 @@
 //! A log that verifies is whole and keeps every promise; that nothing was cut from its end shows only against a checkpoint
 //! or receipts from elsewhere. The host is not asked.
 
+pub mod export;
 pub mod record;
 pub mod segment;
 

@@ -11,9 +11,9 @@ use claviger_shared::{
 };
 use std::path::{Path, PathBuf};
 
-const SEGMENT_MAGIC: &[u8; 8] = b"clvseg01";
+pub(super) const SEGMENT_MAGIC: &[u8; 8] = b"clvseg01";
 const SEGMENT_HEAD: usize = 16;
-const FRAME_MAGIC: &[u8; 4] = b"clvf";
+pub(super) const FRAME_MAGIC: &[u8; 4] = b"clvf";
 const FRAME_HEAD: usize = 32;
 const MAX_FRAME: usize = FRAME_HEAD + MAX_BODY;
 

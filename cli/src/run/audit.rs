@@ -7,14 +7,15 @@ use crate::{
 };
 use claviger_cli::{
     Error,
-    audit::{Audit, Refuted, record},
+    audit::{Audit, Refuted, export::Export, record},
     profile::read_chain,
     view::View,
 };
 use claviger_client::render;
 use claviger_shared::owner::manifest::{AttestationRoot, chain::Chain};
+use claviger_verify::audit::Auditor;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 /// Pause between two looks for new entries.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -22,6 +23,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 pub(super) async fn run(named: &Named, verb: AuditVerb) -> Result<Outcome, Error> {
     match verb {
         AuditVerb::Tail { from, follow } => tail(named, from, follow).await,
+        AuditVerb::Export { dir } => export(named, &dir).await,
         AuditVerb::Verify(verify) => self::verify(named, verify),
     }
 }
@@ -56,6 +58,36 @@ async fn tail(named: &Named, from: u64, follow: bool) -> Result<Outcome, Error> 
         }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+async fn export(named: &Named, dir: &Path) -> Result<Outcome, Error> {
+    let profile = named.required()?;
+    let chain = profile.chain()?;
+    let simulation = is_simulation(&chain);
+    let operator = profile.operator()?;
+    let file = read_text("cannot read the manifest chain", &profile.manifest)?;
+    let distrust = |error: &claviger_verify::audit::Error| Error::Distrust(format!("log: {error}"));
+    let mut auditor = Auditor::new(chain).map_err(|error| distrust(&error))?;
+    let mut export = Export::create(dir)?;
+    loop {
+        let entries = operator.entries(auditor.size()).await?;
+        if entries.is_empty() {
+            break;
+        }
+        for entry in &entries {
+            auditor.entry(entry).map_err(|error| distrust(&error))?;
+            export.put(entry)?;
+        }
+    }
+    let report = auditor.report().map_err(|error| distrust(&error))?;
+    export.finish(&file)?;
+    let shown = dir.display();
+    let mut value = json!({
+        "dir": dir, "origin": report.origin, "size": report.size, "root": report.root, "records": report.records,
+        "then": format!("claviger audit verify {shown} --manifest {shown}/manifests.json"),
+    });
+    render::mark(&mut value, simulation);
+    Ok(value.into())
 }
 
 fn verify(named: &Named, verify: Verify) -> Result<Outcome, Error> {
