@@ -258,7 +258,8 @@ async fn sites_that_know_bots_and_relying_parties_of_openid_accept_what_is_signe
     let profile = stage.profile()?;
     let host = profile.api.clone();
     let discovery = format!("{host}/.well-known/openid-configuration");
-    let before = reqwest::get(&discovery).await?;
+    let http = claviger_client::web::builder(false, &[])?.build()?;
+    let before = http.get(&discovery).send().await?;
     ensure!(before.status() == 404, "no issuer, no document");
     set_catalog(&stage).await?;
     let ed = agent(&stage, Alg::Ed25519, "edwards", &["identity"]).await?;
@@ -267,7 +268,7 @@ async fn sites_that_know_bots_and_relying_parties_of_openid_accept_what_is_signe
     // The index follows the log within half a second.
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     let directory = format!("{host}/.well-known/http-message-signatures-directory");
-    let answer = reqwest::get(&directory).await?;
+    let answer = http.get(&directory).send().await?;
     let media = answer.headers()["content-type"].to_str()?.to_owned();
     ensure!(
         media == "application/http-message-signatures-directory+json",
@@ -275,7 +276,9 @@ async fn sites_that_know_bots_and_relying_parties_of_openid_accept_what_is_signe
     );
     let published: Value = answer.json().await?;
     let keys = published["keys"].as_array().context("no keys")?;
-    let jwks: Value = reqwest::get(format!("{host}/.well-known/jwks.json"))
+    let jwks: Value = http
+        .get(format!("{host}/.well-known/jwks.json"))
+        .send()
         .await?
         .json()
         .await?;

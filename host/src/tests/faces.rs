@@ -11,7 +11,7 @@ use claviger_shared::{
         FrameType, Phase,
         control::{
             Attest, Born, CommandDone, CommandRefused, CommandReply, Document, Drained, Measured,
-            Signed, Status,
+            Status, Submitted,
         },
         storage::StoredEntry,
     },
@@ -187,15 +187,17 @@ async fn a_command_goes_through_byte_for_byte_and_its_refusal_names_the_place() 
     fake.answers(FrameType::Command, &done);
     let courier = Courier::start(&fake, dir.path()).await;
     courier.ready().await;
-    let body = json!({"body": STANDARD.encode("{ }"), "signatures": ["s"]}).to_string();
+    let body = json!({"body": STANDARD.encode("{ }"), "signatures": ["s"], "sealed": STANDARD.encode("key")});
+    let body = body.to_string();
     let answer = http::post(courier.operators, "/v1/commands", body.as_bytes()).await;
     let wanted = json!({"seq": 3, "result": {"id": "gr_1"}, "receipt": STANDARD.encode("receipt")});
     assert_eq!((answer.status, answer.json()), (200, wanted));
-    let asked: Signed = decode(&fake.asked()[0].1).unwrap();
+    let Submitted { signed, sealed } = decode(&fake.asked()[0].1).unwrap();
     assert_eq!(
-        (asked.body.as_slice(), asked.signatures.len()),
+        (signed.body.as_slice(), signed.signatures.len()),
         (&b"{ }"[..], 1)
     );
+    assert_eq!(sealed, b"key");
     let refused = CommandReply::Refused(CommandRefused {
         code: "invalid".to_owned(),
         pointer: Some("/action".to_owned()),

@@ -114,7 +114,7 @@ async fn operators_see_what_the_log_says_and_can_prove_it() -> anyhow::Result<()
     let id = agent.key().grant.to_string();
     work(&agent).await?;
     let profile = stage.profile()?;
-    let client = Client::new();
+    let client = claviger_client::web::builder(false, &[])?.build()?;
     let face = Face {
         base: profile.operator_api.clone(),
         client: client.clone(),
