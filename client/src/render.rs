@@ -4,12 +4,12 @@
 
 use crate::Error;
 use base64::{Engine, engine::general_purpose::STANDARD};
+pub use claviger_shared::log::show::{charges, effect};
 use claviger_shared::{
     call::{IssuedWithReceipt, Reach, Whoami},
     codec::cbor,
     credential::{Credential, Issued, Remaining},
     denial::{Code, Denial},
-    effect::{Charge, Effect},
     log::{entry::Leaf, receipt::Receipt},
     wire::storage::MAX_LEAF,
 };
@@ -132,52 +132,6 @@ pub fn remaining(list: &[Remaining]) -> Value {
     list.iter().map(one).collect()
 }
 
-/// Charges.
-#[must_use]
-pub fn charges(list: &[Charge]) -> Value {
-    let one = |charge: &Charge| json!({ "unit": charge.unit, "amount": charge.amount });
-    list.iter().map(one).collect()
-}
-
-/// One effect.
-#[must_use]
-pub fn effect(effect: &Effect) -> Value {
-    let Effect {
-        kind,
-        verb,
-        resource,
-        route,
-        destination,
-        method,
-        path_template,
-        parameters: _,
-        mints,
-        identity_only,
-        charges: list,
-        max_lifetime,
-    } = effect;
-    let mut members = Map::new();
-    let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);
-    put("kind", json!(kind));
-    put("verb", json!(verb));
-    put("resource", json!(resource));
-    put("route", json!(route));
-    put("destination", json!(destination));
-    put("method", json!(method));
-    if !path_template.is_empty() {
-        put("path", json!(path_template));
-    }
-    if *mints {
-        put("mints", json!(true));
-    }
-    if *identity_only {
-        put("identity_only", json!(true));
-    }
-    put("charges", charges(list));
-    put("max_lifetime_ms", json!(max_lifetime.0));
-    Value::Object(members)
-}
-
 /// A receipt: what it says, and its exact bytes.
 ///
 /// # Errors
@@ -275,7 +229,8 @@ const fn detail(code: Code) -> &'static str {
 mod tests {
     use super::*;
     use claviger_shared::{
-        amount::Amount, credential::Replay, denial::Requested, id::Unit, time::UnixMs,
+        amount::Amount, credential::Replay, denial::Requested, effect::Charge, id::Unit,
+        time::UnixMs,
     };
 
     fn left() -> Remaining {

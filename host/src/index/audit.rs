@@ -11,6 +11,7 @@ use claviger_shared::{
     log::{
         entry::Leaf,
         record::{Body, Record},
+        show,
     },
     time::UnixMs,
     wire::storage::{MAX_LEAF, MAX_RECORDS, StoredEntry},
@@ -176,7 +177,7 @@ fn take(entry: &StoredEntry, filter: &Filter, limit: usize, page: &mut Page) -> 
         };
         page.next = place.after();
         if let Ok(Record { body, .. }) = Record::decode(bytes) {
-            let (kind, members) = record::members(&body);
+            let (kind, members) = show::members(&body);
             if filter.takes(&body, kind) {
                 page.records.push((place, show(place, time, kind, members)));
             }

@@ -8,3 +8,4 @@ pub mod entry;
 pub mod merkle;
 pub mod receipt;
 pub mod record;
+pub mod show;

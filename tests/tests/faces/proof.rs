@@ -3,7 +3,7 @@
 use super::{Face, python, stage::Stage};
 use anyhow::{Context, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use claviger_cli::audit::record;
+use claviger_shared::log::show;
 use claviger_shared::log::{checkpoint::LogKey, receipt::Receipt};
 use claviger_verify::ring_verifier::RingVerifier;
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ pub async fn receipts(face: &Face, stage: &Stage, known: &[Value]) -> anyhow::Re
         let receipt = Receipt::decode(&STANDARD.decode(encoded)?)?;
         let proved = receipt.verify(&key, &RingVerifier)?;
         ensure!(format!("{}.{}", proved.leaf.index, receipt.place) == id);
-        let (kind, members) = record::members(&proved.record.body);
+        let (kind, members) = show::members(&proved.record.body);
         ensure!(record["kind"] == kind && receipt.simulation);
         for (name, value) in members.as_object().context("no members")? {
             ensure!(record[name] == *value, "{name} of {record}");

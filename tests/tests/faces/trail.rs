@@ -2,8 +2,7 @@
 
 use super::{CALLS, Face, MARKUP, stage::Stage};
 use anyhow::{Context, ensure};
-use claviger_cli::audit::record;
-use claviger_shared::log::record::Record;
+use claviger_shared::log::{record::Record, show};
 use serde_json::{Value, json};
 
 /// Every record by the command's own reading of the stored entries.
@@ -19,7 +18,7 @@ async fn known(stage: &Stage) -> anyhow::Result<Vec<Value>> {
         next = last.index + 1;
         for entry in entries {
             for (place, bytes) in entry.records.iter().enumerate() {
-                let (kind, members) = record::members(&Record::decode(bytes)?.body);
+                let (kind, members) = show::members(&Record::decode(bytes)?.body);
                 let mut value = json!({"id": format!("{}.{place}", entry.index), "index": entry.index, "place": place, "kind": kind});
                 value
                     .as_object_mut()
