@@ -96,7 +96,7 @@ pub(super) async fn well_known(report: &mut Report, profile: &Profile, view: &Vi
                 profile.api.clone(),
                 format!("{strange} keys that the host serves are not in the log"),
                 "relying parties that read them there believe signatures of somebody else",
-                "have relying parties take keys from an origin of yours: `claviger key show ID`",
+                "have relying parties take keys from an origin of yours: `claviger key export`",
             ),
         );
     } else {
@@ -107,7 +107,7 @@ pub(super) async fn well_known(report: &mut Report, profile: &Profile, view: &Vi
                 profile.api.clone(),
                 format!("{} keys, all of them in the log now", listed.len()),
                 "they are the host's word, and unauthenticated: it can serve others tomorrow",
-                "have relying parties take keys from an origin of yours: `claviger key show ID`",
+                "have relying parties take keys from an origin of yours: `claviger key export`",
             ),
         );
     }
