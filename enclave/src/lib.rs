@@ -1,5 +1,6 @@
 //! The key holder: boot, vault, core and channels. See ARCHITECTURE.md for its rooms.
 
+pub mod allowance;
 pub mod authorize;
 pub mod boot;
 pub mod channel;

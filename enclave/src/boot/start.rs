@@ -10,10 +10,10 @@ use super::{
     unseal::Unsealed,
 };
 use crate::{
+    channel::key::ChannelKey,
     core::Core,
     secret::RootKeys,
     serve::{
-        handshake::ChannelKey,
         hub::{BootFacts, Hub, Parts},
         journal::{Head, head_entry},
         receipts::{Receipts, Terms},

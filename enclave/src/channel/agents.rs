@@ -3,7 +3,7 @@
 //! An agent over its allowance is told so before anything is parsed or reserved, so that a flood of one leaves the others
 //! their share. It knows agents by name, not what they ask.
 
-use crate::serve::allowance::{Allowance, Limit};
+use crate::allowance::{Allowance, Limit};
 use claviger_shared::id::AgentId;
 use std::{
     collections::HashMap,

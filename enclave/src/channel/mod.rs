@@ -4,6 +4,7 @@
 //! opened at most once: its number is marked only after its tag fitted. Channels know a grant's place, not its terms.
 
 pub mod agents;
+pub mod key;
 pub mod table;
 pub mod window;
 

@@ -3,11 +3,8 @@
 //! A document without a nonce is cached for a minute; those with one are rate-limited, so that neither costs the NSM more
 //! than a bounded share. The channel key is attested only by an instance whose Boot entry is durable.
 
-use super::{
-    allowance::{Allowance, Limit},
-    hub::Hub,
-    time::Time,
-};
+use super::{hub::Hub, time::Time};
+use crate::allowance::{Allowance, Limit};
 use crate::boot::attest::{self, Wanted};
 use claviger_shared::{
     attest::channel_user_data,

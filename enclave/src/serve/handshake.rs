@@ -22,7 +22,6 @@ use std::sync::{
     Arc,
     mpsc::{Receiver, SyncSender, sync_channel},
 };
-use zeroize::Zeroizing;
 
 /// Handshakes waiting at most.
 pub const QUEUE: usize = 64;
@@ -55,44 +54,6 @@ impl Queue {
         if self.0.try_send(waiting).is_err() {
             refuse(output, id, RefusedCode::Busy, "handshakes");
         }
-    }
-}
-
-/// This boot's channel key.
-pub struct ChannelKey(Zeroizing<[u8; 32]>);
-
-impl std::fmt::Debug for ChannelKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ChannelKey")
-    }
-}
-
-impl ChannelKey {
-    /// Draws a key.
-    ///
-    /// # Errors
-    ///
-    /// [`crate::platform::NoEntropy`].
-    pub fn generate(
-        entropy: &dyn crate::platform::Entropy,
-    ) -> Result<Self, crate::platform::NoEntropy> {
-        let mut key = Zeroizing::new([0_u8; 32]);
-        entropy.fill(key.as_mut())?;
-        Ok(Self(key))
-    }
-
-    /// The private key.
-    #[must_use]
-    pub fn expose(&self) -> &[u8; 32] {
-        &self.0
-    }
-
-    /// Its public key.
-    #[must_use]
-    pub fn public(&self) -> Option<claviger_shared::id::X25519Public> {
-        claviger_shared::crypto::noise::public_key(&self.0)
-            .ok()
-            .map(claviger_shared::id::X25519Public)
     }
 }
 

@@ -1,7 +1,6 @@
 //! What the serving threads share, once an instance serves.
 
 use super::{
-    handshake::ChannelKey,
     link::Output,
     receipts::{Once, Receipts, Terms},
     storage::Storage,
@@ -9,7 +8,7 @@ use super::{
 };
 use crate::{
     boot::Platform,
-    channel::{Channel, agents::Agents, table::Table},
+    channel::{Channel, agents::Agents, key::ChannelKey, table::Table},
     core::{Core, Input},
     platform::{Entropy, Nsm},
     secret::RootKeys,

@@ -4,7 +4,6 @@
 //! `control` boots, takes commands and asks the NSM; `handshake` opens channels. The core's lock is never held across
 //! crypto, parsing or a system call.
 
-pub mod allowance;
 pub mod answer;
 pub mod attestor;
 pub mod call;
