@@ -186,7 +186,8 @@ fn the_shell_blocks_of_the_pages_run_and_print_what_they_say() {
                 "text out" => {
                     let output = &outputs[ran.unwrap()];
                     let wanted: Vec<_> = block.text.lines().collect();
-                    if !fits(&wanted, &output.lines().collect::<Vec<_>>()) {
+                    let says = wanted.iter().any(|line| *line != "…");
+                    if !says || !fits(&wanted, &output.lines().collect::<Vec<_>>()) {
                         wrong.push_str(&format!("{page} says:\n{}it is:\n{output}\n", block.text));
                     }
                 }
@@ -245,7 +246,8 @@ fn every_verb_and_option_that_a_page_names_is_there() {
             let mut verbs = String::new();
             for word in words.iter().take(2) {
                 let longer = format!("{verbs} {word}");
-                let plain = word
+                let plain = !word.starts_with('-')
+                    && word
                     .bytes()
                     .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
                 let listed = help(&verbs)
