@@ -32,7 +32,7 @@ impl Named {
         let path = self.argument.clone().or_else(from_environment);
         path.ok_or_else(|| {
             Error::Usage(
-                "no profile: give --profile FILE or set CLAVIGER_PROFILE to its path".to_owned(),
+                "no profile: give --profile FILE or set CLAVIGER_PROFILE to its path (of a simulation: DIR/ready.json)".to_owned(),
             )
         })
     }
