@@ -11,13 +11,15 @@
 )]
 
 mod deployment;
+mod pages;
 
 use claviger_shared::denial::Code;
 use deployment::Deployment;
+use pages::{Block, blocks, command_lines, fits, line_fits, pages, root};
 use std::{
     collections::BTreeMap,
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -32,10 +34,6 @@ const PAGES: [&str; 7] = [
     "auditors.md",
 ];
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
 fn claviger() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_claviger"));
     for name in [
@@ -47,79 +45,6 @@ fn claviger() -> Command {
         command.env_remove(name);
     }
     command
-}
-
-/// Every page of ours.
-fn pages() -> Vec<PathBuf> {
-    let mut found: Vec<_> = [
-        "README.md",
-        "ARCHITECTURE.md",
-        "SECURITY.md",
-        "CONTRIBUTING.md",
-    ]
-    .map(|name| root().join(name))
-    .into();
-    for dir in ["docs", "docs/spec", "docs/decisions"] {
-        let files = fs::read_dir(root().join(dir)).unwrap();
-        found.extend(files.map(|file| file.unwrap().path()));
-    }
-    found.retain(|path| path.extension().is_some_and(|end| end == "md"));
-    assert!(found.len() > 40, "{}", found.len());
-    found
-}
-
-struct Block {
-    kind: String,
-    text: String,
-}
-
-fn blocks(page: &str) -> Vec<Block> {
-    let mut found = Vec::new();
-    let mut open: Option<Block> = None;
-    for line in page.lines() {
-        match (line.strip_prefix("```"), &mut open) {
-            (Some(_), Some(_)) => found.extend(open.take()),
-            (Some(kind), None) => {
-                open = Some(Block {
-                    kind: kind.trim().to_owned(),
-                    text: String::new(),
-                });
-            }
-            (None, Some(block)) => {
-                block.text.push_str(line);
-                block.text.push('\n');
-            }
-            (None, None) => {}
-        }
-    }
-    assert!(open.is_none(), "a block does not end");
-    found
-}
-
-fn line_fits(wanted: &str, line: &str) -> bool {
-    let parts: Vec<_> = wanted.split('…').collect();
-    let [first, middle @ .., last] = &parts[..] else {
-        return wanted == line;
-    };
-    let Some(mut rest) = line.strip_prefix(first) else {
-        return false;
-    };
-    for part in middle {
-        let Some((_, after)) = rest.split_once(part) else {
-            return false;
-        };
-        rest = after;
-    }
-    rest.ends_with(last)
-}
-
-fn fits(wanted: &[&str], lines: &[&str]) -> bool {
-    match (wanted, lines) {
-        ([], lines) => lines.is_empty(),
-        (["…", after @ ..], lines) => (0..=lines.len()).any(|skip| fits(after, &lines[skip..])),
-        ([_, ..], []) => false,
-        ([first, after @ ..], [line, rest @ ..]) => line_fits(first, line) && fits(after, rest),
-    }
 }
 
 #[test]
@@ -214,21 +139,6 @@ fn the_shell_blocks_of_the_pages_run_and_print_what_they_say() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
-}
-
-/// The command lines of a block: joined, without comments.
-fn command_lines(text: &str) -> Vec<String> {
-    text.replace("\\\n", " ")
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("claviger ").map(str::to_owned))
-        .map(|line| line.split(" #").next().unwrap_or_default().to_owned())
-        .map(|line| {
-            line.split(['|', ';', '>', ')'])
-                .next()
-                .unwrap_or_default()
-                .to_owned()
-        })
-        .collect()
 }
 
 #[test]

@@ -19,6 +19,16 @@ use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 /// Who calls while the deployment is frozen.
 const CALLERS: usize = 24;
 
+/// Who practises, and how long.
+const TERMS: [&str; 6] = [
+    "--agent",
+    "practice-bot",
+    "--ttl",
+    "1h",
+    "--max-calls",
+    "20",
+];
+
 /// All three.
 pub async fn work(report: &mut Report, stage: &Stage) -> anyhow::Result<()> {
     catalog(stage).await?;
@@ -59,14 +69,6 @@ async fn sandbox(report: &mut Report, stage: &Stage) -> anyhow::Result<()> {
     done(stage, &[&key[..], &["--env", "sandbox"], &name].concat()).await?;
     let key_file = stage.dir.join("practice.key");
     let file = stage.dir.join("practice.json");
-    let terms = [
-        "--agent",
-        "practice-bot",
-        "--ttl",
-        "1h",
-        "--max-calls",
-        "20",
-    ];
     for (what, keys, resource) in [
         (
             "sandbox, over the live orders",
@@ -83,23 +85,33 @@ async fn sandbox(report: &mut Report, stage: &Stage) -> anyhow::Result<()> {
         fs::write(&file, scope.to_string())?;
         let args = ["grant", "create", text(&file)?, "--keys", keys];
         let more = ["--agent-key-out", text(&key_file)?];
-        let came = run(stage, &[&args[..], &more, &terms].concat()).await?;
+        let came = run(stage, &[&args[..], &more, &TERMS].concat()).await?;
         report.check(
             &format!("owners ask for a grant: {what}"),
             came.exit != 0 && !key_file.exists(),
             came.word(),
         );
     }
+    practise(report, stage, &file, &key_file).await
+}
+
+/// The grant that they do get, and what it reaches.
+async fn practise(
+    report: &mut Report,
+    stage: &Stage,
+    file: &Path,
+    key_file: &Path,
+) -> anyhow::Result<()> {
     let scope = json!({ "env": "sandbox", "permissions": { "read": ["practice"], "write": [], "delete": [] } });
-    fs::write(&file, scope.to_string())?;
+    fs::write(file, scope.to_string())?;
     let args = [
         "grant",
         "create",
-        text(&file)?,
+        text(file)?,
         "--agent-key-out",
-        text(&key_file)?,
+        text(key_file)?,
     ];
-    done(stage, &[&args[..], &terms].concat()).await?;
+    done(stage, &[&args[..], &TERMS].concat()).await?;
     let agent = stage.connect("practice").await?;
     let own = get("https://sandbox.example.com/v1/orders/ord_1");
     let answer = answered(&agent, Ask::Sign(own.clone())).await;
