@@ -11,11 +11,11 @@ pub(crate) struct Completions {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum ShellArg {
-    /// source <(claviger completions bash)
+    /// `eval "$(claviger completions bash)"`, in ~/.bashrc
     Bash,
-    /// claviger completions zsh > "${fpath[1]}/_claviger"
+    /// `claviger completions zsh >_claviger`, in a directory that fpath names
     Zsh,
-    /// claviger completions fish | source
+    /// `claviger completions fish | source`, in ~/.config/fish/config.fish
     Fish,
 }
 
