@@ -10,7 +10,7 @@ TOOLS := target/tools
 DENY := $(TOOLS)/bin/cargo-deny
 DENY_VERSION := 0.20.2
 
-.PHONY: help build demo test check deny advisories tcb bench-quick fmt clean
+.PHONY: help build demo docs test check deny advisories tcb bench-quick fmt clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -23,9 +23,16 @@ $(VENV)/.done: tests/relying_party/requirements.txt
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-demo: $(VENV)/.done ## a whole deployment: an agent at work, a hijacked agent, a hostile host, the log verified offline
+demo: $(VENV)/.done ## a whole deployment at work, then attacked by agents, their children and the host; the log verified offline
 	$(CARGO) build --locked -p claviger-sim -p claviger -p claviger-tests --bins
 	target/debug/claviger-demo
+
+docs: ## manual pages and completions, into target/docs
+	$(CARGO) build --locked -p claviger
+	mkdir -p target/docs/completions
+	target/debug/claviger man --dir target/docs/man >/dev/null
+	for shell in bash zsh fish; do target/debug/claviger completions $$shell >target/docs/completions/claviger.$$shell; done
+	@echo "target/docs: $$(ls target/docs/man | wc -l) manual pages, 3 completions"
 
 test: $(VENV)/.done ## every test
 	$(CARGO) build --locked -p claviger-sim -p claviger --bins

@@ -6,11 +6,16 @@
 
 mod agent;
 mod audit;
+mod command;
 mod courier;
 mod forger;
 mod hijack;
 mod host;
+mod hostile;
+mod leak;
 mod liar;
+mod owner;
+mod profiles;
 mod relying;
 mod report;
 mod restart;
@@ -46,6 +51,10 @@ async fn run(report: &mut Report) -> anyhow::Result<()> {
     let stage = Stage::start(&dir).await?;
     let agent = deployment(report, &stage).await?;
     let agent = agent::work(report, &stage, agent).await?;
+    owner::work(report, &stage).await?;
+    profiles::work(report, &stage).await?;
+    hostile::attack(report, &stage).await?;
+    leak::check(report, &stage).await?;
     let revoked = hijack::attack(report, &stage).await?;
     let mut stage = host::attack(report, stage, &agent).await?;
     restart::check(report, &mut stage, &agent, &revoked).await?;

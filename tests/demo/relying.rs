@@ -83,7 +83,12 @@ impl Api {
 
 /// What PyJWT says of a line: `ok`, or why not.
 pub async fn verify_jwt(line: &Value) -> anyhow::Result<String> {
-    let mut child = run("verify_jwt.py")?.spawn()?;
+    ask("verify_jwt.py", line).await
+}
+
+/// What a script says of a line: `ok`, or why not.
+pub async fn ask(script: &str, line: &Value) -> anyhow::Result<String> {
+    let mut child = run(script)?.spawn()?;
     let mut stdin = child.stdin.take().context("no input")?;
     stdin.write_all(format!("{line}\n").as_bytes()).await?;
     drop(stdin);

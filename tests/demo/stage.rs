@@ -148,6 +148,11 @@ impl Stage {
         let file = self.dir.join(format!("{name}.key"));
         let text = grant.to_string();
         desk.create_grant(text.as_bytes(), Some(&file)).await?;
+        self.connect(name).await
+    }
+
+    /// Connects the agent whose key is in `NAME.key`.
+    pub async fn connect(&self, name: &str) -> anyhow::Result<Agent> {
         let started = now();
         loop {
             match Agent::connect(self.agent_key(name)?).await {

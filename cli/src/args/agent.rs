@@ -52,7 +52,9 @@ pub(crate) struct HttpCall {
     /// The deployment's profile; also CLAVIGER_PROFILE
     #[arg(long, value_name = "FILE")]
     pub(crate) profile: Option<PathBuf>,
+    /// The method, in upper case
     pub(crate) method: String,
+    /// The whole https URL, in normal form, as it will be sent
     pub(crate) url: String,
     /// A header field of the request
     #[arg(short = 'H', long = "header", value_name = "k: v")]
@@ -70,13 +72,13 @@ pub(crate) struct JwtCall {
     /// The token's profile: assertion or oidc
     #[arg(long, default_value = "assertion", value_name = "PROFILE")]
     pub(crate) profile: String,
-    /// Exactly as the catalog names it
+    /// Whom the token is for, exactly as the catalog names it
     #[arg(long)]
     pub(crate) audience: String,
     /// The relying party's own word for the token (oidc, where the catalog lets a call say one)
     #[arg(long, value_name = "TEXT")]
     pub(crate) nonce: Option<String>,
-    /// Seconds, if shorter than the grant's
+    /// Seconds that the token lives, if fewer than the grant's
     #[arg(long, value_name = "S")]
     pub(crate) ttl: Option<u64>,
     /// Makes a repetition of this call give the same token for one charge
@@ -97,7 +99,7 @@ pub(crate) struct Keygen {
     /// A secret's file, as `keygen` wrote it
     #[arg(long, value_name = "F", requires = "agent_key")]
     pub(crate) secret: Option<PathBuf>,
-    /// The grant
+    /// The grant that names this key
     #[arg(long, value_name = "gr_ID", requires = "agent_key")]
     pub(crate) grant: Option<String>,
 }
@@ -143,6 +145,7 @@ pub(crate) struct CurlArgs {
     /// The method; GET without a body, POST with one
     #[arg(short = 'X', long = "request", value_name = "METHOD")]
     pub(crate) method: Option<String>,
+    /// The whole https URL, in normal form
     pub(crate) url: String,
     /// A header field of the request, covered by the signature
     #[arg(short = 'H', long = "header", value_name = "k: v")]

@@ -4,6 +4,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod audit;
+pub(crate) mod docs;
 pub(crate) mod exec;
 pub(crate) mod init;
 pub(crate) mod owner;
@@ -12,18 +13,30 @@ pub(crate) mod policy;
 use agent::{Agent, Call, CurlArgs, Keygen, Revoke, SidecarArgs, TestArgs};
 use audit::AuditVerb;
 use clap::{Args, Parser, Subcommand};
+use docs::{Completions, Man};
 use exec::{ExecArgs, ExecChildArgs};
 use init::Init;
 use owner::{Attest, CatalogVerb, GrantVerb, KeyVerb, ManifestVerb, Stop, Submit, Thaw};
 use policy::PolicyVerb;
 use std::path::PathBuf;
 
-/// Keys in an enclave, grants for agents.
+/// What stands below the verbs, and in the manual.
+const AFTER: &str = "\
+Exit codes: 0 done, 1 denied or refused, 2 the command line or a file is wrong, 3 more owners must sign, 4 rate or budget, \
+5 unavailable. `exec` returns its command's, own faults 125 to 127.
+
+Environment: CLAVIGER_PROFILE, the profile's file. AGENT_API_KEY, an agent key. CLAVIGER_URL and CLAVIGER_TOKEN, a sidecar: \
+beside one, agents' verbs need no key.
+
+Agents begin with `claviger whoami`, owners with `claviger doctor`, operators with `claviger status`.";
+
+/// Keys in an enclave, grants for agents: the command of owners, operators, agents and auditors.
 #[derive(Debug, Parser)]
 #[command(
     name = "claviger",
     version,
-    about,
+    about = "Keys in an enclave, grants for agents: the command of owners, operators, agents and auditors",
+    after_help = AFTER,
     max_term_width = 100,
     propagate_version = true
 )]
@@ -86,6 +99,10 @@ pub(crate) enum Verb {
     Sidecar(SidecarArgs),
     /// Run a command that can use the grant and cannot read the agent key (agents)
     Exec(ExecArgs),
+    /// Print completions for a shell
+    Completions(Completions),
+    /// Print the manual page, or write those of all verbs
+    Man(Man),
     #[command(hide = true)]
     ExecChild(ExecChildArgs),
 }

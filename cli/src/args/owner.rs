@@ -74,11 +74,13 @@ pub(crate) enum KeyVerb {
         /// What it will sign
         #[arg(long)]
         kind: KindArg,
+        /// Its algorithm
         #[arg(long)]
         alg: AlgArg,
+        /// Its environment, for ever: a sandbox grant names sandbox keys alone
         #[arg(long, default_value = "live")]
         env: EnvArg,
-        /// Its name, k_…; made up without this
+        /// Its name, which begins with k_; made up without this
         #[arg(long, value_name = "k_NAME")]
         name: Option<String>,
         /// The one agent that may ever use it
@@ -92,17 +94,24 @@ pub(crate) enum KeyVerb {
     /// Show the public halves, in the form that others take: JWK set or PEM
     Export {
         /// Which; all that are not retired without this
+        #[arg(value_name = "k_ID")]
         id: Option<String>,
         /// PEM instead of a JWK set
         #[arg(long)]
         pem: bool,
     },
     /// Show a key's public half
-    Show { id: String },
+    Show {
+        /// The key
+        #[arg(value_name = "k_ID")]
+        id: String,
+    },
     /// Show all keys
     List,
     /// Refuse a key for ever
     Retire {
+        /// The key
+        #[arg(value_name = "k_ID")]
         id: String,
         #[command(flatten)]
         out: Out,
@@ -120,9 +129,10 @@ pub(crate) struct Import {
     /// What it must be; else what the file says
     #[arg(long)]
     pub(crate) alg: Option<AlgArg>,
+    /// Its environment, for ever: a sandbox grant names sandbox keys alone
     #[arg(long, default_value = "live")]
     pub(crate) env: EnvArg,
-    /// Its name, k_…; made up without this
+    /// Its name, which begins with k_; made up without this
     #[arg(long, value_name = "k_NAME")]
     pub(crate) name: Option<String>,
     /// The one agent that may ever use it
@@ -136,6 +146,7 @@ pub(crate) struct Import {
 pub(crate) enum CatalogVerb {
     /// Set the whole catalog; what it changes is shown before it is sent
     Set {
+        /// The whole catalog, strict JSON
         file: PathBuf,
         /// A live grant whose names change meaning; once for each
         #[arg(long, value_name = "gr_ID")]
@@ -146,9 +157,15 @@ pub(crate) enum CatalogVerb {
     /// Show the catalog in force
     Show,
     /// Say what a catalog changes, name by name and for each live grant
-    Diff { file: PathBuf },
+    Diff {
+        /// The whole catalog, strict JSON
+        file: PathBuf,
+    },
     /// Say what of a catalog is open, unpriced, never tried or easily confused; exit 1 if anything is
-    Lint { file: PathBuf },
+    Lint {
+        /// The whole catalog, strict JSON
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -186,6 +203,8 @@ pub(crate) enum GrantVerb {
     Reissue(Reissue),
     /// Show a grant as it now stands
     Show {
+        /// The grant
+        #[arg(value_name = "gr_ID")]
         id: String,
         /// In words: every permission with what the catalog makes of it
         #[arg(long)]
@@ -203,18 +222,24 @@ pub(crate) enum GrantVerb {
     List,
     /// Stop a grant until owners resume it
     Suspend {
+        /// The grant
+        #[arg(value_name = "gr_ID")]
         id: String,
         #[command(flatten)]
         out: NarrowOut,
     },
     /// Lift every suspension of a grant
     Resume {
+        /// The grant
+        #[arg(value_name = "gr_ID")]
         id: String,
         #[command(flatten)]
         out: Out,
     },
     /// End a grant for ever
     Revoke {
+        /// The grant
+        #[arg(value_name = "gr_ID")]
         id: String,
         #[command(flatten)]
         out: NarrowOut,
@@ -228,7 +253,7 @@ pub(crate) struct GrantOptions {
     #[arg(long, value_name = "A")]
     pub(crate) agent: Option<String>,
     /// The agent's own key, as `keygen` shows it; without it one is made here
-    #[arg(long, value_name = "x25519:…")]
+    #[arg(long, value_name = "x25519:HEX")]
     pub(crate) agent_key: Option<String>,
     /// How long it lasts from now on, such as 30m, 8h or 7d, where the file says no end
     #[arg(long, value_name = "D")]
@@ -242,7 +267,7 @@ pub(crate) struct GrantOptions {
     /// Live or sandbox, where the file says neither
     #[arg(long)]
     pub(crate) env: Option<EnvArg>,
-    /// A sentence and a ticket, for people
+    /// Why, for people: a sentence and a ticket
     #[arg(long, value_name = "TEXT")]
     pub(crate) purpose: Option<String>,
 }
@@ -265,7 +290,7 @@ pub(crate) struct GrantCreate {
 #[command(group = clap::ArgGroup::new("key").required(true))]
 pub(crate) struct Reissue {
     /// The grant that ends
-    #[arg(value_name = "OLD")]
+    #[arg(value_name = "gr_ID")]
     pub(crate) old: String,
     /// The new end, such as 2026-11-23T17:00:00Z; not later than the old one's
     #[arg(long, value_name = "T", group = "end")]
@@ -277,7 +302,7 @@ pub(crate) struct Reissue {
     #[arg(long, value_name = "F", group = "key")]
     pub(crate) agent_key_out: Option<PathBuf>,
     /// The agent's own new key, as `keygen` shows it
-    #[arg(long, value_name = "x25519:…", group = "key")]
+    #[arg(long, value_name = "x25519:HEX", group = "key")]
     pub(crate) agent_key: Option<String>,
     #[command(flatten)]
     pub(crate) out: Out,

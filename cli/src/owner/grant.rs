@@ -192,7 +192,11 @@ impl Desk {
     ) -> Result<(), Error> {
         let state = self.view.state();
         let found = state.slot(id).and_then(|slot| state.grant(slot));
-        let found = found.ok_or_else(|| Error::Usage(format!("the log names no grant `{id}`")))?;
+        let found = found.ok_or_else(|| {
+            Error::Usage(format!(
+                "the log names no grant `{id}`; `claviger grant list` shows all"
+            ))
+        })?;
         if found.grant.agent_key != secret.public()? {
             return Err(Error::Usage(format!(
                 "grant `{id}` names another agent key than this secret's"
@@ -228,7 +232,11 @@ impl Desk {
     pub fn show_grant(&self, id: &GrantId) -> Result<Value, Error> {
         let state = self.view.state();
         let found = state.slot(id).and_then(|slot| state.grant(slot));
-        let found = found.ok_or_else(|| Error::Usage(format!("the log names no grant `{id}`")))?;
+        let found = found.ok_or_else(|| {
+            Error::Usage(format!(
+                "the log names no grant `{id}`; `claviger grant list` shows all"
+            ))
+        })?;
         Ok(self.shown(found))
     }
 

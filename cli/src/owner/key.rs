@@ -76,7 +76,11 @@ impl Desk {
     /// [`Error::Usage`] where there is none of this name.
     pub fn show_key(&self, id: &KeyId) -> Result<Value, Error> {
         let state = self.view.state().key(id);
-        let state = state.ok_or_else(|| Error::Usage(format!("the log names no key `{id}`")))?;
+        let state = state.ok_or_else(|| {
+            Error::Usage(format!(
+                "the log names no key `{id}`; `claviger key list` shows all"
+            ))
+        })?;
         shown(id, state)
     }
 

@@ -122,7 +122,11 @@ impl Desk {
     fn grant_in_force(&self, id: &GrantId) -> Result<&GrantState, Error> {
         let state = self.view().state();
         let found = state.slot(id).and_then(|slot| state.grant(slot));
-        found.ok_or_else(|| Error::Usage(format!("the log names no grant `{id}`")))
+        found.ok_or_else(|| {
+            Error::Usage(format!(
+                "the log names no grant `{id}`; `claviger grant list` shows all"
+            ))
+        })
     }
 
     /// An amendment of the grant that a file names. `agent`, its `key`, `env` and `keys` may be absent: they stay.

@@ -3,6 +3,7 @@
 mod agent;
 mod audit;
 mod curl;
+mod docs;
 mod owner;
 mod sidecar;
 
@@ -31,7 +32,7 @@ impl Named {
         let path = self.argument.clone().or_else(from_environment);
         path.ok_or_else(|| {
             Error::Usage(
-                "no profile: give --profile FILE or set CLAVIGER_PROFILE to its path".to_owned(),
+                "no profile: give --profile FILE or set CLAVIGER_PROFILE to its path (of a simulation: DIR/ready.json)".to_owned(),
             )
         })
     }
@@ -89,6 +90,8 @@ pub(crate) async fn run(cli: Cli) -> Result<Outcome, Error> {
         }
         Verb::Sidecar(sidecar) => sidecar::sidecar(named, sidecar, json).await,
         Verb::Exec(exec) => Ok(sidecar::exec(named, exec, json).await),
+        Verb::Completions(args) => Ok(docs::completions(&args, json)),
+        Verb::Man(args) => docs::man(&args, json),
         Verb::ExecChild(child) => Ok(sidecar::exec_child(child)),
     }
 }

@@ -119,7 +119,11 @@ async fn create(named: &Named, create: GrantCreate, json: bool) -> Result<Outcom
 fn standing<'a>(desk: &'a Desk, id: &GrantId) -> Result<&'a Grant, Error> {
     let state = desk.view().state();
     let found = state.slot(id).and_then(|slot| state.grant(slot));
-    let none = || Error::Usage(format!("the log names no grant `{id}`"));
+    let none = || {
+        Error::Usage(format!(
+            "the log names no grant `{id}`; `claviger grant list` shows all"
+        ))
+    };
     found.map(|found| &*found.grant).ok_or_else(none)
 }
 
@@ -198,10 +202,14 @@ async fn resume_grant(named: &Named, id: &str, out: &Out) -> Result<Outcome, Err
     let lifts = match status.map(|grant| &grant.status) {
         Some(Status::Suspended(by)) => by.clone(),
         Some(Status::Revoked) => {
-            return Err(Error::Usage(format!("grant `{id}` is revoked for ever")));
+            return Err(Error::Usage(format!(
+                "grant `{id}` is revoked for ever; `claviger grant reissue {id}` continues it under another id"
+            )));
         }
         Some(Status::Active) | None => {
-            return Err(Error::Usage(format!("grant `{id}` is not suspended")));
+            return Err(Error::Usage(format!(
+                "grant `{id}` is not suspended; `claviger grant show {id}` says its state"
+            )));
         }
     };
     let action = json!({ "type": "grant.resume", "grant": id });
