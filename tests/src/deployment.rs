@@ -214,6 +214,12 @@ impl Deployment {
         }
     }
 
+    /// The certificate that attestation chains end in, as DER.
+    #[must_use]
+    pub fn attestation_root(&self) -> Vec<u8> {
+        self.pki.root_der().to_vec()
+    }
+
     /// g0's bytes.
     #[must_use]
     pub fn g0(&self) -> &[u8] {
