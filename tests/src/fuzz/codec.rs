@@ -42,7 +42,7 @@ pub fn canonical<T: Serialize + DeserializeOwned>(data: &[u8]) -> Option<T> {
 pub fn frame(data: &[u8]) {
     let mut rest = data;
     while let Some(fixed) = rest.first_chunk::<{ LEN_BYTES + HEAD_BYTES }>() {
-        let by_host = frames::split(&mut rest.clone())
+        let by_host = frames::split(&mut &rest[..])
             .map(|found| found.map(|(head, body)| (head, body.to_vec())));
         let head = match Head::parse(fixed) {
             Ok(head) => head,
