@@ -10,9 +10,9 @@ use claviger_tests::fuzz::{
 use std::time::{Duration, Instant};
 
 /// Mutations of each target's seeds, unless time is up first.
-const MUTATIONS: u64 = 4000;
+const MUTATIONS: u64 = 3000;
 /// What one target may take.
-const PATIENCE: Duration = Duration::from_millis(1000);
+const PATIENCE: Duration = Duration::from_millis(800);
 
 /// Runs one input and holds it to the target's bound.
 fn run(target: &Target, input: &[u8]) -> u64 {
@@ -70,6 +70,86 @@ fn p10_every_seed_and_its_mutations_end_in_an_answer_within_bounded_memory() {
             "{}: {slowest:?}",
             target.name
         );
+    }
+}
+
+/// Inputs that are made to cost more than they weigh: deep, wide, empty, endless.
+fn swollen() -> Vec<Vec<u8>> {
+    const MANY: usize = 60_000;
+    let repeat = |part: &[u8], times: usize| part.repeat(times);
+    let wide = |open: &[u8], part: &[u8], close: &[u8]| {
+        [open, &repeat(part, MANY / part.len().max(1)), close].concat()
+    };
+    let cbor_array = |part: &[u8]| [&[0x9a, 0, 0, 0xea, 0x60][..], &repeat(part, MANY)].concat();
+    let signatures = vec![String::new(); MANY];
+    let signed = claviger_shared::wire::control::Signed {
+        body: Vec::new(),
+        signatures,
+    };
+    let submitted = claviger_shared::wire::control::Submitted {
+        signed: signed.clone(),
+        sealed: Vec::new(),
+    };
+    let entry = claviger_shared::wire::storage::StoredEntry {
+        index: 0,
+        leaf: Vec::new(),
+        records: vec![serde_bytes::ByteBuf::new(); MANY],
+        checkpoint: String::new(),
+    };
+    let cbor = |bytes: Result<Vec<u8>, _>| -> Vec<u8> {
+        let bytes: Result<Vec<u8>, claviger_shared::codec::cbor::Error> = bytes;
+        bytes.unwrap()
+    };
+    use claviger_shared::codec::cbor::encode;
+    vec![
+        repeat(b"[", MANY),
+        repeat(b"{\"a\":", 10_000),
+        wide(b"[0", b",0", b"]"),
+        wide(b"[[]", b",[]", b"]"),
+        wide(b"{\"v\":1,\"owners\":[{}", b",{}", b"]}"),
+        wide(b"{\"v\":1,\"resources\":{\"a\":[", b"{},", b"{}]}}"),
+        wide(b"{\"manifests\":[{\"body\":\"\",\"signatures\":[\"\"", b",\"\"", b"]}]}"),
+        wide(b"GET https://api.example.com:8443/search?a=", b"&a=", b""),
+        wide(b"GET https://api.example.com/v1/orders/1", b"\na: ", b""),
+        wide(b"https://", b"a.", b"com"),
+        wide(b"POST https://pay.example.com/v1/invoices\ncontent-type: application/x-www-form-urlencoded\n\na=", b"&a=", b""),
+        repeat(b"\n", MANY),
+        repeat(&[0x30, 0x80], MANY / 2),
+        repeat(&[0x24, 0x80], MANY / 2),
+        repeat(&[0x81], MANY),
+        cbor_array(&[0x60]),
+        cbor_array(&[0x80]),
+        cbor_array(&[0xa0]),
+        cbor_array(&[0xf6]),
+        cbor(encode(&signed)),
+        cbor(encode(&submitted)),
+        cbor(encode(&entry)),
+        cbor(encode(&claviger_shared::wire::storage::Entries { entries: vec![entry], end: true })),
+    ]
+}
+
+#[test]
+fn p10_swollen_inputs_cost_no_more_than_others() {
+    let _loaded = context();
+    for target in TARGETS {
+        for (number, input) in swollen().iter().enumerate() {
+            let at = Instant::now();
+            let memory = run(target, input);
+            assert!(
+                at.elapsed() < Duration::from_secs(2),
+                "{} {number}: {:?}",
+                target.name,
+                at.elapsed()
+            );
+            if memory > 24 * input.len() as u64 {
+                println!(
+                    "{:14} {number}: {} bytes cost {} KiB",
+                    target.name,
+                    input.len(),
+                    memory / 1024
+                );
+            }
+        }
     }
 }
 

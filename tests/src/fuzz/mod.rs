@@ -28,7 +28,7 @@ pub struct Target {
 }
 
 /// Heap that any input may cost, however short it is.
-pub const MEMORY_FLOOR: u64 = 128 * 1024;
+pub const MEMORY_FLOOR: u64 = 64 * 1024;
 
 const fn target(name: &'static str, run: fn(&[u8]), memory: u64) -> Target {
     Target { name, run, memory }
