@@ -159,7 +159,10 @@ impl Schedule {
         if self.held.is_empty() {
             return;
         }
-        let mut held = self.dice.pick(&self.held).clone();
+        // More often a new one than an old one.
+        let newest = self.held.len().saturating_sub(6);
+        let from = if self.dice.once_in(3) { 0 } else { newest };
+        let mut held = self.dice.pick(&self.held[from..]).clone();
         match self.dice.roll(12) {
             0 => held
                 .body
@@ -375,7 +378,7 @@ fn p7_no_schedule_of_a_hostile_courier_breaks_an_invariant() {
     }
     println!("{issued} issued, {denied} denied");
     assert!(
-        issued > 10 && denied > 0,
+        issued > 20 && denied > 0,
         "{issued} issued, {denied} denied: the schedules do too little"
     );
 }
