@@ -9,8 +9,13 @@ VENV := tests/.venv
 TOOLS := target/tools
 DENY := $(TOOLS)/bin/cargo-deny
 DENY_VERSION := 0.20.2
+FUZZ := $(TOOLS)/bin/cargo-fuzz
+FUZZ_VERSION := 0.13.2
+# Seconds of `make fuzz` for each target, and the targets: all of them, unless some are named.
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS ?= $(filter-out context,$(notdir $(wildcard tests/fuzz/*)))
 
-.PHONY: help build demo docs test check deny advisories tcb bench-quick fmt clean
+.PHONY: help build demo docs test check deny advisories tcb bench-quick fuzz fmt clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,8 +66,15 @@ bench-quick: ## calls a second, waits and CPU of each process, durable and volat
 	$(CARGO) build --locked --profile bench-quick -p claviger-sim -p claviger-tests --bins
 	target/bench-quick/claviger-bench 5
 
+$(FUZZ):
+	$(CARGO) install --locked --debug --quiet --root $(TOOLS) --version $(FUZZ_VERSION) cargo-fuzz
+
+fuzz: $(FUZZ) ## every fuzz target under AddressSanitizer, FUZZ_SECONDS each; needs a nightly toolchain
+	@scripts/fuzz $(FUZZ) $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
 fmt: ## format everything
 	$(CARGO) fmt --all
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
 
 clean: ## forget what was built
 	$(CARGO) clean

@@ -150,6 +150,12 @@ impl Link {
         }
     }
 
+    /// Gives up on a write after so long: an enclave does not read storage that it asked nothing.
+    pub fn give_up_after(&self, patience: Duration) {
+        let stream = self.stream.lock().unwrap();
+        stream.set_write_timeout(Some(patience)).unwrap();
+    }
+
     /// Writes any bytes; a closed connection takes none and says nothing.
     pub fn write(&self, bytes: &[u8]) {
         let _ = self.stream.lock().unwrap().write_all(bytes);

@@ -214,6 +214,12 @@ impl Deployment {
         }
     }
 
+    /// The certificate that attestation chains end in, as DER.
+    #[must_use]
+    pub fn attestation_root(&self) -> Vec<u8> {
+        self.pki.root_der().to_vec()
+    }
+
     /// g0's bytes.
     #[must_use]
     pub fn g0(&self) -> &[u8] {
@@ -430,6 +436,25 @@ impl Deployment {
         enclave
     }
 
+    /// An enclave that resumes on whatever is stored; why not, where it does not serve.
+    ///
+    /// # Errors
+    ///
+    /// The enclave's reason.
+    #[track_caller]
+    pub fn boots(&self) -> Result<Enclave, String> {
+        let enclave = self.unsealed();
+        enclave.resume();
+        let event: PhaseEvent = enclave
+            .control
+            .event(|event: &PhaseEvent| matches!(event.phase, Phase::Serving | Phase::Stopped));
+        if event.phase == Phase::Serving {
+            Ok(enclave)
+        } else {
+            Err(event.reason.unwrap())
+        }
+    }
+
     /// An enclave that resumes and refuses what is stored; why.
     #[track_caller]
     #[must_use]
@@ -561,6 +586,12 @@ impl Enclave {
         let link = Link::connect(&self.socket, Role::Call, &self.tap);
         assert!(link.welcome.is_some(), "call connection refused");
         link
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn socket(&self) -> &std::path::Path {
+        &self.socket
     }
 
     /// A new connection in any role, or none yet.

@@ -7,6 +7,7 @@ pub mod agent;
 pub mod courier;
 pub mod deployment;
 pub mod forge;
+pub mod fuzz;
 pub mod history;
 pub mod import;
 pub mod owner;

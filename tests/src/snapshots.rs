@@ -2,7 +2,7 @@
 
 use claviger_shared::{
     id::Digest,
-    wire::storage::{Chunk, Done, MAX_CHUNK, SnapshotAt, SnapshotGet, SnapshotPut},
+    wire::storage::{Chunk, Done, MAX_CHUNK, SnapshotAt, SnapshotGet, SnapshotPut, StoreFailure},
 };
 
 /// A snapshot as it was put.
@@ -16,13 +16,16 @@ pub struct Snapshot {
     pub bytes: Vec<u8>,
 }
 
-/// Every snapshot, oldest first.
+/// Every snapshot, oldest first, and whether there is no room for another.
 #[derive(Debug, Clone, Default)]
-pub struct Snapshots(pub Vec<Snapshot>);
+pub struct Snapshots(pub Vec<Snapshot>, pub bool);
 
 impl Snapshots {
     /// Takes a part.
     pub fn put(&mut self, part: SnapshotPut) -> Done {
+        if self.1 {
+            return Done::Failed(StoreFailure::Full);
+        }
         if part.offset == 0 {
             let (size, digest) = (part.size, part.digest);
             self.0.push(Snapshot {

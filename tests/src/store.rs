@@ -31,6 +31,8 @@ pub enum Mood {
     Honest,
     /// Stores, but says that it failed.
     Ambiguous,
+    /// Stores nothing and says that it did.
+    Lie,
 }
 
 #[derive(Debug)]
@@ -229,6 +231,7 @@ impl Store {
         };
         let said = match inner.mood {
             Mood::Conflict => Appended::Conflict,
+            Mood::Lie => Appended::Stored,
             Mood::Ambiguous => Appended::Failed(StoreFailure::Full),
             Mood::Fail | Mood::Garbage | Mood::Hold | Mood::Honest => said,
         };

@@ -64,7 +64,13 @@ fn began_at(deployment: &Deployment) -> u64 {
 #[test]
 fn a_boot_reads_on_from_a_snapshot_that_the_log_names_and_from_no_other() {
     let (deployment, granted, left) = long();
-    // The first boot reads everything, and leaves a snapshot that its own entry names.
+    // A boot that finds no room for a snapshot serves without one, and names none.
+    deployment.store.snapshots(|kept| kept.1 = true);
+    assert_eq!(boot(&deployment, &granted), (0, left.clone()));
+    let is_snapshot = |body: &Body| matches!(body, Body::Snapshot(_));
+    assert!(!deployment.store.records().iter().any(is_snapshot));
+    deployment.store.snapshots(|kept| kept.1 = false);
+    // The first with room reads everything, and leaves a snapshot that its own entry names.
     assert_eq!(began_at(&deployment), 0);
     let mut taken = 0;
     deployment

@@ -6,7 +6,7 @@
 mod caller;
 mod problem;
 mod renew;
-mod request;
+pub mod request;
 mod service;
 mod token;
 

@@ -12,8 +12,10 @@ use serde::{
 
 /// The kinds a path may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
+    /// `http`.
     Http,
+    /// `jwt`.
     Jwt,
 }
 
@@ -90,7 +92,11 @@ impl<'de> Visitor<'de> for HeadersVisitor {
 }
 
 /// Reads a request.
-pub(super) fn parse(kind: Kind, bytes: &[u8]) -> Result<Sign, Problem> {
+///
+/// # Errors
+///
+/// A [`Problem`] that says where and what was expected.
+pub fn parse(kind: Kind, bytes: &[u8]) -> Result<Sign, Problem> {
     match kind {
         Kind::Http => http(read(bytes)?),
         Kind::Jwt => Ok(jwt(read(bytes)?)),

@@ -34,12 +34,15 @@ const AES_256_CBC: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, 0x2
 /// RFC 5652 §6.1, §6.2.1: version 2 where the recipient is named by key identifier.
 const VERSION: &[u8] = &[2];
 
-/// The parts of a reply.
+/// The parts of a reply, none of them believed.
 #[derive(Debug, PartialEq, Eq)]
-struct Envelope {
-    wrapped: Vec<u8>,
-    iv: [u8; 16],
-    ciphertext: Vec<u8>,
+pub struct Envelope {
+    /// The content's key under the recipient's.
+    pub wrapped: Vec<u8>,
+    /// The content's initialisation vector.
+    pub iv: [u8; 16],
+    /// The content.
+    pub ciphertext: Vec<u8>,
 }
 
 /// A fresh RSA key for one reply of KMS; whatever that reply is, the key is used up.
@@ -110,7 +113,12 @@ impl RecipientKey {
     }
 }
 
-fn parse(reply: &[u8], spki: &[u8]) -> Result<Envelope, Malformed> {
+/// Takes a reply to the owner of `spki` apart; nothing is opened.
+///
+/// # Errors
+///
+/// [`Malformed`].
+pub fn parse(reply: &[u8], spki: &[u8]) -> Result<Envelope, Malformed> {
     if reply.len() > MAX_CIPHERTEXT_FOR_RECIPIENT {
         return Err(Malformed);
     }
