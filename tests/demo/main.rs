@@ -40,14 +40,14 @@ fn main() -> anyhow::Result<ExitCode> {
 }
 
 async fn run(report: &mut Report) -> anyhow::Result<()> {
-    let dir = std::env::current_dir()?.join("demo");
+    let dir = std::env::current_dir()?.join("demo/show");
     match std::fs::remove_dir_all(&dir) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(error).context("cannot remove what an earlier run left");
         }
         Ok(()) | Err(_) => {}
     }
-    std::fs::create_dir(&dir)?;
+    std::fs::create_dir_all(&dir)?;
     let stage = Stage::start(&dir).await?;
     let agent = deployment(report, &stage).await?;
     let agent = agent::work(report, &stage, agent).await?;
