@@ -55,6 +55,17 @@ impl Sender {
         ))
     }
 
+    /// Whether these can be header fields: asked before anything is charged.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] names the first that cannot.
+    pub fn check(fields: &[(String, String)]) -> Result<(), Error> {
+        fields
+            .iter()
+            .try_for_each(|(name, value)| field(name, value).map(drop))
+    }
+
     /// Sends a request with the headers that were signed, those of its credential, and others that were not.
     ///
     /// # Errors
@@ -73,11 +84,7 @@ impl Sender {
         let all = input.headers.iter().chain(credential).chain(unsigned);
         let mut headers = HeaderMap::new();
         for (name, value) in all {
-            let pair = HeaderName::try_from(name)
-                .ok()
-                .zip(HeaderValue::try_from(value).ok());
-            let (name, value) =
-                pair.ok_or_else(|| Error::Usage(format!("`{name}` is not a header field")))?;
+            let (name, value) = field(name, value)?;
             headers.append(name, value);
         }
         let request = self.0.request(method, &input.url).headers(headers);
@@ -116,6 +123,13 @@ impl Answer {
         let part = self.0.chunk().await.map_err(|error| fault(&error))?;
         Ok(part.map(Vec::from))
     }
+}
+
+fn field(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Error> {
+    let pair = HeaderName::try_from(name)
+        .ok()
+        .zip(HeaderValue::try_from(value).ok());
+    pair.ok_or_else(|| Error::Usage(format!("`{name}` with this value is not a header field")))
 }
 
 fn fault(error: &reqwest::Error) -> Error {

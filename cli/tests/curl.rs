@@ -251,6 +251,18 @@ fn a_call_is_made_once_where_it_was_signed_for() {
     );
     assert!(moved.get("credential").is_none() && moved["receipt"].is_object());
     assert_eq!(stage.left(), "46");
+    // What can be seen to be wrong before is not charged.
+    for wrong in [
+        &["--unsigned-header", "x y: 1"][..],
+        &["--unsigned-header", "x: a\nb"],
+        &["--max-time", "0"],
+        &["-o", "agent.key"],
+    ] {
+        let status = at("/v1/status");
+        let refused = stage.run("curl", &[wrong, &[&status]].concat());
+        assert_eq!(refused.status.code(), Some(2), "{wrong:?}: {refused:?}");
+    }
+    assert_eq!(stage.left(), "46");
     // Without the root certificate nothing is sent.
     let mut output = claviger();
     output.args(["curl", "--key-file"]).arg(&stage.key);

@@ -7,7 +7,7 @@ use claviger_shared::{
     wire::{FrameType, RefusedCode},
 };
 use claviger_tests::{
-    agent::{Agent, charge, greeting, issued, read_order, sign},
+    agent::{Agent, Sent, charge, greeting, issued, read_order, sign},
     deployment::{Deployment, Enclave},
     owner::{Granted, refused},
     store::Mood,
@@ -115,6 +115,25 @@ fn p9_a_flooding_agent_uses_up_its_own_share_alone() {
     deployment.clock.advance_ms(1000);
     flooder.sign(read_order("1")).unwrap();
     again.sign(read_order("1")).unwrap();
+}
+
+/// A frame that opens and says nothing costs its agent as much as one that asks.
+#[test]
+fn p9_frames_that_say_nothing_take_from_the_share_too() {
+    let (deployment, enclave, one, _) = two();
+    let flooder = Agent::connect(&deployment, &enclave, &one);
+    let nothing = |seq: u64| {
+        let body = flooder.seal_text(seq, b"nothing".to_vec());
+        let id = flooder.link.send(FrameType::Call, &body);
+        match flooder.wait(Sent { id, seq }) {
+            Reply::Denied(denial) => denial.code,
+            other => panic!("{other:?}"),
+        }
+    };
+    for seq in 0..agents::LIMIT.burst {
+        assert_eq!(nothing(seq), Code::InvalidRequest);
+    }
+    assert_eq!(nothing(agents::LIMIT.burst), Code::RateLimited);
 }
 
 /// Whoever floods with a stolen agent key does not keep its owner from ending the grant.

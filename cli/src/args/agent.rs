@@ -132,7 +132,7 @@ pub(crate) struct Destination {
     #[arg(long, value_name = "H:P:A")]
     pub(crate) resolve: Vec<String>,
     /// Seconds that a whole call may take
-    #[arg(long, value_name = "S", default_value_t = 30)]
+    #[arg(long, value_name = "S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_time: u64,
 }
 

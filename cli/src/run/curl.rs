@@ -47,6 +47,13 @@ pub(super) async fn curl(
     let sign = sign(&args)?;
     let unsigned = args.unsigned_headers.iter().map(|line| agent::header(line));
     let unsigned: Vec<_> = unsigned.collect::<Result<_, _>>()?;
+    Sender::check(&unsigned)?;
+    if let Some(path) = args.output.as_deref().filter(|path| path.exists()) {
+        let path = path.display();
+        return Err(Error::Usage(format!(
+            "-o: `{path}` exists; name a new file"
+        )));
+    }
     let sender = sender(&args.to)?;
     let named = named(args.agent.at.profile.clone());
     let credential = match credential(&named, &args.agent.key, &sign).await? {

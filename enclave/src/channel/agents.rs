@@ -1,6 +1,6 @@
 //! What each agent may cost this enclave: frames opened, in all its channels and under all its grants together.
 //!
-//! An agent over its allowance is told so before anything is parsed or reserved, so that a flood of one leaves the others
+//! An agent over its allowance is told so before a call is parsed or anything reserved, so that a flood of one leaves the others
 //! their share. It knows agents by name, not what they ask.
 
 use crate::allowance::{Allowance, Limit};
@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Frames of one agent. Above what one agent's sidecar can pipeline, and about a third of what two cores serve.
+/// Frames of one agent: above the goal for one sidecar, 20,000 calls a second (DESIGN §10).
 pub const LIMIT: Limit = Limit {
     burst: 8192,
     per_s: 32_000,

@@ -20,6 +20,9 @@ use claviger_shared::{
 };
 use std::sync::Arc;
 
+/// When an agent that is over its share may ask again, in milliseconds.
+const SHARE_AGAIN_MS: u64 = 10;
+
 /// Serves one call connection until it ends.
 pub fn run(hub: &Arc<Hub>, handshakes: &super::handshake::Queue, mut input: Input, output: Output) {
     let output = Arc::new(output);
@@ -66,25 +69,28 @@ fn frame(hub: &Arc<Hub>, output: &Arc<Output>, id: u64, body: &[u8]) {
         channel,
         seq: call.seq,
     };
+    // Every opened frame takes from its agent's share, also one that says nothing.
+    let within = to.channel.is_within_share(hub.time.monotonic_ms());
     match cbor::decode::<Request>(&text, MAX_SEALED_CALL) {
-        Ok(request) => ask(hub, to, slot, call.source, request),
-        Err(_) => answer::deny(hub, to, Denial::at(Code::InvalidRequest, "")),
+        Ok(request) if within || is_an_end(&request) => ask(hub, to, slot, call.source, request),
+        Ok(_) | Err(_) if !within => answer::deny(hub, to, over_share()),
+        Ok(_) | Err(_) => answer::deny(hub, to, Denial::at(Code::InvalidRequest, "")),
     }
 }
 
-/// When an agent that is over its share may ask again, in milliseconds.
-const SHARE_AGAIN_MS: u64 = 10;
+/// Whoever floods with a stolen agent key does not keep its owner from ending the grant.
+const fn is_an_end(request: &Request) -> bool {
+    matches!(request.ask, Ask::RevokeSelf { .. })
+}
+
+fn over_share() -> Denial {
+    Denial {
+        retry_after_ms: Some(SHARE_AGAIN_MS),
+        ..Denial::at(Code::RateLimited, "agent")
+    }
+}
 
 fn ask(hub: &Arc<Hub>, to: Address, slot: Slot, source: [u8; 16], request: Request) {
-    // Whoever floods with a stolen agent key does not keep its owner from ending the grant.
-    let ends = matches!(request.ask, Ask::RevokeSelf { .. });
-    if !to.channel.is_within_share(hub.time.monotonic_ms()) && !ends {
-        let denial = Denial {
-            retry_after_ms: Some(SHARE_AGAIN_MS),
-            ..Denial::at(Code::RateLimited, "agent")
-        };
-        return answer::deny(hub, to, denial);
-    }
     // The lock is let go before the denial is sent, which takes it again.
     let echo = request
         .echo
