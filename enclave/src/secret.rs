@@ -174,6 +174,24 @@ impl fmt::Debug for RootKeys {
     }
 }
 
+/// Digests inputs of one grant's calls: alike within the grant, of no use for comparing across grants or by guessing.
+#[derive(Debug)]
+pub struct GrantDigests(MacKey);
+
+impl GrantDigests {
+    /// The digest under which a call's canonical input stands in its record.
+    #[must_use]
+    pub fn input(&self, canonical: &[u8]) -> Digest {
+        self.0.mac(&[label::INPUT_DIGEST, canonical])
+    }
+
+    /// The digest under which an idempotency key stands in a record.
+    #[must_use]
+    pub fn idempotency(&self, key: &str) -> Digest {
+        self.0.mac(&[label::IDEMPOTENCY_DIGEST, key.as_bytes()])
+    }
+}
+
 /// A signing key wrapped for storage.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -238,21 +256,11 @@ impl RootKeys {
         signature.as_ref().try_into().map_err(|_| Failed)
     }
 
-    fn of_grant(&self, grant: &GrantId) -> MacKey {
-        MacKey::new(&self.input.mac(&[grant.as_str().as_bytes()]).0)
-    }
-
-    /// The digest under which a call's canonical input stands in its record.
+    /// The key that a grant's inputs are digested with.
     #[must_use]
-    pub fn input_digest(&self, grant: &GrantId, canonical: &[u8]) -> Digest {
-        self.of_grant(grant).mac(&[label::INPUT_DIGEST, canonical])
-    }
-
-    /// The digest under which an idempotency key stands in a record.
-    #[must_use]
-    pub fn idempotency_digest(&self, grant: &GrantId, key: &str) -> Digest {
-        let parts = [label::IDEMPOTENCY_DIGEST, key.as_bytes()];
-        self.of_grant(grant).mac(&parts)
+    pub fn digests_of(&self, grant: &GrantId) -> GrantDigests {
+        let key = self.input.mac(&[grant.as_str().as_bytes()]);
+        GrantDigests(MacKey::new(&key.0))
     }
 
     /// Wraps a signing key. The 192-bit nonce is the salt that makes a key of its own for each blob, so that nonces drawn
@@ -344,10 +352,10 @@ mod tests {
         );
         let one = keys(1);
         let all = [
-            one.input_digest(&a, b"x"),
-            one.input_digest(&b, b"x"),
-            one.idempotency_digest(&a, "x"),
-            keys(2).input_digest(&a, b"x"),
+            one.digests_of(&a).input(b"x"),
+            one.digests_of(&b).input(b"x"),
+            one.digests_of(&a).idempotency("x"),
+            keys(2).digests_of(&a).input(b"x"),
         ];
         for (i, left) in all.iter().enumerate() {
             assert!(all.iter().skip(i + 1).all(|right| left != right));

@@ -41,7 +41,7 @@ enum Signer {
 
 /// A key that can sign.
 struct Held {
-    info: SigningKeyInfo,
+    info: Arc<SigningKeyInfo>,
     signer: Signer,
 }
 
@@ -101,8 +101,8 @@ impl Vault {
 
     /// What kinds may know of a key; nothing for one that is not held.
     #[must_use]
-    pub fn info(&self, id: &KeyId) -> Option<SigningKeyInfo> {
-        self.held(id).map(|held| held.info.clone())
+    pub fn info(&self, id: &KeyId) -> Option<Arc<SigningKeyInfo>> {
+        self.held(id).map(|held| Arc::clone(&held.info))
     }
 
     /// Signs a message with the key that was reserved, using the reservation up.
@@ -236,7 +236,10 @@ impl Held {
             deployment: facts.origin.into(),
             thumbprint: jwk::thumbprint(facts.alg, facts.public).ok_or(Failed)?,
         };
-        Ok(Self { info, signer })
+        Ok(Self {
+            info: Arc::new(info),
+            signer,
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use claviger_shared::{
     effect::Effects,
     grant::Grant,
 };
+use std::sync::Arc;
 
 /// One parsed call of one of the kinds.
 #[derive(Debug, Clone)]
@@ -44,7 +45,7 @@ impl AnyCall {
 
     /// [`Call::effects`].
     #[must_use]
-    pub fn effects(&self) -> &Effects {
+    pub fn effects(&self) -> &Arc<Effects> {
         each!(self, call => call.effects())
     }
 

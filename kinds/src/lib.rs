@@ -85,7 +85,7 @@ pub trait Call: Sized {
     ) -> Result<Self, Denial>;
 
     /// Every effect of what would be signed.
-    fn effects(&self) -> &Effects;
+    fn effects(&self) -> &Arc<Effects>;
 
     /// How the credential could be replayed once it is out.
     fn replay(&self, moment: &Moment) -> Replay;

@@ -16,6 +16,7 @@ use crate::{
     serve::{
         hub::{BootFacts, Hub, Parts},
         journal::{Head, head_entry},
+        nonces::Nonces,
         receipts::{Receipts, Terms},
         storage::Storage,
         time::Time,
@@ -96,6 +97,8 @@ pub fn start(unsealed: Unsealed, storage: &Arc<Storage>) -> Result<Started, Erro
     let next = append(&keys, storage, &head, &frontier, &records)?;
     let facts = facts(&measured, &records, instance, &frontier, &channel_key)?;
     let core = Core::new(state, next.size(), next.root());
+    let nonces = Nonces::new(measured.platform.entropy.as_ref());
+    let nonces = nonces.map_err(|_| Error::Platform("entropy"))?;
     let storage = Arc::clone(storage);
     let parts = Parts {
         core,
@@ -107,6 +110,7 @@ pub fn start(unsealed: Unsealed, storage: &Arc<Storage>) -> Result<Started, Erro
         boot: facts,
         channel_key,
         receipts,
+        nonces,
     };
     Ok(Started {
         hub: Arc::new(Hub::new(parts)),

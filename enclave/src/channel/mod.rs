@@ -8,6 +8,7 @@ pub mod key;
 pub mod table;
 pub mod window;
 
+use crate::secret::GrantDigests;
 use agents::Share;
 use claviger_shared::{
     crypto::handshake::{FrameKey, Session},
@@ -33,6 +34,8 @@ pub struct Channel {
     pub slot: Slot,
     /// The agent's static key.
     pub agent: X25519Public,
+    /// Digests what its grant's calls say.
+    pub digests: GrantDigests,
     opening: FrameKey,
     sealing: FrameKey,
     seen: Mutex<Window>,
@@ -44,11 +47,17 @@ pub struct Channel {
 impl Channel {
     /// A channel of a finished handshake.
     #[must_use]
-    pub fn new(id: ChannelId, slot: Slot, session: Session, share: Arc<Share>) -> Self {
+    pub fn new(
+        id: ChannelId,
+        (slot, digests): (Slot, GrantDigests),
+        session: Session,
+        share: Arc<Share>,
+    ) -> Self {
         Self {
             id,
             slot,
             agent: session.peer,
+            digests,
             opening: session.opening,
             sealing: session.sealing,
             seen: Mutex::new(Window::default()),

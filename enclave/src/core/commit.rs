@@ -27,15 +27,26 @@ pub enum Pace {
 }
 
 impl<W> Core<W> {
-    /// Whether an entry should be begun.
+    /// Whether an entry should be begun; `arriving` says that frames are here which nobody works on yet.
     #[must_use]
-    pub fn pace(&self) -> Pace {
+    pub fn pace(&self, arriving: bool) -> Pace {
+        let idle = self.working == 0 && !arriving;
         if self.storing.is_some() || self.building.is_empty() || self.standing == Standing::Fenced {
             Pace::Wait
-        } else if self.working == 0 || self.building.len() >= COMMIT_RECORDS {
+        } else if idle || self.building.len() >= COMMIT_RECORDS {
             Pace::Begin
         } else {
             Pace::Soon
+        }
+    }
+
+    /// Whether whoever waits for [`Self::pace`] has something to do now, or a time to wait for that it did not know of.
+    #[must_use]
+    pub fn is_due(&self, arriving: bool) -> bool {
+        match self.pace(arriving) {
+            Pace::Begin => true,
+            Pace::Soon => self.building.len() == 1,
+            Pace::Wait => false,
         }
     }
 

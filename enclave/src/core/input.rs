@@ -47,7 +47,7 @@ pub struct Intent {
     /// The catalog it was parsed under, likewise.
     pub catalog: Arc<Catalog>,
     /// Derived from what would be signed.
-    pub effects: Effects,
+    pub effects: Arc<Effects>,
     /// By the host's word.
     pub source: [u8; 16],
     /// Only say what would happen.
@@ -181,7 +181,7 @@ pub struct Signed<W> {
     /// Their hash.
     pub hash: Digest,
     /// The effects, for `outstanding`.
-    pub effects: Effects,
+    pub effects: Arc<Effects>,
     /// The answer and where it goes.
     pub waiting: W,
 }

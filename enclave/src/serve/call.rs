@@ -18,7 +18,7 @@ use claviger_shared::{
     ledger::Slot,
     wire::{FrameType, RefusedCode, call::Call, call::MAX_SEALED_CALL},
 };
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 /// When an agent that is over its share may ask again, in milliseconds.
 const SHARE_AGAIN_MS: u64 = 10;
@@ -27,18 +27,48 @@ const SHARE_AGAIN_MS: u64 = 10;
 pub fn run(hub: &Arc<Hub>, handshakes: &super::handshake::Queue, mut input: Input, output: Output) {
     let output = Arc::new(output);
     let mut body = Vec::new();
+    let mut burst = Burst {
+        hub,
+        is_under_way: false,
+    };
     while let Ok(head) = input.next(&mut body) {
+        let more = input.has_frame();
+        burst.goes_on(more);
         match FrameType::from_code(head.kind) {
             Some(FrameType::Call) => frame(hub, &output, head.id, &body),
             Some(FrameType::Open) => handshakes.offer(&output, head.id, &body),
             Some(_) | None => break,
         }
-        if !input.has_frame() {
+        if !more {
             output.flush();
+            hub.wake_journal(hub.lock());
         }
         if output.is_dead() {
             break;
         }
+    }
+}
+
+/// Whether this connection is among those on which frames are still to be worked on.
+struct Burst<'a> {
+    hub: &'a Hub,
+    is_under_way: bool,
+}
+
+impl Burst<'_> {
+    fn goes_on(&mut self, more: bool) {
+        match (self.is_under_way, more) {
+            (false, true) => self.hub.arriving.fetch_add(1, Ordering::AcqRel),
+            (true, false) => self.hub.arriving.fetch_sub(1, Ordering::AcqRel),
+            (true, true) | (false, false) => return,
+        };
+        self.is_under_way = more;
+    }
+}
+
+impl Drop for Burst<'_> {
+    fn drop(&mut self) {
+        self.goes_on(false);
     }
 }
 
@@ -102,8 +132,8 @@ fn ask(hub: &Arc<Hub>, to: Address, slot: Slot, source: [u8; 16], request: Reque
         Ask::Checkpoint(note) => echo::checkpoint(hub, to, &note),
         Ask::Renew => own::renew(hub, to, slot),
         Ask::RevokeSelf { leaked } => own::revoke_self(hub, to, slot, leaked),
-        Ask::Sign(sign) => issue::credential(hub, to, slot, source, &sign, false),
-        Ask::Simulate(sign) => issue::credential(hub, to, slot, source, &sign, true),
+        Ask::Sign(sign) => issue::credential(hub, to, source, &sign, false),
+        Ask::Simulate(sign) => issue::credential(hub, to, source, &sign, true),
         Ask::Whoami => own::whoami(hub, to, slot),
     }
 }

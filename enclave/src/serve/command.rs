@@ -201,7 +201,7 @@ fn put(
     born: Option<&Born>,
     done: std::sync::mpsc::SyncSender<Vec<u8>>,
 ) -> Result<String, CommandReply> {
-    let salt = hub.random16().map_err(|_| unavailable())?;
+    let salt = hub.nonces.draw().map_err(|_| unavailable())?;
     let now = hub.time.now();
     let mut core = hub.lock();
     let applied_at = core

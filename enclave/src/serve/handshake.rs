@@ -90,7 +90,7 @@ impl Worker {
 fn answer(hub: &Arc<Hub>, prologue: &[u8], open: &Open) -> Result<Opened, RefusedCode> {
     let (session, noise) = handshake::respond(hub.channel_key.expose(), prologue, &open.noise)
         .map_err(|_| RefusedCode::Invalid)?;
-    let (slot, active, agent) = {
+    let (slot, active, agent, digests) = {
         let core = hub.lock();
         let slot = core
             .state()
@@ -98,11 +98,12 @@ fn answer(hub: &Arc<Hub>, prologue: &[u8], open: &Open) -> Result<Opened, Refuse
             .ok_or(RefusedCode::Invalid)?;
         let grant = core.state().grant(slot).ok_or(RefusedCode::Invalid)?;
         let agent = grant.grant.agent.clone();
-        (slot, grant.status == Status::Active, agent)
+        let digests = hub.keys.digests_of(&grant.grant.id);
+        (slot, grant.status == Status::Active, agent, digests)
     };
     let share = hub.agents.share(&agent, hub.time.monotonic_ms());
-    let id = ChannelId(hub.random16().map_err(|_| RefusedCode::Unavailable)?);
-    let channel = Arc::new(Channel::new(id, slot, session, share));
+    let id = ChannelId(hub.nonces.draw().map_err(|_| RefusedCode::Unavailable)?);
+    let channel = Arc::new(Channel::new(id, (slot, digests), session, share));
     hub.channels
         .insert(channel, active)
         .map_err(|_| RefusedCode::Busy)?;

@@ -2,6 +2,7 @@
 
 use super::{
     link::Output,
+    nonces::Nonces,
     receipts::{Once, Receipts, Terms},
     storage::Storage,
     time::Time,
@@ -23,7 +24,7 @@ use claviger_shared::{
 };
 use std::sync::{
     Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 /// Where one sealed answer goes.
@@ -46,13 +47,13 @@ impl Address {
         let Some(sealed) = self.channel.seal(self.seq, text) else {
             return;
         };
-        let mut body = Vec::with_capacity(sealed.len().saturating_add(8));
-        AnswerFrame {
+        let frame = AnswerFrame {
             seq: self.seq,
             sealed: &sealed,
-        }
-        .put(&mut body);
-        self.output.push(FrameType::Call.reply(), self.id, &body);
+        };
+        let parts = [&frame.head()[..], frame.sealed];
+        self.output
+            .push_parts(FrameType::Call.reply(), self.id, parts);
     }
 }
 
@@ -144,8 +145,10 @@ pub struct Hub {
     pub receipts: Receipts,
     /// Trusted time.
     pub time: Time,
-    /// Random bytes.
+    /// Random bytes for keys.
     pub entropy: Arc<dyn Entropy>,
+    /// Random bytes for everything else.
+    pub nonces: Nonces,
     /// The security module.
     pub nsm: Arc<dyn Nsm>,
     /// The log's store.
@@ -154,6 +157,8 @@ pub struct Hub {
     pub boot: BootFacts,
     /// This boot's channel key.
     pub channel_key: ChannelKey,
+    /// Call connections on which more frames are here than are worked on.
+    pub arriving: AtomicUsize,
     /// Counters.
     pub counters: Counters,
     /// Why the instance was stopped, once it was.
@@ -225,6 +230,8 @@ pub struct Parts {
     pub channel_key: ChannelKey,
     /// Receipts of calls that may be repeated, made again from the log.
     pub receipts: Receipts,
+    /// This boot's generator of nonces and salts.
+    pub nonces: Nonces,
 }
 
 impl Hub {
@@ -241,6 +248,7 @@ impl Hub {
             boot,
             channel_key,
             receipts,
+            nonces,
         } = parts;
         let Platform {
             nsm,
@@ -258,10 +266,12 @@ impl Hub {
             receipts,
             time,
             entropy,
+            nonces,
             nsm,
             storage,
             boot,
             channel_key,
+            arriving: AtomicUsize::new(0),
             counters: Counters::default(),
             fenced: OnceLock::new(),
         }
@@ -272,22 +282,26 @@ impl Hub {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether frames are here that nobody works on yet.
+    #[must_use]
+    pub fn is_arriving(&self) -> bool {
+        self.arriving.load(Ordering::Acquire) > 0
+    }
+
+    /// Lets the core go, and wakes the journal where it has something to do: a wake-up costs as much as a signature.
+    pub fn wake_journal(&self, core: MutexGuard<'_, Core<Waiting>>) {
+        let due = core.is_due(self.is_arriving());
+        drop(core);
+        if due {
+            self.wake.notify_one();
+        }
+    }
+
     /// Stops the instance: nothing is reserved, recorded or released again, and the journal ends with this reason.
     pub fn fence(&self, reason: &'static str) {
         let _first = self.fenced.set(reason);
         let now = self.time.now();
         self.lock().step(now, Input::Conflict, &mut Vec::new());
         self.wake.notify_one();
-    }
-
-    /// 16 random bytes.
-    ///
-    /// # Errors
-    ///
-    /// [`crate::platform::NoEntropy`].
-    pub fn random16(&self) -> Result<[u8; 16], crate::platform::NoEntropy> {
-        let mut bytes = [0_u8; 16];
-        self.entropy.fill(&mut bytes)?;
-        Ok(bytes)
     }
 }

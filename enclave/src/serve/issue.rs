@@ -8,6 +8,7 @@ use super::{
     hub::{Address, Counters, Hub, Leaving, Waiting},
     receipts::Once,
 };
+use crate::channel::Channel;
 use crate::core::{
     Input as Step, Intent, Note, Output as Out, Reserved, Signed, Spent, Verdict, Withdrawn,
     call::AGAIN_MS,
@@ -17,10 +18,11 @@ use claviger_shared::{
     call::{self, Reply, Sign},
     credential::{Credential, Issued},
     denial::{Code, Denial},
-    effect::{Effects, Env},
+    effect::Env,
     grant::Grant,
-    ledger::{Idempotency, Slot},
-    log::record::{self, Body, Outcome, Record},
+    id::Digest,
+    ledger::Idempotency,
+    log::record::{self, Body, Outcome},
 };
 use std::sync::Arc;
 
@@ -31,21 +33,15 @@ const MAX_STALE: usize = 4;
 struct Parsed {
     call: AnyCall,
     grant: Arc<Grant>,
+    once: Option<Idempotency>,
 }
 
 /// Answers a Sign or Simulate.
-pub fn credential(
-    hub: &Arc<Hub>,
-    to: Address,
-    slot: Slot,
-    source: [u8; 16],
-    sign: &Sign,
-    simulate: bool,
-) {
+pub fn credential(hub: &Arc<Hub>, to: Address, source: [u8; 16], sign: &Sign, simulate: bool) {
     for _ in 0..MAX_STALE {
-        match decide(hub, slot, source, sign, simulate) {
+        match decide(hub, &to.channel, source, sign, simulate) {
             Err(denial) => {
-                hub.lock().count_denial(slot, denial.code);
+                hub.lock().count_denial(to.channel.slot, denial.code);
                 return answer::deny(hub, to, denial);
             }
             Ok((_, Verdict::Stale)) => {}
@@ -54,7 +50,7 @@ pub fn credential(
                 return repeat(hub, to, &parsed, reserved, nonce);
             }
             Ok((parsed, Verdict::Reserved(reserved))) => {
-                return issue(hub, to, &parsed, reserved, source, sign);
+                return issue(hub, to, &parsed, reserved, source);
             }
             Ok((
                 parsed,
@@ -93,7 +89,7 @@ pub fn credential(
 
 fn decide(
     hub: &Hub,
-    slot: Slot,
+    channel: &Channel,
     source: [u8; 16],
     sign: &Sign,
     simulate: bool,
@@ -102,6 +98,7 @@ fn decide(
     if !sign.idempotency_key.as_ref().is_none_or(fine) {
         return Err(Denial::at(Code::InvalidRequest, "/idempotency_key"));
     }
+    let slot = channel.slot;
     let (grant, catalog) = {
         let now = hub.time.now();
         let core = hub.lock();
@@ -115,7 +112,8 @@ fn decide(
         return Err(Denial::at(Code::EnvMismatch, "env"));
     }
     let call = AnyCall::parse(sign, &catalog, &grant)?;
-    let effects: Effects = call.effects().clone();
+    let effects = Arc::clone(call.effects());
+    let once = idempotency(channel, sign, &call);
     let intent = Intent {
         slot,
         grant: Arc::clone(&grant),
@@ -123,23 +121,23 @@ fn decide(
         effects,
         source,
         simulate,
-        idempotency: idempotency(hub, &grant, sign, &call),
+        idempotency: once,
     };
     let now = hub.time.now();
     let mut out = Vec::with_capacity(1);
     hub.lock().step(now, Step::Intent(intent), &mut out);
     match out.pop() {
-        Some(Out::Decided(verdict)) => Ok((Parsed { call, grant }, verdict)),
+        Some(Out::Decided(verdict)) => Ok((Parsed { call, grant, once }, verdict)),
         Some(_) | None => Err(Code::Unavailable.into()),
     }
 }
 
 /// The caller's key and input as digests under the grant's own key.
-fn idempotency(hub: &Hub, grant: &Grant, sign: &Sign, call: &AnyCall) -> Option<Idempotency> {
+fn idempotency(channel: &Channel, sign: &Sign, call: &AnyCall) -> Option<Idempotency> {
     let key = sign.idempotency_key.as_ref()?;
     Some(Idempotency {
-        key: hub.keys.idempotency_digest(&grant.id, key),
-        input: hub.keys.input_digest(&grant.id, &call.canonical()),
+        key: channel.digests.idempotency(key),
+        input: channel.digests.input(&call.canonical()),
     })
 }
 
@@ -165,7 +163,14 @@ fn repeat(hub: &Hub, to: Address, parsed: &Parsed, reserved: Reserved, nonce: [u
     if !may_leave {
         return answer::deny(hub, to, Code::Withdrawn.into());
     }
-    let mut issued = issued(parsed, spent.reserved(), credential, nonce);
+    let outcome = Outcome::Issued;
+    let call = fact(
+        &to.channel,
+        parsed,
+        spent.reserved(),
+        ([0; 16], nonce, outcome),
+    );
+    let mut issued = issued(parsed, spent.reserved(), credential, call);
     issued.replayed = true;
     let issued = call::IssuedWithReceipt {
         issued,
@@ -174,29 +179,24 @@ fn repeat(hub: &Hub, to: Address, parsed: &Parsed, reserved: Reserved, nonce: [u
     answer::send(hub, to, Reply::Issued(Box::new(issued)));
 }
 
-fn issue(
-    hub: &Arc<Hub>,
-    to: Address,
-    parsed: &Parsed,
-    reserved: Reserved,
-    source: [u8; 16],
-    sign: &Sign,
-) {
-    let nonce = hub.random16().ok();
+fn issue(hub: &Arc<Hub>, to: Address, parsed: &Parsed, reserved: Reserved, source: [u8; 16]) {
+    let nonce = hub.nonces.draw().ok();
     let (spent, made) = make(hub, parsed, reserved, nonce);
     let nonce = nonce.unwrap_or_default();
-    let facts = Facts {
-        parsed,
-        source,
-        sign,
-        nonce,
-    };
     let outcome = if made.is_some() {
         Outcome::Issued
     } else {
         Outcome::Failed
     };
-    let Some((record, hash)) = call_record(hub, &facts, spent.reserved(), outcome) else {
+    let call = fact(
+        &to.channel,
+        parsed,
+        spent.reserved(),
+        (source, nonce, outcome),
+    );
+    let body = Body::Call(Box::new(call));
+    let recorded = encode(hub, &body);
+    let (Some((record, hash)), Body::Call(call)) = (recorded, body) else {
         hub.lock().abandon(spent);
         return answer::unavailable(hub, to);
     };
@@ -204,43 +204,49 @@ fn issue(
         hub.lock().forget(&spent);
         return settle(hub, to, record, hash, Code::Unavailable);
     };
-    let issued = issued(parsed, spent.reserved(), credential, nonce);
-    let once = spent.reserved().idempotency().map(|once| Once {
+    let issued = issued(parsed, spent.reserved(), credential, *call);
+    let once = parsed.once.map(|once| Once {
         slot: to.channel.slot,
         key: once.key,
         expires_at: issued.expires_at,
     });
     let waiting = Waiting::Credential(Box::new(Leaving { to, issued, once }));
-    let effects = parsed.call.effects().clone();
     let signed = Signed {
         spent,
         nonce,
         record,
         hash,
-        effects,
+        effects: Arc::clone(parsed.call.effects()),
         waiting,
     };
     let mut out = Vec::with_capacity(1);
     let now = hub.time.now();
-    hub.lock().step(now, Step::Signed(signed), &mut out);
-    hub.wake.notify_one();
+    let mut core = hub.lock();
+    core.step(now, Step::Signed(signed), &mut out);
+    hub.wake_journal(core);
     if let Some(Out::Withdrawn(withdrawn)) = out.pop() {
-        withdraw(hub, &facts, withdrawn);
+        withdraw(hub, parsed, withdrawn, (source, nonce));
     }
 }
 
-fn issued(parsed: &Parsed, reserved: &Reserved, credential: Credential, nonce: [u8; 16]) -> Issued {
+/// What the agent is told; effects and charges are those of the record.
+fn issued(
+    parsed: &Parsed,
+    reserved: &Reserved,
+    credential: Credential,
+    call: record::Call,
+) -> Issued {
     let moment = Moment {
         now: reserved.decided_at(),
         expires_at: reserved.expires_at(),
-        nonce,
+        nonce: call.nonce,
     };
     Issued {
         credential: Some(credential),
         expires_at: reserved.expires_at(),
         replay: parsed.call.replay(&moment),
-        effects: parsed.call.effects().iter().cloned().collect(),
-        charged: reserved.charges().to_vec(),
+        effects: call.effects,
+        charged: call.charges,
         remaining: reserved.remaining().to_vec(),
         sandbox: reserved.sandbox(),
         replayed: false,
@@ -274,64 +280,60 @@ fn make(
     (spent, credential)
 }
 
-/// What a call's record says besides the reservation.
-struct Facts<'a> {
-    parsed: &'a Parsed,
-    source: [u8; 16],
-    sign: &'a Sign,
-    nonce: [u8; 16],
-}
-
-fn call_record(
-    hub: &Hub,
-    facts: &Facts<'_>,
+/// The fact of a call, as the log has it.
+fn fact(
+    channel: &Channel,
+    parsed: &Parsed,
     reserved: &Reserved,
-    outcome: Outcome,
-) -> Option<(Vec<u8>, claviger_shared::id::Digest)> {
-    let Facts {
-        parsed,
-        source,
-        sign,
-        nonce,
-    } = facts;
-    let id = &parsed.grant.id;
-    let body = Body::Call(Box::new(record::Call {
-        grant: id.clone(),
+    (source, nonce, outcome): ([u8; 16], [u8; 16], Outcome),
+) -> record::Call {
+    let input = match parsed.once {
+        Some(once) => once.input,
+        None => channel.digests.input(&parsed.call.canonical()),
+    };
+    record::Call {
+        grant: parsed.grant.id.clone(),
         outcome,
         decided_at: reserved.decided_at(),
         expires_at: reserved.expires_at(),
         key: reserved.key().clone(),
         effects: parsed.call.effects().iter().cloned().collect(),
         charges: reserved.charges().to_vec(),
-        input: hub.keys.input_digest(id, &parsed.call.canonical()),
-        idempotency: sign
-            .idempotency_key
-            .as_ref()
-            .map(|key| hub.keys.idempotency_digest(id, key)),
-        nonce: *nonce,
-        source: *source,
-    }));
-    encode(hub, body)
+        input,
+        idempotency: parsed.once.map(|once| once.key),
+        nonce,
+        source,
+    }
 }
 
 /// A record's bytes, salted, and their hash.
-pub fn encode(hub: &Hub, body: Body) -> Option<(Vec<u8>, claviger_shared::id::Digest)> {
-    let salt = hub.random16().ok()?;
-    let bytes = Record { salt, body }.encode().ok()?;
+pub fn encode(hub: &Hub, body: &Body) -> Option<(Vec<u8>, Digest)> {
+    let salt = hub.nonces.draw().ok()?;
+    let bytes = record::encode(&salt, body).ok()?;
     let hash = record::hash(&bytes);
     Some((bytes, hash))
 }
 
 /// The grant changed while the call was signed: the credential is dropped here, its charge is recorded.
-fn withdraw(hub: &Arc<Hub>, facts: &Facts<'_>, withdrawn: Withdrawn<Waiting>) {
+fn withdraw(
+    hub: &Arc<Hub>,
+    parsed: &Parsed,
+    withdrawn: Withdrawn<Waiting>,
+    (source, nonce): ([u8; 16], [u8; 16]),
+) {
     let Withdrawn { spent, waiting } = withdrawn;
     Counters::add(&hub.counters.withdrawn, 1);
-    let record = call_record(hub, facts, spent.reserved(), Outcome::Withdrawn);
     let Waiting::Credential(waiting) = waiting else {
         return;
     };
     let Leaving { to, .. } = *waiting;
-    match record {
+    let call = fact(
+        &to.channel,
+        parsed,
+        spent.reserved(),
+        (source, nonce, Outcome::Withdrawn),
+    );
+    match encode(hub, &Body::Call(Box::new(call))) {
         Some((record, hash)) => settle(hub, to, record, hash, Code::Withdrawn),
         None => {
             hub.lock().abandon(spent);
@@ -341,7 +343,7 @@ fn withdraw(hub: &Arc<Hub>, facts: &Facts<'_>, withdrawn: Withdrawn<Waiting>) {
 }
 
 /// Records a reservation that gives no credential; the denial waits for the record.
-fn settle(hub: &Hub, to: Address, record: Vec<u8>, hash: claviger_shared::id::Digest, code: Code) {
+fn settle(hub: &Hub, to: Address, record: Vec<u8>, hash: Digest, code: Code) {
     let waiting = Waiting::Reply(Box::new((to, Reply::Denied(code.into()))));
     let note = Note {
         record,

@@ -29,7 +29,7 @@ use claviger_shared::{
     wire::storage::{Appended, StoredEntry},
 };
 use std::{
-    sync::{Arc, PoisonError, atomic::Ordering},
+    sync::{Arc, PoisonError, atomic::Ordering, mpsc::SyncSender},
     time::Duration,
 };
 
@@ -53,6 +53,9 @@ struct Building {
     root: Digest,
     next: Frontier,
 }
+
+/// A command that was applied: who waits for it, and its receipt.
+type Told = (SyncSender<Vec<u8>>, Vec<u8>);
 
 /// Why the journal ended: nothing is released again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,15 +84,21 @@ impl Journal {
                 return self.fence("the platform failed");
             };
             let waits = self.hub.boot.durability == Durability::Durable;
+            let mut told = Vec::new();
             if !waits {
-                self.release(&building);
+                told = self.release(&building);
             }
             if !self.store(&building.stored) {
                 return self.fence("storage holds another writer's entry");
             }
             self.frontier = building.next.clone();
             if waits {
-                self.release(&building);
+                told = self.release(&building);
+            }
+            // What an owner is told of is stored, whatever agents wait for.
+            for (done, receipt) in told {
+                // The control thread may be gone with its connection; the command is applied all the same.
+                let _ = done.try_send(receipt);
             }
         }
     }
@@ -98,7 +107,7 @@ impl Journal {
     fn wait(&self) -> Result<Batch, End> {
         let mut core = self.hub.lock();
         loop {
-            let wait = match core.pace() {
+            let wait = match core.pace(self.hub.is_arriving()) {
                 Pace::Begin => Duration::ZERO,
                 Pace::Soon => Duration::from_micros(COMMIT_WAIT_US),
                 Pace::Wait => TALLY_WAIT,
@@ -111,7 +120,7 @@ impl Journal {
                     .wait_timeout(core, wait)
                     .unwrap_or_else(PoisonError::into_inner);
                 core = guard;
-                due = late.timed_out() && (core.pace() != Pace::Wait || core.has_tallies());
+                due = late.timed_out() && (core.pace(false) != Pace::Wait || core.has_tallies());
             }
             if due {
                 let mut out = Vec::with_capacity(1);
@@ -138,7 +147,7 @@ impl Journal {
         let simulated = batch.simulated.into_iter().map(Body::Simulated);
         let warned = batch.warned.into_iter().map(Body::Warned);
         for body in denied.chain(simulated).chain(warned) {
-            records.push(super::issue::encode(hub, body)?);
+            records.push(super::issue::encode(hub, &body)?);
         }
         let time = hub.time.now();
         let instance = hub.boot.instance;
@@ -191,7 +200,8 @@ impl Journal {
         }
     }
 
-    fn release(&self, building: &Building) {
+    /// Lets calls go; gives back the commands that may be answered once the entry is stored.
+    fn release(&self, building: &Building) -> Vec<Told> {
         let hub = &self.hub;
         let mut out = Vec::new();
         let now = hub.time.now();
@@ -212,9 +222,10 @@ impl Journal {
             Ordering::Relaxed,
         );
         let mut outputs: Vec<Arc<Output>> = Vec::new();
+        let mut told = Vec::new();
         for output in out {
             if let Out::Release(released) = output
-                && let Some(written) = self.send(building, stored, released)
+                && let Some(written) = self.send(building, stored, released, &mut told)
                 && !outputs.iter().any(|known| Arc::ptr_eq(known, &written))
             {
                 outputs.push(written);
@@ -223,14 +234,16 @@ impl Journal {
         for output in outputs {
             output.flush();
         }
+        told
     }
 
-    /// Sends what waited; says on which connection.
+    /// Sends what waited; says on which connection. Commands are told later, with their receipts.
     fn send(
         &self,
         building: &Building,
         stored: (u64, Digest),
         released: Released<Waiting>,
+        told: &mut Vec<Told>,
     ) -> Option<Arc<Output>> {
         let Released {
             place,
@@ -240,9 +253,7 @@ impl Journal {
         } = released;
         match waiting {
             Waiting::Command(done) => {
-                let receipt = self.receipt(building, place).unwrap_or_default();
-                // The control thread may be gone with its connection; the command is applied all the same.
-                let _ = done.try_send(receipt);
+                told.push((done, self.receipt(building, place).unwrap_or_default()));
                 None
             }
             Waiting::Reply(waiting) => {

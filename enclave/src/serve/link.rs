@@ -218,11 +218,19 @@ impl Output {
 
     /// Adds a frame to what will be written; over [`MAX_OUTPUT`] it is written first.
     pub fn push(&self, kind: u8, id: u64, body: &[u8]) {
+        self.push_parts(kind, id, [body]);
+    }
+
+    /// Likewise, a frame whose body stands in parts.
+    pub fn push_parts<const N: usize>(&self, kind: u8, id: u64, body: [&[u8]; N]) {
         let mut pending = self.pending();
-        if pending.bytes.len().saturating_add(body.len()) > MAX_OUTPUT {
+        let whole = body.iter().fold(pending.bytes.len(), |sum, part| {
+            sum.saturating_add(part.len())
+        });
+        if whole > MAX_OUTPUT {
             pending.flush();
         }
-        if frame::put(&mut pending.bytes, kind, id, body).is_err() {
+        if frame::put_parts(&mut pending.bytes, kind, id, body).is_err() {
             pending.dead = true;
         }
     }

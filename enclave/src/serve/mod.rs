@@ -16,6 +16,7 @@ pub mod issue;
 pub mod journal;
 pub mod life;
 pub mod link;
+pub mod nonces;
 pub mod own;
 pub mod receipts;
 pub mod run;

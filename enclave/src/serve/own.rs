@@ -46,7 +46,7 @@ pub fn whoami(hub: &Hub, to: Address, slot: Slot) {
 /// Pushes the grant's end forward; answered when its record is stored.
 pub fn renew(hub: &Hub, to: Address, slot: Slot) {
     let now = hub.time.now();
-    let Ok(salt) = hub.random16() else {
+    let Ok(salt) = hub.nonces.draw() else {
         return answer::unavailable(hub, to);
     };
     let mut core = hub.lock();
@@ -78,7 +78,7 @@ pub fn renew(hub: &Hub, to: Address, slot: Slot) {
 /// Ends the grant for ever, in any state; answered when its record is stored. Once it is revoked, there is nothing to record.
 pub fn revoke_self(hub: &Hub, to: Address, slot: Slot, leaked: bool) {
     let now = hub.time.now();
-    let Ok(salt) = hub.random16() else {
+    let Ok(salt) = hub.nonces.draw() else {
         return answer::unavailable(hub, to);
     };
     let mut core = hub.lock();

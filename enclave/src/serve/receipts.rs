@@ -8,7 +8,7 @@ use claviger_shared::{
     ledger::Slot,
     log::{
         merkle::Tree,
-        receipt::{Receipt, Status},
+        receipt::{Parts, Status},
     },
     owner::manifest::Durability,
     time::UnixMs,
@@ -37,18 +37,18 @@ pub fn make(
     leaf_proof: &[Digest],
     place: usize,
 ) -> Option<Vec<u8>> {
-    let receipt = Receipt {
+    let receipt = Parts {
         v: 1,
         status: match terms.durability {
             Durability::Durable => Status::Logged,
             Durability::Volatile => Status::Volatile,
         },
-        record: stored.records.get(place)?.to_vec(),
+        record: stored.records.get(place)?,
         place: u64::try_from(place).ok()?,
-        record_proof: tree.proof(place)?,
-        leaf: stored.leaf.clone(),
-        leaf_proof: leaf_proof.to_vec(),
-        checkpoint: stored.checkpoint.clone(),
+        record_proof: &tree.proof(place)?,
+        leaf: &stored.leaf,
+        leaf_proof,
+        checkpoint: &stored.checkpoint,
         simulation: terms.simulation,
     };
     receipt.encode().ok()

@@ -3,99 +3,152 @@
 //! Having bytes from [`base`] means every component stands once, on one line of its own, and the last line is exactly
 //! what [`signature_input`] puts on the wire. It does not know which components a request must cover.
 
-use std::{collections::BTreeSet, fmt::Write};
+use std::{borrow::Cow, fmt::Write};
+
+/// What a line takes besides its name and value.
+const LINE: usize = 8;
+/// What the parameters take, with room.
+const PARAMETERS: usize = 256;
 
 /// One covered component: its name as in the list, and its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Component {
+pub struct Component<'a> {
     /// Lower case; derived ones begin with `@`.
-    pub name: String,
+    pub name: &'a str,
     /// The one member of a dictionary field that is covered (§2.1.2); absent for the whole field.
-    pub key: Option<String>,
+    pub key: Option<&'a str>,
     /// One line.
-    pub value: String,
+    pub value: Cow<'a, str>,
 }
 
-impl Component {
+impl<'a> Component<'a> {
     /// A component.
     #[must_use]
-    pub fn new(name: &str, value: &str) -> Self {
+    pub fn new(name: &'a str, value: impl Into<Cow<'a, str>>) -> Self {
         Self {
-            name: name.to_owned(),
+            name,
             key: None,
-            value: value.to_owned(),
+            value: value.into(),
         }
     }
 
     /// One member of a dictionary field, its value as the field has it.
     #[must_use]
-    pub fn member(name: &str, key: &str, value: &str) -> Self {
+    pub fn member(name: &'a str, key: &'a str, value: impl Into<Cow<'a, str>>) -> Self {
         Self {
-            key: Some(key.to_owned()),
+            key: Some(key),
             ..Self::new(name, value)
         }
     }
 
     /// §2: the name in quotes and its parameter.
-    fn identifier(&self) -> Option<String> {
-        let name = quoted(&self.name)?;
-        match &self.key {
-            None => Some(name),
-            Some(key) => Some(format!("{name};key={}", quoted(key)?)),
+    fn put_identifier(&self, out: &mut String) -> Option<()> {
+        put_quoted(out, self.name)?;
+        if let Some(key) = self.key {
+            out.push_str(";key=");
+            put_quoted(out, key)?;
         }
+        Some(())
     }
 }
 
 /// The value of one signature parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Parameter {
+pub enum Parameter<'a> {
     /// A structured-field integer.
     Integer(u64),
     /// A structured-field string.
-    Text(String),
+    Text(Cow<'a, str>),
 }
 
 /// The bytes to be signed; nothing where a component stands twice, or a name or value cannot stand on a line.
 #[must_use]
-pub fn base(components: &[Component], parameters: &[(&str, Parameter)]) -> Option<Vec<u8>> {
-    let mut out = String::new();
+pub fn base(components: &[Component<'_>], parameters: &[(&str, Parameter<'_>)]) -> Option<Vec<u8>> {
+    let mut out = String::with_capacity(room(components).saturating_mul(2));
     for component in components {
-        let value = &component.value;
-        is_line(value).then_some(())?;
-        writeln!(out, "{}: {value}", component.identifier()?).ok()?;
+        is_line(&component.value).then_some(())?;
+        component.put_identifier(&mut out)?;
+        out.push_str(": ");
+        out.push_str(&component.value);
+        out.push('\n');
     }
-    let input = signature_input(components, parameters)?;
-    write!(out, "\"@signature-params\": {input}").ok()?;
+    out.push_str("\"@signature-params\": ");
+    put_input(&mut out, components, parameters)?;
     Some(out.into_bytes())
 }
 
 /// The inner list with its parameters: the value of one member of `signature-input`; nothing where [`base`] has none.
 #[must_use]
 pub fn signature_input(
-    components: &[Component],
-    parameters: &[(&str, Parameter)],
+    components: &[Component<'_>],
+    parameters: &[(&str, Parameter<'_>)],
 ) -> Option<String> {
-    let identifiers: Option<Vec<_>> = components.iter().map(Component::identifier).collect();
-    let identifiers = identifiers?;
-    let distinct: BTreeSet<_> = identifiers.iter().collect();
-    (distinct.len() == components.len()).then_some(())?;
-    let mut out = format!("({})", identifiers.join(" "));
+    let mut out = String::with_capacity(room(components));
+    put_input(&mut out, components, parameters)?;
+    Some(out)
+}
+
+fn put_input(
+    out: &mut String,
+    components: &[Component<'_>],
+    parameters: &[(&str, Parameter<'_>)],
+) -> Option<()> {
+    out.push('(');
+    for (place, component) in components.iter().enumerate() {
+        // Few enough to be compared each with each: a request covers at most 64 fields (DESIGN §11).
+        let same =
+            |other: &Component<'_>| (other.name, other.key) == (component.name, component.key);
+        (!components.iter().take(place).any(same)).then_some(())?;
+        if place > 0 {
+            out.push(' ');
+        }
+        component.put_identifier(out)?;
+    }
+    out.push(')');
     for (key, value) in parameters {
+        out.push(';');
+        out.push_str(key);
+        out.push('=');
         match value {
-            Parameter::Integer(number) => write!(out, ";{key}={number}").ok()?,
-            Parameter::Text(text) => write!(out, ";{key}={}", quoted(text)?).ok()?,
+            Parameter::Integer(number) => write!(out, "{number}").ok()?,
+            Parameter::Text(text) => put_quoted(out, text)?,
         }
     }
-    Some(out)
+    Some(())
+}
+
+/// Bytes the identifiers and values of components take, more or less: what is reserved for them.
+fn room(components: &[Component<'_>]) -> usize {
+    components.iter().fold(PARAMETERS, |sum, component| {
+        sum.saturating_add(component.name.len())
+            .saturating_add(component.value.len())
+            .saturating_add(LINE)
+    })
 }
 
 /// RFC 9651 §4.1.6: a string in quotes; nothing for a text that is not printable ASCII.
 #[must_use]
 pub fn quoted(text: &str) -> Option<String> {
-    is_line(text).then(|| {
-        let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
-        format!("\"{escaped}\"")
-    })
+    let mut out = String::with_capacity(text.len().saturating_add(2));
+    put_quoted(&mut out, text)?;
+    Some(out)
+}
+
+fn put_quoted(out: &mut String, text: &str) -> Option<()> {
+    is_line(text).then_some(())?;
+    out.push('"');
+    let mut rest = text;
+    while let Some(at) = rest.find(['\\', '"']) {
+        let (before, after) = rest.split_at_checked(at)?;
+        let (escaped, after) = after.split_at_checked(1)?;
+        out.push_str(before);
+        out.push('\\');
+        out.push_str(escaped);
+        rest = after;
+    }
+    out.push_str(rest);
+    out.push('"');
+    Some(())
 }
 
 fn is_line(text: &str) -> bool {

@@ -38,9 +38,12 @@ use claviger_shared::{
 use content::Content;
 use profile::Profile;
 pub use profile::{TAG, WEB_BOT_AUTH_TAG};
+use std::sync::Arc;
 
 /// Longest life of an HTTP credential.
 pub const MAX_LIFETIME: Millis = Millis(300_000);
+/// Components of an ordinary request.
+const COMPONENTS: usize = 8;
 /// The label of the signature in every field.
 pub const LABEL: &str = "sig1";
 
@@ -66,7 +69,7 @@ pub struct HttpCall {
     body: Option<Body>,
     binding: Binding,
     profile: Profile,
-    effects: Effects,
+    effects: Arc<Effects>,
 }
 
 /// What is kept of a body.
@@ -117,11 +120,11 @@ impl Call for HttpCall {
             body,
             binding,
             profile,
-            effects: Effects::one(effect),
+            effects: Arc::new(Effects::one(effect)),
         })
     }
 
-    fn effects(&self) -> &Effects {
+    fn effects(&self) -> &Arc<Effects> {
         &self.effects
     }
 
@@ -180,20 +183,21 @@ impl Call for HttpCall {
 
 impl HttpCall {
     /// What is covered, in order.
-    fn components(&self, moment: &Moment) -> Vec<Component> {
+    fn components(&self, moment: &Moment) -> Vec<Component<'_>> {
         let query = format!("?{}", self.query.as_deref().unwrap_or_default());
-        let mut all = vec![
-            Component::new("@method", &self.method),
-            Component::new("@authority", &self.authority),
-            Component::new("@path", &self.path),
-            Component::new("@query", &query),
-        ];
+        let mut all = Vec::with_capacity(COMPONENTS);
+        all.extend([
+            Component::new("@method", self.method.as_str()),
+            Component::new("@authority", self.authority.as_str()),
+            Component::new("@path", self.path.as_str()),
+            Component::new("@query", query),
+        ]);
         if let Some(body) = &self.body {
             all.push(Component::new(
                 "content-digest",
-                &content_digest(&body.digest),
+                content_digest(&body.digest),
             ));
-            all.push(Component::new("content-type", &body.media));
+            all.push(Component::new("content-type", body.media.as_str()));
         }
         let others = self
             .headers
@@ -201,17 +205,17 @@ impl HttpCall {
             .filter(|(name, _)| *name != "content-type");
         all.extend(others.map(|(name, value)| Component::new(name, value)));
         if let Some(key) = self.idempotency_key(moment) {
-            all.push(Component::new("idempotency-key", &key));
+            all.push(Component::new("idempotency-key", key));
         }
         all.extend(self.profile.component());
         all
     }
 
-    fn parameters(
+    fn parameters<'a>(
         &self,
-        key: &SigningKeyInfo,
+        key: &'a SigningKeyInfo,
         moment: &Moment,
-    ) -> Result<[(&'static str, Parameter); 6], Denial> {
+    ) -> Result<[(&'static str, Parameter<'a>); 6], Denial> {
         let span = Span::of(&self.effects.first, key, moment)?;
         let alg = match key.alg {
             Alg::Ed25519 => "ed25519",
@@ -220,10 +224,10 @@ impl HttpCall {
         Ok([
             ("created", Parameter::Integer(span.from)),
             ("expires", Parameter::Integer(span.to)),
-            ("nonce", Parameter::Text(nonce(moment))),
-            ("keyid", Parameter::Text(key.thumbprint.clone())),
-            ("alg", Parameter::Text(alg.to_owned())),
-            ("tag", Parameter::Text(self.profile.tag().to_owned())),
+            ("nonce", Parameter::Text(nonce(moment).into())),
+            ("keyid", Parameter::Text(key.thumbprint.as_str().into())),
+            ("alg", Parameter::Text(alg.into())),
+            ("tag", Parameter::Text(self.profile.tag().into())),
         ])
     }
 

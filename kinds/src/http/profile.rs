@@ -58,9 +58,9 @@ impl Profile {
     }
 
     /// That member as a covered component.
-    pub(super) fn component(&self) -> Option<Component> {
+    pub(super) fn component(&self) -> Option<Component<'_>> {
         let member = self.member()?;
-        Some(Component::member(SIGNATURE_AGENT, LABEL, &member))
+        Some(Component::member(SIGNATURE_AGENT, LABEL, member))
     }
 
     /// A string of structured fields: an origin holds neither quote nor backslash.

@@ -36,7 +36,7 @@ fn built(case: &Value) -> (Vec<u8>, String) {
         "created",
         Parameter::Integer(case["created"].as_u64().unwrap()),
     )];
-    parameters.push(("keyid", Parameter::Text(text(case, "keyid").to_owned())));
+    parameters.push(("keyid", Parameter::Text(text(case, "keyid").into())));
     (
         base::base(&components, &parameters).unwrap(),
         base::signature_input(&components, &parameters).unwrap(),
@@ -106,7 +106,7 @@ fn a_base_never_holds_a_component_twice_or_a_second_line() {
     ] {
         assert_eq!(base::base(&bad, &[]), None);
     }
-    let keyid = |text: &str| [("keyid", Parameter::Text(text.to_owned()))];
+    let keyid = |text: &str| [("keyid", Parameter::Text(text.to_owned().into()))];
     let input = base::signature_input(&fine, &keyid("a\"b\\c")).unwrap();
     assert_eq!(input, "(\"@method\");keyid=\"a\\\"b\\\\c\"");
     assert_eq!(base::base(&fine, &keyid("a\nb")), None);

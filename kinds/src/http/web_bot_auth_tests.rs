@@ -64,17 +64,17 @@ fn the_drafts_own_samples_are_built_and_signed_to_the_byte() {
         let components = case["components"].as_array().unwrap().iter();
         let components: Vec<_> = components
             .map(|one| match one[1].as_str() {
-                Some(key) => Component::member(&text(&one[0]), key, &text(&one[2])),
-                None => Component::new(&text(&one[0]), &text(&one[2])),
+                Some(key) => Component::member(one[0].as_str().unwrap(), key, text(&one[2])),
+                None => Component::new(one[0].as_str().unwrap(), text(&one[2])),
             })
             .collect();
         let integer = |name: &str| Parameter::Integer(case[name].as_u64().unwrap());
         let parameters = [
             ("created", integer("created")),
-            ("keyid", Parameter::Text(text(&vectors["keyid"]))),
+            ("keyid", Parameter::Text(text(&vectors["keyid"]).into())),
             ("alg", Parameter::Text("ed25519".into())),
             ("expires", integer("expires")),
-            ("nonce", Parameter::Text(text(&case["nonce"]))),
+            ("nonce", Parameter::Text(text(&case["nonce"]).into())),
             ("tag", Parameter::Text(WEB_BOT_AUTH_TAG.into())),
         ];
         let base = base::base(&components, &parameters).unwrap();

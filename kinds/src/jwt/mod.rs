@@ -24,6 +24,7 @@ use claviger_shared::{
     time::Millis,
 };
 use jws::{Claims, Header, Identity};
+use std::sync::Arc;
 
 /// Longest life of a token.
 pub const MAX_LIFETIME: Millis = Millis(300_000);
@@ -42,7 +43,7 @@ pub struct JwtCall {
     issuer: String,
     audience: String,
     ttl_s: Option<u64>,
-    effects: Effects,
+    effects: Arc<Effects>,
 }
 
 /// What a token says besides issuer, audience and time.
@@ -91,11 +92,11 @@ impl Call for JwtCall {
             issuer: found.route.issuer.clone(),
             audience: found.route.audience.clone(),
             ttl_s: input.ttl_s,
-            effects: Effects::one(effect),
+            effects: Arc::new(Effects::one(effect)),
         })
     }
 
-    fn effects(&self) -> &Effects {
+    fn effects(&self) -> &Arc<Effects> {
         &self.effects
     }
 

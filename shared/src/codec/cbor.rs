@@ -5,7 +5,10 @@
 //! of the same value is refused. It does not know what the values mean.
 
 use serde::{Serialize, de::DeserializeOwned};
+use std::io;
 
+/// Bytes that most documents fit in: what is reserved for one.
+const ROOM: usize = 1024;
 /// Nesting a document may have (DESIGN §11).
 pub const MAX_DEPTH: usize = 16;
 
@@ -35,7 +38,9 @@ pub enum Error {
 ///
 /// [`Error::Shape`] for a value CBOR cannot carry; no type of this crate is one.
 pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
-    serde_cbor::to_vec(value).map_err(|_| Error::Shape)
+    let mut out = Vec::with_capacity(ROOM);
+    serde_cbor::to_writer(&mut out, value).map_err(|_| Error::Shape)?;
+    Ok(out)
 }
 
 /// Reads a value back from its canonical bytes.
@@ -49,10 +54,29 @@ pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8], max_len: usize) -> 
     }
     scan(bytes)?;
     let value: T = serde_cbor::from_slice(bytes).map_err(|_| Error::Shape)?;
-    if encode(&value)? == bytes {
+    let mut rest = Compared(bytes);
+    serde_cbor::to_writer(&mut rest, &value).map_err(|_| Error::NotCanonical)?;
+    if rest.0.is_empty() {
         Ok(value)
     } else {
         Err(Error::NotCanonical)
+    }
+}
+
+/// Takes what is written only as long as it is what stands here.
+struct Compared<'a>(&'a [u8]);
+
+impl io::Write for Compared<'_> {
+    fn write(&mut self, written: &[u8]) -> io::Result<usize> {
+        self.0 = self
+            .0
+            .strip_prefix(written)
+            .ok_or(io::ErrorKind::InvalidData)?;
+        Ok(written.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

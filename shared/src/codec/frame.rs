@@ -64,15 +64,34 @@ impl Head {
 ///
 /// [`Error::Length`] when the body is larger than [`MAX_BODY`]; `out` is unchanged then.
 pub fn put(out: &mut Vec<u8>, kind: u8, id: u64, body: &[u8]) -> Result<(), Error> {
-    if body.len() > MAX_BODY {
+    put_parts(out, kind, id, [body])
+}
+
+/// Appends a frame whose body stands in parts.
+///
+/// # Errors
+///
+/// As for [`put`].
+pub fn put_parts<const N: usize>(
+    out: &mut Vec<u8>,
+    kind: u8,
+    id: u64,
+    body: [&[u8]; N],
+) -> Result<(), Error> {
+    let whole = body
+        .iter()
+        .fold(0_usize, |sum, part| sum.saturating_add(part.len()));
+    if whole > MAX_BODY {
         return Err(Error::Length);
     }
-    let len = u32::try_from(body.len().saturating_add(HEAD_BYTES)).map_err(|_| Error::Length)?;
-    out.reserve(body.len().saturating_add(LEN_BYTES + HEAD_BYTES));
+    let len = u32::try_from(whole.saturating_add(HEAD_BYTES)).map_err(|_| Error::Length)?;
+    out.reserve(whole.saturating_add(LEN_BYTES + HEAD_BYTES));
     out.extend_from_slice(&len.to_be_bytes());
     out.extend_from_slice(&[kind, 0]);
     out.extend_from_slice(&id.to_be_bytes());
-    out.extend_from_slice(body);
+    for part in body {
+        out.extend_from_slice(part);
+    }
     Ok(())
 }
 

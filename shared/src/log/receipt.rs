@@ -51,6 +51,42 @@ pub enum Status {
     Volatile,
 }
 
+/// The parts of a receipt where they stand: encodes as [`Receipt`] does.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Parts<'a> {
+    /// Always 1.
+    pub v: u16,
+    /// [`Receipt::status`].
+    pub status: Status,
+    /// [`Receipt::record`].
+    #[serde(with = "serde_bytes")]
+    pub record: &'a [u8],
+    /// [`Receipt::place`].
+    pub place: u64,
+    /// [`Receipt::record_proof`].
+    pub record_proof: &'a [Digest],
+    /// [`Receipt::leaf`].
+    #[serde(with = "serde_bytes")]
+    pub leaf: &'a [u8],
+    /// [`Receipt::leaf_proof`].
+    pub leaf_proof: &'a [Digest],
+    /// [`Receipt::checkpoint`].
+    pub checkpoint: &'a str,
+    /// [`Receipt::simulation`].
+    pub simulation: bool,
+}
+
+impl Parts<'_> {
+    /// The canonical bytes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Receipt::encode`].
+    pub fn encode(&self) -> Result<Vec<u8>, cbor::Error> {
+        cbor::encode(self)
+    }
+}
+
 /// A record proved to be in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proved {

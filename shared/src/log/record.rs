@@ -256,7 +256,7 @@ impl Record {
     ///
     /// [`cbor::Error`]; no record of this crate's making causes one.
     pub fn encode(&self) -> Result<Vec<u8>, cbor::Error> {
-        cbor::encode(self)
+        encode(&self.salt, &self.body)
     }
 
     /// Reads canonical bytes.
@@ -267,6 +267,21 @@ impl Record {
     pub fn decode(bytes: &[u8]) -> Result<Self, cbor::Error> {
         cbor::decode(bytes, MAX_RECORD_BYTES)
     }
+}
+
+/// The canonical bytes of a fact under a salt.
+///
+/// # Errors
+///
+/// As for [`Record::encode`].
+pub fn encode(salt: &[u8; 16], body: &Body) -> Result<Vec<u8>, cbor::Error> {
+    #[derive(Serialize)]
+    struct Borrowed<'a> {
+        #[serde(with = "serde_bytes")]
+        salt: &'a [u8; 16],
+        body: &'a Body,
+    }
+    cbor::encode(&Borrowed { salt, body })
 }
 
 /// The hash under which a record's bytes stand in its entry's tree.

@@ -121,10 +121,16 @@ impl<'a> Answer<'a> {
         })
     }
 
+    /// What stands before the sealed part.
+    #[must_use]
+    pub const fn head(&self) -> [u8; ANSWER_HEAD] {
+        self.seq.to_be_bytes()
+    }
+
     /// Appends the body to `out`.
     pub fn put(&self, out: &mut Vec<u8>) {
         out.reserve(self.sealed.len().saturating_add(ANSWER_HEAD));
-        out.extend_from_slice(&self.seq.to_be_bytes());
+        out.extend_from_slice(&self.head());
         out.extend_from_slice(self.sealed);
     }
 }

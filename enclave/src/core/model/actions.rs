@@ -66,7 +66,7 @@ impl World {
             slot,
             grant: Arc::clone(&state.grant(slot).unwrap().grant),
             catalog: Arc::clone(state.catalog()),
-            effects: Effects::one(effect(cents)),
+            effects: Arc::new(Effects::one(effect(cents))),
             source: [0; 16],
             simulate,
             idempotency: None,
@@ -162,7 +162,7 @@ impl World {
             nonce: [0; 16],
             record,
             hash,
-            effects,
+            effects: Arc::new(effects),
             waiting: number,
         }));
     }

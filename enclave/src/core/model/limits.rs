@@ -31,20 +31,25 @@ fn calls_in_flight_are_limited_on_both_sides() {
 #[test]
 fn an_entry_begins_when_nobody_works_or_enough_wait() {
     let mut world = World::new();
-    assert_eq!(world.core.pace(), Pace::Wait);
+    assert_eq!(world.core.pace(false), Pace::Wait);
     for _ in 0..=COMMIT_RECORDS {
         world.ask(2, 0);
     }
     for signed in 0..COMMIT_RECORDS {
         let wanted = if signed == 0 { Pace::Wait } else { Pace::Soon };
-        assert_eq!(world.core.pace(), wanted, "{signed} wait");
+        assert_eq!(world.core.pace(false), wanted, "{signed} wait");
         world.act(&Action::Sign(0));
     }
-    assert_eq!(world.core.pace(), Pace::Begin, "enough wait");
+    assert_eq!(world.core.pace(false), Pace::Begin, "enough wait");
     world.act(&Action::Begin);
     world.act(&Action::Stored);
     world.act(&Action::Sign(0));
-    assert_eq!(world.core.pace(), Pace::Begin, "nobody works");
+    assert_eq!(world.core.pace(false), Pace::Begin, "nobody works");
+    assert_eq!(world.core.pace(true), Pace::Soon, "frames are here already");
+    assert!(world.core.is_due(false) && world.core.is_due(true), "the first is told");
+    world.ask(2, 0);
+    world.act(&Action::Sign(0));
+    assert!(!world.core.is_due(true), "the second is waited for");
 }
 
 /// Many grants may be refused between two entries; what does not fit into one waits for the next.
