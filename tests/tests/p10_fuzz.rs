@@ -11,7 +11,9 @@ use claviger_shared::{
         storage::{Entries, MAX_ENTRIES_ITEMS, MAX_LEAF, StoredEntry},
     },
 };
-use claviger_tests::fuzz::{TARGETS, Target, context::context, mutate::Mutator, samples, seeds};
+use claviger_tests::fuzz::{
+    TARGETS, Target, context::context, host_http, mutate::Mutator, samples, seeds,
+};
 use std::time::{Duration, Instant};
 
 /// Mutations of each target's seeds, unless time is up first.
@@ -229,6 +231,17 @@ fn p10_the_seeds_are_valid() {
         )
         .is_ok()
     });
+    for (name, text) in host_http::SEEDS {
+        let fine = match *name {
+            "agents-stream" => 101,
+            "path-no-text" | "agents-discovery" => 404,
+            "status" => 403,
+            "genesis" | "manifests" => 409,
+            "command-refused" => 422,
+            _ => 200,
+        };
+        assert_eq!(host_http::status(text.as_bytes()), Some(fine), "{name}");
+    }
     assert_eq!(context().entries.entries.len() as u64, {
         let mut reader = claviger_shared::log::entry::Reader::new(context().log_key.clone());
         for entry in &context().entries.entries {
@@ -243,4 +256,11 @@ fn p10_the_seeds_are_valid() {
 #[ignore = "writes tests/fuzz"]
 fn write_the_seeds() {
     samples::write();
+}
+
+/// Makes those again that are texts; for a new target.
+#[test]
+#[ignore = "writes tests/fuzz"]
+fn write_the_texts() {
+    samples::texts();
 }

@@ -8,6 +8,7 @@ pub mod calls;
 pub mod codec;
 pub mod context;
 pub mod edge;
+pub mod host_http;
 pub mod log;
 pub mod mutate;
 pub mod owner;
@@ -48,6 +49,8 @@ const FLAT: Memory = memory(32, 4);
 const ITEMS: Memory = memory(256, 6);
 /// Replies to Read, which have room for the items of many entries.
 const MANY: Memory = memory(768, 5);
+/// The host's faces: connections, and answers that are no longer for a longer request.
+const FACES: Memory = memory(256, 6);
 /// Strict JSON and what is made of it.
 const TREE: Memory = memory(64, 48);
 
@@ -78,6 +81,7 @@ pub const TARGETS: &[Target] = &[
     target("frame", codec::frame, FLAT),
     target("grant", owner::grant, TREE),
     target("host_config", edge::host_config, FLAT),
+    target("host_http", host_http::host_http, FACES),
     target("http_call", calls::http_call, TREE),
     target("inclusion", log::inclusion, FLAT),
     target("json", codec::json_any, TREE),
