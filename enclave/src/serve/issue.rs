@@ -342,7 +342,12 @@ fn withdraw(hub: &Arc<Hub>, facts: &Facts<'_>, withdrawn: Withdrawn<Waiting>) {
 
 /// Records a reservation that gives no credential; the denial waits for the record.
 fn settle(hub: &Hub, to: Address, record: Vec<u8>, hash: claviger_shared::id::Digest, code: Code) {
-    let waiting = Waiting::Reply(Box::new((to, Reply::Denied(code.into()))));
+    let sandbox = hub.lock().state().is_sandbox(to.channel.slot);
+    let denial = Denial {
+        sandbox,
+        ..Denial::new(code)
+    };
+    let waiting = Waiting::Reply(Box::new((to, Reply::Denied(denial))));
     let note = Note {
         record,
         hash,
