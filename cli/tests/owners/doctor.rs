@@ -289,7 +289,8 @@ fn lying_hosts(stage: &Stage) {
     let profile: Value = serde_json::from_slice(&text).unwrap();
     let face = |member: &str| profile[member].as_str().unwrap().to_owned();
     // On both sides of what is borne, 30 s, and either way.
-    let moved: [(fn(&mut Value), bool); 4] = [
+    type Change = fn(&mut Value);
+    let moved: [(Change, bool); 4] = [
         (|status| shift(status, 25_000), true),
         (|status| shift(status, -25_000), true),
         (|status| shift(status, 45_000), false),
@@ -317,7 +318,7 @@ fn lying_hosts(stage: &Stage) {
 
 fn shift(status: &mut Value, ms: i64) {
     let now = status["now_ms"].as_i64().unwrap();
-    status["now_ms"] = json!(now + ms);
+    status["now_ms"] = json!(now.saturating_add(ms));
 }
 
 /// A host that wants a token which the profile does not have.

@@ -55,9 +55,9 @@ fn request_head(client: &mut TcpStream) -> std::io::Result<String> {
 }
 
 fn changed(answer: &[u8], change: fn(&mut Value)) -> Vec<u8> {
-    let at = answer.windows(4).position(|four| four == b"\r\n\r\n");
-    let (_, body) = answer.split_at(at.unwrap() + 4);
-    let mut value: Value = serde_json::from_slice(body).unwrap();
+    let answer = std::str::from_utf8(answer).unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let mut value: Value = serde_json::from_str(body).unwrap();
     change(&mut value);
     let text = value.to_string();
     let length = text.len();
