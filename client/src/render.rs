@@ -10,6 +10,7 @@ use claviger_shared::{
     codec::cbor,
     credential::{Credential, Issued, Remaining},
     denial::{Code, Denial},
+    effect::Env,
     log::{entry::Leaf, receipt::Receipt},
     wire::storage::MAX_LEAF,
 };
@@ -64,7 +65,7 @@ pub fn whoami(own: &Whoami, simulation: bool) -> Value {
     let mut value = json!({
         "grant": grant.id, "state": state, "document": grant.to_json(), "remaining": remaining(left),
         "routes": routes.iter().map(reach).collect::<Vec<_>>(), "more_routes": more_routes,
-        "now": now.to_string(),
+        "now": now.to_string(), "sandbox": grant.env == Env::Sandbox,
     });
     mark(&mut value, simulation);
     value
@@ -92,10 +93,11 @@ pub fn problem(denial: &Denial, simulation: bool) -> Value {
         requested,
         remaining: left,
         retry_after_ms,
+        sandbox,
     } = denial;
     let mut value = json!({
         "type": "about:blank", "title": title(code.status()), "status": code.status(), "code": code.as_str(),
-        "detail": detail(*code), "next": code.next(),
+        "detail": detail(*code), "next": denial.next(),
     });
     let more = [
         ("param", param.as_ref().map(|param| json!(param))),
@@ -111,6 +113,7 @@ pub fn problem(denial: &Denial, simulation: bool) -> Value {
                 .map(|left| remaining(std::slice::from_ref(left))),
         ),
         ("retry_after_ms", retry_after_ms.map(|wait| json!(wait))),
+        ("sandbox", sandbox.then(|| json!(true))),
     ];
     if let Some(members) = value.as_object_mut() {
         let present = more.into_iter();
@@ -229,7 +232,11 @@ const fn detail(code: Code) -> &'static str {
 mod tests {
     use super::*;
     use claviger_shared::{
-        amount::Amount, credential::Replay, denial::Requested, effect::Charge, id::Unit,
+        amount::Amount,
+        credential::Replay,
+        denial::{RENEW_UNTIL, Requested},
+        effect::Charge,
+        id::Unit,
         time::UnixMs,
     };
 
@@ -262,10 +269,23 @@ mod tests {
             "requested",
             "remaining",
             "retry_after_ms",
+            "sandbox",
             "simulation",
         ] {
             assert!(bare.get(absent).is_none(), "{absent}");
         }
+        let sandbox = problem(
+            &Denial {
+                sandbox: true,
+                ..Denial::new(Code::Frozen)
+            },
+            false,
+        );
+        assert_eq!(sandbox["sandbox"], true);
+        let renewal = problem(&Denial::at(Code::PermissionDenied, RENEW_UNTIL), false);
+        assert!(renewal["next"].as_str().unwrap().contains("reissue"));
+        let scope = problem(&Denial::new(Code::PermissionDenied), false);
+        assert_eq!(scope["next"], Code::PermissionDenied.next());
     }
 
     #[test]

@@ -15,7 +15,10 @@ use claviger_shared::{
     id::ChannelId,
     log::receipt::Receipt,
     owner::manifest::Durability,
-    wire::{RefusedCode, call::MAX_SEALED_ANSWER},
+    wire::{
+        RefusedCode,
+        call::{MAX_ANSWER_ITEMS, MAX_SEALED_ANSWER},
+    },
 };
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -205,7 +208,8 @@ impl Agent {
             .opening
             .open(seq, &sealed)
             .map_err(|_| Error::Answer("answer does not open"))?;
-        cbor::decode(&text, MAX_SEALED_ANSWER).map_err(|_| Error::Answer("answer is malformed"))
+        cbor::decode_many(&text, MAX_SEALED_ANSWER, MAX_ANSWER_ITEMS)
+            .map_err(|_| Error::Answer("answer is malformed"))
     }
 
     fn keep_proof(&self, size: u64, receipt: &[u8]) {

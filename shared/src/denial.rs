@@ -124,6 +124,9 @@ pub struct Denial {
     pub remaining: Option<Remaining>,
     /// When to try again, in milliseconds.
     pub retry_after_ms: Option<u64>,
+    /// Whether the grant is one that can touch only a sandbox; absent where it is not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sandbox: bool,
 }
 
 /// What a call would have spent.
@@ -146,6 +149,7 @@ impl Denial {
             requested: None,
             remaining: None,
             retry_after_ms: None,
+            sandbox: false,
         }
     }
 
@@ -155,6 +159,22 @@ impl Denial {
         Self {
             param: Some(param.into()),
             ..Self::new(code)
+        }
+    }
+}
+
+/// Where a renewal is refused: the grant has no `renew_until`, or ends there already.
+pub const RENEW_UNTIL: &str = "renew_until";
+
+impl Denial {
+    /// What the caller can do next: what the code says, unless the place says more.
+    #[must_use]
+    pub fn next(&self) -> &'static str {
+        match (self.code, self.param.as_deref()) {
+            (Code::PermissionDenied, Some(RENEW_UNTIL)) => {
+                "ask an owner to amend the grant with a later end and `renew_until`, or to reissue it"
+            }
+            (code, _) => code.next(),
         }
     }
 }

@@ -18,7 +18,7 @@ use claviger_shared::{
     log::checkpoint::LogKey,
     wire::{
         FrameType, RefusedCode,
-        call::{Answer as AnswerFrame, Call, MAX_SEALED_ANSWER, Open, Opened},
+        call::{Answer as AnswerFrame, Call, MAX_ANSWER_ITEMS, MAX_SEALED_ANSWER, Open, Opened},
     },
 };
 use std::{
@@ -149,7 +149,7 @@ impl Agent {
     pub fn open(&self, seq: u64, body: &[u8]) -> Option<Sealed> {
         let frame = AnswerFrame::parse(body).ok()?;
         let text = self.session.opening.open(seq, frame.sealed).ok()?;
-        Some(cbor::decode(&text, MAX_SEALED_ANSWER).unwrap())
+        Some(cbor::decode_many(&text, MAX_SEALED_ANSWER, MAX_ANSWER_ITEMS).unwrap())
     }
 
     /// Waits for the answer to a frame.

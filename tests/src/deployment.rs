@@ -149,6 +149,19 @@ impl Deployment {
         deployment
     }
 
+    /// A deployment after its ceremony whose answers do not wait for storage.
+    #[must_use]
+    pub fn volatile() -> Self {
+        let mut deployment = Self::unborn();
+        let (born, _) = deployment.genesis();
+        deployment.bundle.clone_from(&born.bundle);
+        let releases = vec![deployment.release()];
+        let g1 = deployment.g1(&born, releases, "volatile", &deployment.owner);
+        deployment.links.push(g1);
+        deployment.put_policy(&deployment.pins());
+        deployment
+    }
+
     /// A deployment that serves, with a catalog and keys.
     #[track_caller]
     #[must_use]

@@ -107,7 +107,7 @@ impl Run {
     fn start(table: &Value, vector: &Value) -> Self {
         let deployment = match vector.get("durability").map(text) {
             None => Deployment::born(),
-            Some("volatile") => volatile(),
+            Some("volatile") => Deployment::volatile(),
             Some(other) => panic!("{other}"),
         };
         let enclave = deployment.boot();
@@ -234,18 +234,6 @@ impl Run {
             idempotency_key: key.map(|key| key.replace("{n}", &n.to_string())),
         }))
     }
-}
-
-/// A deployment whose answers do not wait for storage.
-fn volatile() -> Deployment {
-    let mut deployment = Deployment::unborn();
-    let (born, _) = deployment.genesis();
-    deployment.bundle.clone_from(&born.bundle);
-    let releases = vec![deployment.release()];
-    let g1 = deployment.g1(&born, releases, "volatile", &deployment.owner);
-    deployment.links.push(g1);
-    deployment.put_policy(&deployment.pins());
-    deployment
 }
 
 /// RFC 7396.

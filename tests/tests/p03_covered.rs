@@ -1,8 +1,9 @@
 //! P3: every credential is covered by one active grant; each rule refuses by itself, and a refusal takes nothing.
 
+use claviger_client::render;
 use claviger_shared::{
-    call::{HttpInput, Input},
-    denial::Code,
+    call::{Ask, HttpInput, Input, Reply},
+    denial::{Code, Denial},
 };
 use claviger_tests::{
     agent::{Agent, charge, charge_body, get, read_order, token},
@@ -176,7 +177,44 @@ fn p3_a_sandbox_grant_reaches_the_sandbox_alone() {
         .sign(get("https://sand.example.com/v1/things"))
         .unwrap();
     assert!(issued.issued.sandbox);
-    assert_eq!(agent.denied(read_order("1")), Code::DestinationDenied);
+    // So does every denial: before the core, in it, and without a grant's help.
+    let says = |denial: Denial, code: Code| {
+        assert_eq!((denial.code, denial.sandbox), (code, true));
+        assert_eq!(render::problem(&denial, false)["sandbox"], json!(true));
+    };
+    says(
+        agent.sign(read_order("1")).unwrap_err(),
+        Code::DestinationDenied,
+    );
+    says(
+        agent
+            .sign(get("https://sand.example.com/v1//x"))
+            .unwrap_err(),
+        Code::NotNormalForm,
+    );
+    match agent.ask(&Ask::Renew) {
+        Reply::Denied(denial) => says(denial, Code::PermissionDenied),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(
+        render::whoami(&agent.whoami(), false)["sandbox"],
+        json!(true)
+    );
+    deployment.narrow(
+        &enclave,
+        &json!({"type": "grant.revoke", "grant": "gr_sand"}),
+    );
+    says(
+        agent
+            .sign(get("https://sand.example.com/v1/things"))
+            .unwrap_err(),
+        Code::GrantRevoked,
+    );
+    let live = deployment.grant(&enclave, "gr_live", |_| {});
+    let denial = Agent::connect(&deployment, &enclave, &live)
+        .sign(get("https://sand.example.com/v1/things"))
+        .unwrap_err();
+    assert!(!denial.sandbox && render::problem(&denial, false).get("sandbox").is_none());
     // A grant that names both environments is not even written.
     let mixed = json!({"type": "grant.create", "grant": {
         "v": 1, "id": "gr_mixed", "agent": {"id": "bot", "key": format!("x25519:{}", "11".repeat(32))},

@@ -1,5 +1,10 @@
 //! P6: a credential leaves only after its record is durable; anyone can check the log, and the receipt proves the record.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
+use claviger_host::{
+    index::{Index, audit::Place},
+    store::{Entry, Store, local::Local},
+};
 use claviger_shared::{
     call::{IssuedWithReceipt, Reply},
     denial::Code,
@@ -7,6 +12,7 @@ use claviger_shared::{
         receipt::{Receipt, Status},
         record::{Body, Outcome},
     },
+    owner::manifest::chain::Chain,
     wire::storage::StoredEntry,
 };
 use claviger_tests::{
@@ -15,7 +21,7 @@ use claviger_tests::{
     store::Mood,
 };
 use claviger_verify::{audit::Auditor, ring_verifier::RingVerifier};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 fn calls(deployment: &Deployment) -> Vec<claviger_shared::log::record::Call> {
     let records = deployment.store.records().into_iter();
@@ -189,6 +195,48 @@ fn p6_records_hold_no_content() {
     assert!(!stands("order-of-somebody"));
     for (name, value) in headers {
         assert!(!stands(&value), "{name}");
+    }
+}
+
+/// A receipt that the host makes of any record says of its durability what the enclave's own receipts say.
+#[test]
+fn p6_the_hosts_receipts_say_logged_or_volatile() {
+    for (deployment, wanted) in [
+        (Deployment::born(), Status::Logged),
+        (Deployment::volatile(), Status::Volatile),
+    ] {
+        let enclave = deployment.boot();
+        deployment.furnish(&enclave);
+        let entries = deployment.store.entries();
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(
+            dir.path().join("manifests.json"),
+            Chain::to_file(&deployment.links),
+        )
+        .unwrap();
+        let store = Local::open(&dir.path().join("log"), Default::default()).unwrap();
+        for entry in &entries {
+            store.append(&Entry::new(entry.clone()).unwrap());
+        }
+        let hosted = claviger_host::deployment::Deployment::open(dir.path()).unwrap();
+        let index = Index::new(Arc::new(store), Arc::new(hosted), dir.path().join("tiles"));
+        let said = |place: u64| {
+            let receipt = index.receipt(Place {
+                index: place,
+                number: 0,
+            });
+            let receipt = receipt.unwrap();
+            let bytes = STANDARD
+                .decode(receipt["encoded"].as_str().unwrap())
+                .unwrap();
+            let status = Receipt::decode(&bytes).unwrap().status;
+            assert_eq!(receipt["status"], serde_json::to_value(status).unwrap());
+            status
+        };
+        // Genesis was waited for, whatever the deployment became.
+        assert_eq!(said(0), Status::Logged);
+        assert_eq!(said(1), wanted);
+        assert_eq!(said(entries.len() as u64 - 1), wanted);
     }
 }
 

@@ -81,4 +81,15 @@ fn p8_a_renewal_moves_the_end_and_no_counter() {
     assert!(matches!(reply, claviger_shared::call::Reply::Renewed(end) if end == until));
     assert_eq!(agent.left(), left);
     assert_eq!(agent.whoami().grant.expires_at, until);
+    // There it ends, as does a grant that names no such time: owners can do more, and the denial says what.
+    let other = deployment.grant(&enclave, "gr_2", |_| {});
+    for agent in [agent, Agent::connect(&deployment, &enclave, &other)] {
+        match agent.ask(&claviger_shared::call::Ask::Renew) {
+            claviger_shared::call::Reply::Denied(denial) => {
+                assert_eq!(denial.param.as_deref(), Some("renew_until"));
+                assert!(denial.next().contains("amend") && denial.next().contains("reissue"));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }

@@ -4,8 +4,15 @@
 //! asks of Rust's allocator; what C code of the crypto library allocates is not in it.
 
 use allocation_counter::measure;
+use claviger_shared::{
+    codec::cbor::{MAX_ITEMS, encode},
+    wire::{
+        control::{Measure, Signed, Submitted},
+        storage::{Entries, MAX_ENTRIES_ITEMS, MAX_LEAF, StoredEntry},
+    },
+};
 use claviger_tests::fuzz::{
-    MEMORY_FLOOR, TARGETS, Target, context::context, mutate::Mutator, samples, seeds,
+    TARGETS, Target, context::context, host_http, mutate::Mutator, samples, seeds,
 };
 use std::time::{Duration, Instant};
 
@@ -25,7 +32,7 @@ fn now() -> Instant {
 /// Runs one input and holds it to the target's bound.
 fn run(target: &Target, input: &[u8]) -> u64 {
     let memory = measure(|| (target.run)(input)).bytes_max;
-    let bound = MEMORY_FLOOR + target.memory * input.len() as u64;
+    let bound = target.memory.bound(input.len() as u64);
     assert!(
         memory <= bound,
         "{}: {} bytes of input cost {memory} bytes, over {bound}",
@@ -81,6 +88,54 @@ fn p10_every_seed_and_its_mutations_end_in_an_answer_within_bounded_memory() {
     }
 }
 
+/// Stored entries of so many records, each of so many bytes.
+fn entries(of: &[(usize, usize)]) -> Entries {
+    let entries = of.iter().map(|(records, bytes)| StoredEntry {
+        index: 0,
+        leaf: vec![1; MAX_LEAF],
+        records: vec![vec![7; *bytes].into(); *records],
+        checkpoint: String::new(),
+    });
+    Entries {
+        entries: entries.collect(),
+        end: true,
+    }
+}
+
+/// Canonical documents with as many items as may be, or as many bytes.
+fn at_the_limits() -> Vec<Vec<u8>> {
+    let items = usize::try_from(MAX_ITEMS).unwrap();
+    let many = usize::try_from(MAX_ENTRIES_ITEMS).unwrap();
+    let signed = |signatures| Signed {
+        body: Vec::new(),
+        signatures: vec![String::new(); signatures],
+    };
+    let array = |part: &[u8]| [&[0x99, 0x0f, 0xff][..], &part.repeat(items - 1)].concat();
+    let submitted = |sealed, signatures| Submitted {
+        signed: signed(signatures),
+        sealed: vec![0; sealed],
+    };
+    let measure = Measure {
+        manifests: vec![signed(0); items / 5 - 1],
+    };
+    let entry = |of| encode(&entries(&[of]).entries[0]).unwrap();
+    vec![
+        array(&[0x60]),
+        array(&[0x80]),
+        array(&[0xa0]),
+        array(&[0xf6]),
+        encode(&submitted(0, items - 10)).unwrap(),
+        encode(&submitted(1_000_000, 0)).unwrap(),
+        encode(&measure).unwrap(),
+        entry((items - 10, 0)),
+        entry((2_000, 400)),
+        entry((1, 1_000_000)),
+        encode(&entries(&[(many - 20, 0)])).unwrap(),
+        encode(&entries(&[(many - 20, 28)])).unwrap(),
+        encode(&entries(&[(0, 0); 900])).unwrap(),
+    ]
+}
+
 /// Inputs that are made to cost more than they weigh: deep, wide, empty, endless.
 fn swollen() -> Vec<Vec<u8>> {
     const MANY: usize = 60_000;
@@ -88,28 +143,11 @@ fn swollen() -> Vec<Vec<u8>> {
     let wide = |open: &[u8], part: &[u8], close: &[u8]| {
         [open, &repeat(part, MANY / part.len().max(1)), close].concat()
     };
-    let cbor_array = |part: &[u8]| [&[0x9a, 0, 0, 0xea, 0x60][..], &repeat(part, MANY)].concat();
-    let signatures = vec![String::new(); MANY];
-    let signed = claviger_shared::wire::control::Signed {
-        body: Vec::new(),
-        signatures,
-    };
-    let submitted = claviger_shared::wire::control::Submitted {
-        signed: signed.clone(),
-        sealed: Vec::new(),
-    };
-    let entry = claviger_shared::wire::storage::StoredEntry {
-        index: 0,
-        leaf: Vec::new(),
-        records: vec![serde_bytes::ByteBuf::new(); MANY],
-        checkpoint: String::new(),
-    };
-    let cbor = |bytes: Result<Vec<u8>, _>| -> Vec<u8> {
-        let bytes: Result<Vec<u8>, claviger_shared::codec::cbor::Error> = bytes;
-        bytes.unwrap()
-    };
-    use claviger_shared::codec::cbor::encode;
-    vec![
+    // A whole frame of the tiniest items.
+    let cbor_array =
+        |part: &[u8]| [&[0x9a, 0, 0x0f, 0xff, 0xf0][..], &repeat(part, 0xf_fff0)].concat();
+    let mut all = at_the_limits();
+    all.extend([
         repeat(b"[", MANY),
         repeat(b"{\"a\":", 10_000),
         wide(b"[0", b",0", b"]"),
@@ -129,11 +167,9 @@ fn swollen() -> Vec<Vec<u8>> {
         cbor_array(&[0x80]),
         cbor_array(&[0xa0]),
         cbor_array(&[0xf6]),
-        cbor(encode(&signed)),
-        cbor(encode(&submitted)),
-        cbor(encode(&entry)),
-        cbor(encode(&claviger_shared::wire::storage::Entries { entries: vec![entry], end: true })),
-    ]
+        encode(&entries(&[(MANY, 0)])).unwrap(),
+    ]);
+    all
 }
 
 #[test]
@@ -195,6 +231,17 @@ fn p10_the_seeds_are_valid() {
         )
         .is_ok()
     });
+    for (name, text) in host_http::SEEDS {
+        let fine = match *name {
+            "agents-stream" => 101,
+            "path-no-text" | "agents-discovery" => 404,
+            "status" => 403,
+            "genesis" | "manifests" => 409,
+            "command-refused" => 422,
+            _ => 200,
+        };
+        assert_eq!(host_http::status(text.as_bytes()), Some(fine), "{name}");
+    }
     assert_eq!(context().entries.entries.len() as u64, {
         let mut reader = claviger_shared::log::entry::Reader::new(context().log_key.clone());
         for entry in &context().entries.entries {
@@ -209,4 +256,11 @@ fn p10_the_seeds_are_valid() {
 #[ignore = "writes tests/fuzz"]
 fn write_the_seeds() {
     samples::write();
+}
+
+/// Makes those again that are texts; for a new target.
+#[test]
+#[ignore = "writes tests/fuzz"]
+fn write_the_texts() {
+    samples::texts();
 }

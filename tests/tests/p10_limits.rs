@@ -4,7 +4,7 @@ use claviger_kinds::any::AnyCall;
 use claviger_shared::{
     call::{HttpInput, Input, MAX_BODY, Sign},
     catalog::Catalog,
-    codec::cbor,
+    codec::{cbor, frame},
     crypto::AwsLc,
     denial::Code,
     grant::Grant,
@@ -18,7 +18,11 @@ use claviger_shared::{
     wire::{
         FrameType, RefusedCode,
         call::Opened,
-        storage::{MAX_LEAF, MAX_RECORD_BYTES, MAX_RECORDS, StoredEntry},
+        control::{MAX_MANIFESTS, MAX_SIGNATURES, Measure, Signed},
+        storage::{
+            Entries, MAX_CHECKPOINT, MAX_ENTRIES_ITEMS, MAX_LEAF, MAX_RECORD_BYTES, MAX_RECORDS,
+            StoredEntry,
+        },
     },
 };
 use claviger_tests::{
@@ -149,6 +153,51 @@ fn p10_an_entry_is_limited_on_both_sides() {
         };
         assert_eq!(refused(&stored), wanted, "{more}");
     }
+}
+
+/// The limits of items leave room for the largest honest documents.
+#[test]
+fn p10_the_largest_documents_have_no_more_items_than_may_be() {
+    let entry = StoredEntry {
+        index: u64::MAX,
+        leaf: vec![1; MAX_LEAF],
+        records: vec![vec![7; MAX_RECORD_BYTES / MAX_RECORDS].into(); MAX_RECORDS],
+        checkpoint: "c".repeat(MAX_CHECKPOINT),
+    };
+    let fits = |entry: &StoredEntry| {
+        cbor::decode::<StoredEntry>(&cbor::encode(entry).unwrap(), frame::MAX_BODY)
+    };
+    assert_eq!(fits(&entry).unwrap(), entry);
+    let signed = Signed {
+        body: vec![1; 4096],
+        signatures: vec!["s".repeat(300); MAX_SIGNATURES],
+    };
+    let chain = Measure {
+        manifests: vec![signed; MAX_MANIFESTS],
+    };
+    let bytes = cbor::encode(&chain).unwrap();
+    assert_eq!(
+        cbor::decode::<Measure>(&bytes, frame::MAX_BODY).unwrap(),
+        chain
+    );
+    // The smallest honest entry: a leaf, a signed checkpoint, one record.
+    let (leaf, note) = (vec![1; 256], "c".repeat(128));
+    let small = StoredEntry {
+        index: 1 << 32,
+        leaf,
+        records: vec![vec![7; 80].into()],
+        checkpoint: note,
+    };
+    let count = frame::MAX_BODY / cbor::encode(&small).unwrap().len();
+    let reply = Entries {
+        entries: vec![small; count],
+        end: false,
+    };
+    let bytes = cbor::encode(&reply).unwrap();
+    assert_eq!(
+        cbor::decode_many(&bytes, frame::MAX_BODY, MAX_ENTRIES_ITEMS),
+        Ok(reply)
+    );
 }
 
 #[test]

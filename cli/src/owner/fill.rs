@@ -55,6 +55,7 @@ pub(super) fn fill(
         env,
         purpose,
     } = options;
+    missing(members, options)?;
     members.entry("v").or_insert_with(|| json!(1));
     if let Some(agent) = agent {
         let held = members.entry("agent").or_insert_with(|| json!({}));
@@ -84,6 +85,53 @@ pub(super) fn fill(
     }
     times(members, *ttl, now)?;
     calls(members, *max_calls)
+}
+
+/// Says at once all that neither file nor options say.
+fn missing(members: &Map<String, Value>, options: &Options) -> Result<(), Error> {
+    let agent = members.get("agent").is_none_or(|agent| {
+        agent
+            .as_object()
+            .is_some_and(|agent| !agent.contains_key("id"))
+    });
+    let budgets = members.get("budgets");
+    let listed = budgets.is_none_or(Value::is_array);
+    let counted = budgets
+        .and_then(Value::as_array)
+        .is_some_and(|budgets| budgets.iter().any(counts_calls));
+    let wanted = [
+        (agent && options.agent.is_none(), "`/agent/id`: --agent A"),
+        (
+            !members.contains_key("permissions"),
+            "`/permissions`: what it may read, write and delete, in the file",
+        ),
+        (
+            !members.contains_key("expires_at") && options.ttl.is_none(),
+            "`/expires_at`: --ttl D such as 8h",
+        ),
+        (
+            listed && !counted && options.max_calls.is_none(),
+            "`/budgets`, one of the unit call: --max-calls N",
+        ),
+    ];
+    let absent: Vec<_> = wanted
+        .into_iter()
+        .filter_map(|(absent, what)| absent.then_some(what))
+        .collect();
+    if absent.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Usage(format!(
+            "grant: missing {}",
+            absent.join("; ")
+        )))
+    }
+}
+
+/// Whether a budget bounds calls beyond one.
+fn counts_calls(budget: &Value) -> bool {
+    let is = |name: &str, word: &str| budget.get(name).and_then(Value::as_str) == Some(word);
+    is("unit", "call") && !is("window", "call")
 }
 
 /// Puts what an option says where the file says nothing, or the same.
@@ -132,10 +180,6 @@ fn times(members: &mut Map<String, Value>, ttl: Option<Millis>, now: UnixMs) -> 
 }
 
 fn calls(members: &mut Map<String, Value>, max: Option<u64>) -> Result<(), Error> {
-    let counts_calls = |budget: &Value| {
-        let is = |name: &str, word: &str| budget.get(name).and_then(Value::as_str) == Some(word);
-        is("unit", "call") && !is("window", "call")
-    };
     let budgets = members.entry("budgets").or_insert_with(|| json!([]));
     let budgets = budgets.as_array_mut();
     let budgets = budgets.ok_or_else(|| usage("/budgets", "a list"))?;
@@ -208,21 +252,49 @@ mod tests {
     #[test]
     fn what_the_file_says_stays_and_what_contradicts_it_is_refused() {
         for file in [
-            r#"{"agent":{"id":"other"}}"#,
-            r#"{"agent":"bot"}"#,
-            r#"{"expires_at":"2030-01-01T00:00:00Z"}"#,
-            r#"{"budgets":[{"unit":"call","max":"7","window":"grant"}]}"#,
-            r#"{"budgets":{}}"#,
-            r#"{"not_before":"soon"}"#,
+            r#"{"permissions":{},"agent":{"id":"other"}}"#,
+            r#"{"permissions":{},"agent":"bot"}"#,
+            r#"{"permissions":{},"expires_at":"2030-01-01T00:00:00Z"}"#,
+            r#"{"permissions":{},"budgets":[{"unit":"call","max":"7","window":"grant"}]}"#,
+            r#"{"permissions":{},"budgets":{}}"#,
+            r#"{"permissions":{},"not_before":"soon"}"#,
         ] {
             assert!(
                 matches!(filled(file, &options()), Err(Error::Usage(_))),
                 "{file}"
             );
         }
-        let file = r#"{"budgets":[{"unit":"call","max":"7","window":"rolling:P1D"}]}"#;
+        let file =
+            r#"{"permissions":{},"budgets":[{"unit":"call","max":"7","window":"rolling:P1D"}]}"#;
         let value = filled(file, &options()).unwrap();
         assert_eq!(value["budgets"].as_array().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn all_that_is_missing_is_said_at_once() {
+        let said = |text: &str, options: &Options| match filled(text, options) {
+            Err(Error::Usage(said)) => said,
+            other => panic!("{other:?}"),
+        };
+        let bare = r#"{"permissions":{"read":["a"]}}"#;
+        let all = said(bare, &Options::default());
+        for option in ["--agent", "--ttl", "--max-calls"] {
+            assert!(all.contains(option), "{all}");
+        }
+        assert!(all.find("--agent") < all.find("--ttl") && !all.contains("permissions"));
+        let empty = said(r#"{"agent":{"key":"x25519:00"}}"#, &Options::default());
+        assert!(
+            empty.contains("--agent") && empty.contains("/permissions"),
+            "{empty}"
+        );
+        let one = said(
+            bare,
+            &Options {
+                agent: None,
+                ..options()
+            },
+        );
+        assert_eq!(one, "grant: missing `/agent/id`: --agent A");
     }
 
     #[test]
@@ -230,7 +302,7 @@ mod tests {
         let none = |change: fn(&mut Options)| {
             let mut options = options();
             change(&mut options);
-            filled("{}", &options)
+            filled(r#"{"permissions":{}}"#, &options)
         };
         none(|options| options.ttl = None).unwrap_err();
         none(|options| options.max_calls = None).unwrap_err();

@@ -30,6 +30,8 @@ use std::sync::Arc;
 const READ_BYTES: u64 = 512 * 1024;
 /// Largest snapshot.
 pub const MAX_SNAPSHOT: usize = 512 * 1024 * 1024;
+/// Items of a snapshot; its tag is checked before one is read.
+pub const MAX_SNAPSHOT_ITEMS: u64 = 128 * 1024 * 1024;
 /// Version of the snapshot format.
 pub const SNAPSHOT_VERSION: u16 = 3;
 
@@ -97,7 +99,7 @@ fn snapshot(
     if !claviger_shared::crypto::constant_time_eq(&expected.0, mac) {
         return None;
     }
-    let body: SnapshotBody = cbor::decode(body, MAX_SNAPSHOT).ok()?;
+    let body: SnapshotBody = cbor::decode_many(body, MAX_SNAPSHOT, MAX_SNAPSHOT_ITEMS).ok()?;
     (body.v == SNAPSHOT_VERSION && body.frontier.size() == at.size).then_some((body, at.digest))
 }
 

@@ -32,7 +32,11 @@ pub fn send(hub: &Hub, to: Address, reply: Reply) {
 /// Sends a denial at once; the caller flushes.
 pub fn deny(hub: &Hub, to: Address, denial: Denial) {
     super::hub::Counters::add(&hub.counters.denied, 1);
-    send(hub, to, Reply::Denied(denial));
+    let (stored, sandbox) = {
+        let core = hub.lock();
+        (core.stored(), core.state().is_sandbox(to.channel.slot))
+    };
+    to.send(text(stored, Reply::Denied(Denial { sandbox, ..denial })));
 }
 
 /// The platform failed under a call: nothing was released.

@@ -16,7 +16,7 @@ use crate::secret::RootKeys;
 use claviger_shared::{
     call::{IssuedWithReceipt, Reply},
     codec::cbor,
-    denial::Code,
+    denial::{Code, Denial},
     id::{Digest, InstanceId},
     log::{
         checkpoint::Checkpoint,
@@ -291,7 +291,10 @@ impl Journal {
             }
             None => {
                 Counters::add(&hub.counters.withdrawn, 1);
-                Reply::Denied(Code::Withdrawn.into())
+                Reply::Denied(Denial {
+                    sandbox: issued.sandbox,
+                    ..Denial::new(Code::Withdrawn)
+                })
             }
         };
         to.send(answer::text(stored, reply));

@@ -5,13 +5,16 @@
 
 use super::link::{Closer, Input, Output};
 use claviger_shared::{
-    codec::{cbor, frame::MAX_BODY},
+    codec::{
+        cbor::{self, MAX_ITEMS},
+        frame::MAX_BODY,
+    },
     id::Digest,
     wire::{
         FrameType,
         storage::{
-            Appended, Blob, BlobBytes, Chunk, Done, Entries, MAX_CHUNK, Read, SnapshotGet,
-            SnapshotPut, StoredEntry, Tail,
+            Appended, Blob, BlobBytes, Chunk, Done, Entries, MAX_CHUNK, MAX_ENTRIES_ITEMS, Read,
+            SnapshotGet, SnapshotPut, StoredEntry, Tail,
         },
     },
 };
@@ -80,7 +83,8 @@ impl Storage {
     ///
     /// [`NoAnswer`].
     pub fn read(&self, from: u64, max_bytes: u64) -> Result<Entries, NoAnswer> {
-        self.ask(FrameType::Read, &Read { from, max_bytes })
+        let question = Read { from, max_bytes };
+        self.ask_many(FrameType::Read, &question, MAX_ENTRIES_ITEMS)
     }
 
     /// Where the stored log ends.
@@ -191,6 +195,15 @@ impl Storage {
         kind: FrameType,
         question: &Q,
     ) -> Result<A, NoAnswer> {
+        self.ask_many(kind, question, MAX_ITEMS)
+    }
+
+    fn ask_many<Q: Serialize, A: Serialize + DeserializeOwned>(
+        &self,
+        kind: FrameType,
+        question: &Q,
+        max_items: u64,
+    ) -> Result<A, NoAnswer> {
         let body = cbor::encode(question).map_err(|_| NoAnswer)?;
         let link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut link, late) = self
@@ -209,7 +222,7 @@ impl Storage {
         if answer.is_none() {
             link.halves = None;
         }
-        cbor::decode(&answer.ok_or(NoAnswer)?, MAX_BODY).map_err(|_| NoAnswer)
+        cbor::decode_many(&answer.ok_or(NoAnswer)?, MAX_BODY, max_items).map_err(|_| NoAnswer)
     }
 }
 

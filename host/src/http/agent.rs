@@ -13,11 +13,16 @@
 //! Bodies of channels are application/octet-stream. What stands under `.well-known` is a convenience, by the host's word
 //! alone: relying parties take keys from an origin that the owner controls.
 
-use super::{App, Peer, blocking, body, face::Face, problem::Problem, public};
+use super::{
+    App, Peer, blocking, body,
+    face::{Face, Named},
+    problem::Problem,
+    public,
+};
 use crate::relay::{post, source, stream};
 use axum::{
     Extension, Router,
-    extract::{Path, Request, State},
+    extract::{Request, State},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -71,7 +76,7 @@ async fn open(
 async fn calls(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
-    Path(channel): Path<String>,
+    Named(channel): Named<String>,
     request: Request,
 ) -> Result<Response, Problem> {
     let channel = ChannelId::parse(&channel)

@@ -7,14 +7,20 @@
 //! ```
 //! A record's id is `<entry>.<number>`. What is shown is the host's word; a receipt proves itself.
 
-use super::{App, blocking, face::Face, look::ask, problem::Problem, public::json};
+use super::{
+    App, blocking,
+    face::{Face, Named},
+    look::ask,
+    problem::Problem,
+    public::json,
+};
 use crate::index::{
     DECISIONS, KINDS,
     audit::{Filter, MAX_PAGE, Page, Place, page},
 };
 use axum::{
     body::Body,
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
     http::{HeaderMap, HeaderValue, header},
     response::Response,
 };
@@ -254,7 +260,10 @@ impl Follower {
     }
 }
 
-async fn receipt(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn receipt(
+    State(app): State<Arc<App>>,
+    Named(id): Named<String>,
+) -> Result<Response, Problem> {
     let place = Place::parse(&id).ok_or_else(Problem::not_found)?;
     let _turn = app.turn().await?;
     let index = Arc::clone(&app.index);

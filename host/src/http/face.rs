@@ -1,11 +1,14 @@
 //! A face's routes, put together so that what is served can be listed: the document of the faces is held against it.
 
-use super::App;
+use super::{App, problem::Problem};
 use axum::{
     Router,
+    extract::{FromRequestParts, Path},
     handler::Handler,
+    http::request::Parts,
     routing::{MethodRouter, get, post, put},
 };
+use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
 /// Routes, and their methods and paths.
@@ -51,6 +54,19 @@ impl Face {
     #[cfg(test)]
     pub(super) fn listed(&self) -> &[(&'static str, &'static str)] {
         &self.listed
+    }
+}
+
+/// The parameters of a path. Escapes that are no text name nothing that is here.
+pub(super) struct Named<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let read = Path::from_request_parts(parts, state).await;
+        read.map(|Path(names)| Self(names))
+            .map_err(|_| Problem::not_found())
     }
 }
 

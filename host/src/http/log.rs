@@ -8,13 +8,18 @@
 //! ```
 //! A tile is served in every width that the log has had; nothing here is asked to be believed.
 
-use super::{App, blocking, face::Face, problem::Problem, public};
+use super::{
+    App, blocking,
+    face::{Face, Named},
+    problem::Problem,
+    public,
+};
 use crate::{
     index::{MAX_LEVEL, Unproved, WIDTH},
     link::encode,
 };
 use axum::{
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -78,7 +83,7 @@ async fn entries(
 
 async fn tile(
     State(app): State<Arc<App>>,
-    Path((level, tile)): Path<(String, String)>,
+    Named((level, tile)): Named<(String, String)>,
 ) -> Result<Response, Problem> {
     let level = number(&level).and_then(|level| u8::try_from(level).ok());
     let level = level.filter(|level| *level <= MAX_LEVEL);
@@ -93,7 +98,7 @@ async fn tile(
 
 async fn bundle(
     State(app): State<Arc<App>>,
-    Path(tile): Path<String>,
+    Named(tile): Named<String>,
 ) -> Result<Response, Problem> {
     let (index, width) = place(&tile).ok_or_else(Problem::not_found)?;
     let _turn = app.turn().await?;

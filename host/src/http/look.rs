@@ -2,10 +2,15 @@
 //!
 //! Every list is a page: `limit` elements after the name in `after`; `next` is the name to go on from, or null.
 
-use super::{App, blocking, face::Face, problem::Problem, public::json};
+use super::{
+    App, blocking,
+    face::{Face, Named},
+    problem::Problem,
+    public::json,
+};
 use crate::index::{Index, MAX_LIST, Unavailable};
 use axum::{
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
     response::Response,
 };
 use claviger_shared::{
@@ -82,7 +87,7 @@ async fn grants(
     Ok(json(&page.await?))
 }
 
-async fn grant(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn grant(State(app): State<Arc<App>>, Named(id): Named<String>) -> Result<Response, Problem> {
     let id = GrantId::parse(&id).map_err(|_| Problem::not_found())?;
     let found: Option<Value> = ask(&app, move |index| index.grant(&id, now())).await?;
     Ok(json(&found.ok_or_else(Problem::not_found)?))

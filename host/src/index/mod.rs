@@ -5,6 +5,7 @@
 //! log that does not fold is reported and no longer answered from.
 
 pub mod audit;
+mod boots;
 mod counts;
 mod proof;
 mod record;
@@ -18,6 +19,7 @@ pub use tiles::{MAX_LEVEL, WIDTH};
 pub use view::{High, MAX_LIST};
 
 use crate::{deployment::Deployment, store::Store, sync::lock};
+use boots::Boots;
 use claviger_shared::{
     codec::cbor,
     crypto::AwsLc,
@@ -66,6 +68,7 @@ struct Fold {
     /// The catalog as owners wrote it.
     catalog: Option<CatalogText>,
     counts: Counts,
+    boots: Boots,
     next: u64,
     broken: bool,
 }
@@ -148,6 +151,7 @@ fn apply(fold: &mut Fold, stored: &StoredEntry) -> Result<(), &'static str> {
         let applied = state.apply(&record, leaf.time, &AwsLc);
         applied.map_err(|_| "record breaks a promise")?;
         fold.counts.add(&record.body);
+        fold.boots.note(stored.index, &record.body);
         if let Body::Command(command) = &record.body
             && let Some(catalog) = CatalogText::of(command)
         {

@@ -110,12 +110,13 @@ impl Index {
         let bytes = entry.records.get(number).ok_or(Unproved::Absent)?;
         let hashes = entry.records.iter().map(|bytes| record::hash(bytes));
         let record_proof = Tree::new(hashes.collect()).proof(number);
+        let status = self.status(place.index)?;
         let tiles = lock(&self.tiles);
         let leaf_proof = tiles.proof(place.index, tail.size)?;
         drop(tiles);
         let receipt = Receipt {
             v: 1,
-            status: Status::Logged,
+            status,
             record: bytes.to_vec(),
             place: place.number,
             record_proof: record_proof.ok_or(Unproved::Absent)?,
@@ -134,6 +135,17 @@ impl Index {
             "status": receipt.status, "size": size, "index": place.index, "place": place.number, "root": lines.next(),
             "checkpoint": receipt.checkpoint, "simulation": receipt.simulation, "encoded": STANDARD.encode(encoded),
         }))
+    }
+
+    /// By whose word an entry is durable; only of what was folded, for a receipt says nothing that was not read.
+    fn status(&self, index: u64) -> Result<Status, Unproved> {
+        self.catch_up();
+        let fold = lock(&self.fold);
+        if index < fold.next {
+            Ok(fold.boots.status(index))
+        } else {
+            Err(Unproved::Unavailable)
+        }
     }
 
     /// Whether the first manifest names another attestation root than AWS's; said in receipts, proved by the chain alone.

@@ -21,6 +21,7 @@ use claviger_shared::{
     effect::{Effect, Effects, Kind, Verb},
     grant::{Grant, profile},
     id::{AgentId, GrantId},
+    owner::manifest::parse::MAX_ORIGIN,
     time::Millis,
 };
 use jws::{Claims, Header, Identity};
@@ -30,6 +31,9 @@ use std::sync::Arc;
 pub const MAX_LIFETIME: Millis = Millis(300_000);
 /// Longest subject (OpenID Connect Core §2).
 pub const MAX_SUBJECT: usize = 255;
+
+// INVARIANT: deployment, agent and grant, a colon between them, are within it: no grant is made whose subject is not signed.
+const _: () = assert!(MAX_ORIGIN + 1 + AgentId::MAX + 1 + GrantId::MAX <= MAX_SUBJECT);
 
 const AUDIENCE_PARAM: &str = "/audience";
 const NONCE_PARAM: &str = "/nonce";

@@ -1,8 +1,8 @@
 //! Canonical CBOR: one byte form per value, and nothing else is accepted.
 //!
 //! [`decode`] takes bytes that [`encode`] could have produced: definite lengths, shortest integers, no tags, no floats,
-//! depth at most [`MAX_DEPTH`], nothing trailing. It scans before it decodes and re-encodes after, so a second byte form
-//! of the same value is refused. It does not know what the values mean.
+//! depth at most [`MAX_DEPTH`], at most [`MAX_ITEMS`] items, nothing trailing. It scans before it decodes and re-encodes
+//! after, so a second byte form of the same value is refused. It does not know what the values mean.
 
 use serde::{Serialize, de::DeserializeOwned};
 use std::io;
@@ -11,6 +11,9 @@ use std::io;
 const ROOM: usize = 1024;
 /// Nesting a document may have (DESIGN §11).
 pub const MAX_DEPTH: usize = 16;
+/// Items a document may have, itself and the names of members included (DESIGN §11): what tiny items become in memory
+/// weighs far more than their bytes.
+pub const MAX_ITEMS: u64 = 4096;
 
 /// Why bytes are not a canonical document of the wanted type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +21,9 @@ pub enum Error {
     /// Nested deeper than [`MAX_DEPTH`].
     #[error("cbor nested too deep")]
     Depth,
+    /// More items than the caller's limit.
+    #[error("cbor has too many items")]
+    Items,
     /// Well-formed, but not the one form that the encoder makes.
     #[error("cbor is not canonical")]
     NotCanonical,
@@ -43,16 +49,29 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
     Ok(out)
 }
 
-/// Reads a value back from its canonical bytes.
+/// Reads a value back from its canonical bytes, which hold at most [`MAX_ITEMS`].
 ///
 /// # Errors
 ///
-/// Any [`Error`]; nothing is allocated beyond the input's own length.
+/// Any [`Error`]; until length, depth and items are known to be within their limits nothing is allocated.
 pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8], max_len: usize) -> Result<T, Error> {
+    decode_many(bytes, max_len, MAX_ITEMS)
+}
+
+/// [`decode`] for the few documents that honestly hold more items, each with a limit of its own.
+///
+/// # Errors
+///
+/// As [`decode`].
+pub fn decode_many<T: Serialize + DeserializeOwned>(
+    bytes: &[u8],
+    max_len: usize,
+    max_items: u64,
+) -> Result<T, Error> {
     if bytes.len() > max_len {
         return Err(Error::TooLarge);
     }
-    scan(bytes)?;
+    scan(bytes, max_items)?;
     let value: T = serde_cbor::from_slice(bytes).map_err(|_| Error::Shape)?;
     let mut rest = Compared(bytes);
     serde_cbor::to_writer(&mut rest, &value).map_err(|_| Error::NotCanonical)?;
@@ -80,9 +99,10 @@ impl io::Write for Compared<'_> {
     }
 }
 
-/// Walks the items once: well-formed, definite, shallow, one item exactly.
-fn scan(bytes: &[u8]) -> Result<(), Error> {
+/// Walks the items once: well-formed, definite, shallow, few, one item exactly.
+fn scan(bytes: &[u8], max_items: u64) -> Result<(), Error> {
     let mut rest = bytes;
+    let mut items: u64 = 1;
     // What is left to read on each open level.
     let mut open: Vec<u64> = vec![1];
     while let Some(left) = open.last_mut() {
@@ -93,6 +113,10 @@ fn scan(bytes: &[u8]) -> Result<(), Error> {
         *left = left.saturating_sub(1);
         let children = item(&mut rest)?;
         if children > 0 {
+            items = items.saturating_add(children);
+            if items > max_items {
+                return Err(Error::Items);
+            }
             if open.len() > MAX_DEPTH {
                 return Err(Error::Depth);
             }
@@ -185,10 +209,26 @@ mod tests {
     #[test]
     fn depth_and_length_are_limited_on_both_sides() {
         let nested = |n: usize| [vec![0x81; n], vec![0x00]].concat();
-        assert_eq!(scan(&nested(MAX_DEPTH)), Ok(()));
-        assert_eq!(scan(&nested(MAX_DEPTH + 1)), Err(Error::Depth));
+        assert_eq!(scan(&nested(MAX_DEPTH), MAX_ITEMS), Ok(()));
+        assert_eq!(scan(&nested(MAX_DEPTH + 1), MAX_ITEMS), Err(Error::Depth));
         assert_eq!(decode::<u32>(&[0x05], 1), Ok(5));
         assert_eq!(decode::<u32>(&[0x05], 0), Err(Error::TooLarge));
+    }
+
+    #[test]
+    fn items_are_limited_on_both_sides() {
+        let fits = |items: u64| {
+            let bytes = encode(&vec![0_u8; usize::try_from(items).unwrap() - 1]).unwrap();
+            decode::<Vec<u8>>(&bytes, 10_000).map(drop)
+        };
+        assert_eq!(fits(MAX_ITEMS), Ok(()));
+        assert_eq!(fits(MAX_ITEMS + 1), Err(Error::Items));
+        // Names count as their values do, and each level adds to the one sum.
+        let value: BTreeMap<u8, Vec<u8>> = [(1, vec![1, 2]), (2, vec![3])].into();
+        let bytes = encode(&value).unwrap();
+        let limited = |max_items| decode_many::<BTreeMap<u8, Vec<u8>>>(&bytes, 100, max_items);
+        assert_eq!(limited(8), Ok(value));
+        assert_eq!(limited(7), Err(Error::Items));
     }
 
     #[test]
@@ -199,7 +239,7 @@ mod tests {
         );
         assert_eq!(
             decode::<Vec<u8>>(&[0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], 100),
-            Err(Error::Malformed)
+            Err(Error::Items)
         );
     }
 }

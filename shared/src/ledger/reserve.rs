@@ -6,7 +6,7 @@
 use super::state::{GrantState, Slot, State, Status};
 use crate::{
     amount::Amount,
-    denial::{Code, Denial, Requested},
+    denial::{Code, Denial, RENEW_UNTIL, Requested},
     effect::{Charge, Effect},
     grant::Window,
     id::Unit,
@@ -213,13 +213,13 @@ impl State {
         let until = state
             .grant
             .renew_until
-            .ok_or_else(|| Denial::at(Code::PermissionDenied, "renew_until"))?;
+            .ok_or_else(|| Denial::at(Code::PermissionDenied, RENEW_UNTIL))?;
         let end = now.plus(state.first_length).min(until);
         let moves = end > state.grant.expires_at.plus(Millis(0));
         if moves {
             Ok(end)
         } else {
-            Err(Denial::at(Code::PermissionDenied, "renew_until"))
+            Err(Denial::at(Code::PermissionDenied, RENEW_UNTIL))
         }
     }
 }

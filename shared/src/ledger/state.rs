@@ -266,6 +266,13 @@ impl State {
         self.data.grants.get(usize::try_from(slot.0).ok()?)
     }
 
+    /// Whether a grant can touch only a sandbox.
+    #[must_use]
+    pub fn is_sandbox(&self, slot: Slot) -> bool {
+        self.grant(slot)
+            .is_some_and(|grant| grant.grant.env == Env::Sandbox)
+    }
+
     pub(super) fn grant_mut(&mut self, slot: Slot) -> Option<&mut GrantState> {
         self.data.grants.get_mut(usize::try_from(slot.0).ok()?)
     }

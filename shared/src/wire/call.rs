@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 pub const MAX_SEALED_CALL: usize = 640 * 1024;
 /// Largest sealed answer.
 pub const MAX_SEALED_ANSWER: usize = 64 * 1024;
+/// Items of a sealed answer: one that shows a grant holds the names of thousands of resources, two bytes each or more.
+pub const MAX_ANSWER_ITEMS: u64 = 32_768;
 /// Largest Noise handshake message.
 pub const MAX_NOISE: usize = 1024;
 const CALL_HEAD: usize = 40;

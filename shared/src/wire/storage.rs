@@ -12,6 +12,8 @@ pub const MAX_LEAF: usize = 1024;
 pub const MAX_RECORDS: usize = 2048;
 /// Records of one entry, in bytes (DESIGN §11).
 pub const MAX_RECORD_BYTES: usize = 768 * 1024;
+/// Items of a reply to Read, by which it may hold several entries: an honest one has far more than 32 bytes for each.
+pub const MAX_ENTRIES_ITEMS: u64 = 32_768;
 /// Largest checkpoint note.
 pub const MAX_CHECKPOINT: usize = 4096;
 /// Largest part of a snapshot and largest blob.

@@ -1,6 +1,6 @@
 //! What a hijacked agent can ask for, through the kinds and against other readings of the same bytes.
 
-use super::codec::canonical;
+use super::codec::{canonical, canonical_many};
 use claviger_kinds::{Moment, SigningKeyInfo, ToSign, any::AnyCall};
 use claviger_shared::{
     call::{Answer, HttpInput, Input, JwtInput, MAX_URL, Request, Sign, http::Url},
@@ -11,6 +11,7 @@ use claviger_shared::{
     grant::Grant,
     owner::command::Alg,
     time::UnixMs,
+    wire::call::MAX_ANSWER_ITEMS,
 };
 use reqwest::Url as OtherUrl;
 use serde_json::{Value, json};
@@ -177,12 +178,11 @@ pub fn http_call(data: &[u8]) {
 /// But for `'` in a query, which WHATWG escapes and RFC 3986 does not: there the relying party's check would fail.
 fn normal(url: &str, destination: &str) {
     let other = OtherUrl::parse(url).expect("accepted, but no URL");
-    let again = other.as_str().replace("%27", "'");
-    let (ours, rest) = (url.replace("%27", "'"), "");
-    let bare = format!("{}{rest}", again.strip_suffix('/').unwrap_or(&again));
+    let again = other.as_str();
+    let bare = again.strip_suffix('/').unwrap_or(again);
     let with_path = again.replacen("/?", "?", 1);
     assert!(
-        ours == again || ours == bare || ours == with_path || ours.replace(":443", "") == again,
+        url == again || url == bare || url == with_path || url.replace(":443", "") == again,
         "{url} is {again}"
     );
     let port = other
@@ -326,10 +326,7 @@ pub fn url(data: &[u8]) {
             let members: Vec<_> = other.query_pairs().into_owned().collect();
             assert_eq!(members, url.members, "{text}");
             assert_eq!(other.path(), url.path);
-            assert_eq!(
-                other.query().map(|query| query.replace("%27", "'")),
-                url.query.map(|query| query.replace("%27", "'"))
-            );
+            assert_eq!(other.query(), url.query.as_deref());
         }
         Err(denial) => {
             assert!(matches!(
@@ -343,7 +340,7 @@ pub fn url(data: &[u8]) {
 
 /// What stands inside the seal, both ways.
 pub fn sealed(data: &[u8]) {
-    let _ = canonical::<Answer>(data);
+    let _ = canonical_many::<Answer>(data, MAX_ANSWER_ITEMS);
     if let Some(Request { echo: _, ask }) = canonical::<Request>(data)
         && let claviger_shared::call::Ask::Sign(sign) | claviger_shared::call::Ask::Simulate(sign) =
             ask

@@ -3,7 +3,7 @@
 use claviger_host::link::frames;
 use claviger_shared::{
     codec::{
-        cbor,
+        cbor::{self, MAX_ITEMS},
         frame::{self, HEAD_BYTES, Head, LEN_BYTES, MAX_BODY, MAX_LEN},
         json::{self, MAX_DEPTH, Value},
     },
@@ -14,7 +14,13 @@ use std::collections::BTreeMap;
 
 /// Canonical or refused: what decodes encodes to the same bytes, and neither less nor more of it decodes.
 pub fn canonical<T: Serialize + DeserializeOwned>(data: &[u8]) -> Option<T> {
-    let value: T = cbor::decode(data, MAX_BODY).ok()?;
+    canonical_many(data, MAX_ITEMS)
+}
+
+/// [`canonical`] for a document with a limit of items of its own.
+pub fn canonical_many<T: Serialize + DeserializeOwned>(data: &[u8], max_items: u64) -> Option<T> {
+    let decode = |data: &[u8], max_len| cbor::decode_many::<T>(data, max_len, max_items);
+    let value = decode(data, MAX_BODY).ok()?;
     assert_eq!(
         cbor::encode(&value).unwrap(),
         data,
@@ -22,17 +28,17 @@ pub fn canonical<T: Serialize + DeserializeOwned>(data: &[u8]) -> Option<T> {
     );
     let longer = [data, &[0xf6]].concat();
     assert!(
-        cbor::decode::<T>(&longer, MAX_BODY).is_err(),
+        decode(&longer, MAX_BODY).is_err(),
         "a trailing byte was accepted"
     );
     if let Some((_, shorter)) = data.split_last() {
         assert!(
-            cbor::decode::<T>(&data[..shorter.len()], MAX_BODY).is_err(),
+            decode(&data[..shorter.len()], MAX_BODY).is_err(),
             "a cut form was accepted"
         );
     }
     assert!(
-        cbor::decode::<T>(data, data.len() - 1).is_err(),
+        decode(data, data.len() - 1).is_err(),
         "the limit is no limit"
     );
     Some(value)

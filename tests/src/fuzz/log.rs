@@ -1,7 +1,10 @@
 //! The log: records, entries, checkpoints, receipts, inclusion proofs, snapshots. Nothing is accepted that was not signed.
 
-use super::{codec::canonical, context::context};
-use claviger_enclave::boot::replay::{MAX_SNAPSHOT, SnapshotBody};
+use super::{
+    codec::{canonical, canonical_many},
+    context::context,
+};
+use claviger_enclave::boot::replay::{MAX_SNAPSHOT, MAX_SNAPSHOT_ITEMS, SnapshotBody};
 use claviger_shared::{
     codec::cbor,
     crypto::AwsLc,
@@ -14,7 +17,7 @@ use claviger_shared::{
         receipt::Receipt,
         record::Record,
     },
-    wire::storage::Entries,
+    wire::storage::{Entries, MAX_ENTRIES_ITEMS},
 };
 use claviger_verify::{audit::Auditor, ring_verifier::RingVerifier};
 use std::sync::Arc;
@@ -29,7 +32,7 @@ pub fn record(data: &[u8]) {
 
 /// What a courier answers to Read: reader and auditor take a true beginning of the log and nothing else.
 pub fn entries(data: &[u8]) {
-    let Some(read) = canonical::<Entries>(data) else {
+    let Some(read) = canonical_many::<Entries>(data, MAX_ENTRIES_ITEMS) else {
         return;
     };
     let context = context();
@@ -105,6 +108,9 @@ pub fn receipt(data: &[u8]) {
     }
 }
 
+/// Changes tried on one proof, which may be longer than any true one by then.
+const MAX_CHANGES: usize = 256;
+
 /// Proofs of small trees: the true one is taken, and no other.
 ///
 /// The input is the tree's size, the place, and bytes by which the proof is changed.
@@ -125,7 +131,7 @@ pub fn inclusion(data: &[u8]) {
     merkle::verify_inclusion(&leaves[place], index, size as u64, &honest, &root).unwrap();
     let mut proof = honest.clone();
     let (mut at, mut of) = (index, size as u64);
-    for three in rest.chunks_exact(3) {
+    for three in rest.chunks_exact(3).take(MAX_CHANGES) {
         let (what, byte, bit) = (three[0], usize::from(three[1]), three[2]);
         match what % 6 {
             0 if !proof.is_empty() => {
@@ -149,7 +155,7 @@ pub fn inclusion(data: &[u8]) {
 
 /// A snapshot's body, as it is read after its tag was checked: canonical, and its state can be used.
 pub fn snapshot(data: &[u8]) {
-    let Ok(body) = cbor::decode::<SnapshotBody>(data, MAX_SNAPSHOT) else {
+    let Ok(body) = cbor::decode_many::<SnapshotBody>(data, MAX_SNAPSHOT, MAX_SNAPSHOT_ITEMS) else {
         return;
     };
     assert_eq!(cbor::encode(&body).unwrap(), data);

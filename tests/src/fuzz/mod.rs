@@ -8,6 +8,7 @@ pub mod calls;
 pub mod codec;
 pub mod context;
 pub mod edge;
+pub mod host_http;
 pub mod log;
 pub mod mutate;
 pub mod owner;
@@ -23,51 +24,82 @@ pub struct Target {
     pub name: &'static str,
     /// Tries one input.
     pub run: fn(&[u8]),
-    /// Bytes of heap that one byte of input may cost at most, beside [`MEMORY_FLOOR`].
-    pub memory: u64,
+    /// The heap that an input may cost at most.
+    pub memory: Memory,
 }
 
-/// Heap that any input may cost, however short it is.
-pub const MEMORY_FLOOR: u64 = 64 * 1024;
+/// A bound on heap: so much for any input, and so much more for each of its bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory {
+    floor: u64,
+    per_byte: u64,
+}
 
-const fn target(name: &'static str, run: fn(&[u8]), memory: u64) -> Target {
+impl Memory {
+    /// What an input of this length may cost.
+    #[must_use]
+    pub const fn bound(self, len: u64) -> u64 {
+        self.floor + self.per_byte * len
+    }
+}
+
+/// Texts and fixed layouts, copied a few times over.
+const FLAT: Memory = memory(32, 4);
+/// Canonical CBOR: few items, whatever they weigh, and their bytes.
+const ITEMS: Memory = memory(256, 6);
+/// Replies to Read, which have room for the items of many entries.
+const MANY: Memory = memory(768, 5);
+/// The host's faces: connections, and answers that are no longer for a longer request.
+const FACES: Memory = memory(256, 6);
+/// Strict JSON and what is made of it.
+const TREE: Memory = memory(64, 48);
+
+const fn memory(floor_kib: u64, per_byte: u64) -> Memory {
+    Memory {
+        floor: floor_kib * 1024,
+        per_byte,
+    }
+}
+
+const fn target(name: &'static str, run: fn(&[u8]), memory: Memory) -> Target {
     Target { name, run, memory }
 }
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
-    target("agent_key", edge::agent_key, 64),
-    target("attestation", boot::attestation, 64),
-    target("audit_place", edge::audit_place, 64),
-    target("bundle", boot::bundle, 64),
-    target("catalog", owner::catalog, 128),
-    target("cbor", codec::cbor_any, 64),
-    target("chain", owner::chain, 128),
-    target("checkpoint", log::checkpoint, 64),
-    target("cms", boot::cms, 64),
-    target("command", owner::command, 128),
-    target("entries", log::entries, 64),
-    target("frame", codec::frame, 64),
-    target("grant", owner::grant, 128),
-    target("host_config", edge::host_config, 64),
-    target("http_call", calls::http_call, 128),
-    target("inclusion", log::inclusion, 64),
-    target("json", codec::json_any, 128),
-    target("jwt_call", calls::jwt_call, 128),
-    target("manifest", owner::manifest, 128),
-    target("receipt", log::receipt, 64),
-    target("record", log::record, 64),
-    target("sealed", calls::sealed, 64),
-    target("sidecar", edge::sidecar, 64),
-    target("snapshot", log::snapshot, 128),
-    target("ssh_key", owner::ssh_key, 64),
-    target("sshsig", owner::sshsig, 64),
-    target("stored_entry", edge::stored_entry, 64),
-    target("stream", codec::stream, 64),
-    target("url", calls::url, 64),
-    target("wire_call", wire::call, 64),
-    target("wire_control", wire::control, 64),
-    target("wire_storage", wire::storage, 64),
+    target("agent_key", edge::agent_key, FLAT),
+    target("attestation", boot::attestation, FLAT),
+    target("audit_place", edge::audit_place, FLAT),
+    target("bundle", boot::bundle, ITEMS),
+    target("catalog", owner::catalog, TREE),
+    target("cbor", codec::cbor_any, ITEMS),
+    target("chain", owner::chain, TREE),
+    target("checkpoint", log::checkpoint, FLAT),
+    target("cms", boot::cms, FLAT),
+    target("command", owner::command, TREE),
+    target("entries", log::entries, MANY),
+    target("frame", codec::frame, FLAT),
+    target("grant", owner::grant, TREE),
+    target("host_config", edge::host_config, FLAT),
+    target("host_http", host_http::host_http, FACES),
+    target("http_call", calls::http_call, TREE),
+    target("inclusion", log::inclusion, FLAT),
+    target("json", codec::json_any, TREE),
+    target("jwt_call", calls::jwt_call, FLAT),
+    target("manifest", owner::manifest, TREE),
+    target("receipt", log::receipt, ITEMS),
+    target("record", log::record, ITEMS),
+    target("sealed", calls::sealed, ITEMS),
+    target("sidecar", edge::sidecar, TREE),
+    target("snapshot", log::snapshot, TREE),
+    target("ssh_key", owner::ssh_key, FLAT),
+    target("sshsig", owner::sshsig, FLAT),
+    target("stored_entry", edge::stored_entry, ITEMS),
+    target("stream", codec::stream, FLAT),
+    target("url", calls::url, FLAT),
+    target("wire_call", wire::call, ITEMS),
+    target("wire_control", wire::control, ITEMS),
+    target("wire_storage", wire::storage, MANY),
 ];
 
 /// The target of a name.

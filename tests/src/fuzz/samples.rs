@@ -2,7 +2,7 @@
 //!
 //! Run once per change of a format (`docs/fuzzing.md`); what it writes is kept.
 
-use super::{calls, context::context, folder, owner::MESSAGE};
+use super::{calls, context::context, folder, host_http, owner::MESSAGE};
 use crate::{
     agent::{Agent, SOURCE, charge, greeting, issued, read_order, token},
     deployment::{Deployment, Enclave},
@@ -522,7 +522,8 @@ fn agents(deployment: &Deployment, enclave: &Enclave, granted: &Granted, agent: 
     put("agent_key", "key", key.expose().unwrap().as_bytes());
 }
 
-fn texts() {
+/// Writes those that need no deployment.
+pub fn texts() {
     for (name, text) in [
         (
             "get",
@@ -561,7 +562,11 @@ fn texts() {
         );
     }
     put("url", "bare", b"https://example.com");
-    put("url", "address", b"https://127.0.0.1:8443/a/b,c;d?x='y'&z=");
+    put(
+        "url",
+        "address",
+        b"https://127.0.0.1:8443/a/b,c;d?x=%27y%27&z=",
+    );
     put(
         "jwt_call",
         "plain",
@@ -595,4 +600,7 @@ fn texts() {
         "dir": "/var/lib/claviger", "kms": {"region": "eu-west-1", "endpoint": "http://127.0.0.1:3"}, "call_connections": 2,
     });
     put("host_config", "whole", config.to_string().as_bytes());
+    for (name, text) in host_http::SEEDS {
+        put("host_http", name, text.as_bytes());
+    }
 }

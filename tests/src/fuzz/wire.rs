@@ -1,6 +1,6 @@
 //! Bodies of the wire between host and enclave.
 
-use super::codec::canonical;
+use super::codec::{canonical, canonical_many};
 use claviger_shared::wire::{
     Hello, Refused, Welcome,
     call::{Answer, Call, MAX_SEALED_ANSWER, MAX_SEALED_CALL, Open, Opened},
@@ -9,7 +9,8 @@ use claviger_shared::wire::{
         Signed, Status, Submitted, Unseal, Unsealed,
     },
     storage::{
-        Appended, Blob, Chunk, Done, Entries, Read, SnapshotGet, SnapshotPut, StoredEntry, Tail,
+        Appended, Blob, Chunk, Done, Entries, MAX_ENTRIES_ITEMS, Read, SnapshotGet, SnapshotPut,
+        StoredEntry, Tail,
     },
 };
 
@@ -39,7 +40,7 @@ pub fn storage(data: &[u8]) {
     let _ = canonical::<StoredEntry>(data);
     let _ = canonical::<Appended>(data);
     let _ = canonical::<Read>(data);
-    let _ = canonical::<Entries>(data);
+    let _ = canonical_many::<Entries>(data, MAX_ENTRIES_ITEMS);
     let _ = canonical::<SnapshotPut>(data);
     let _ = canonical::<SnapshotGet>(data);
     let _ = canonical::<Chunk>(data);

@@ -16,6 +16,17 @@ use claviger_shared::grant::Grant;
 pub fn grant(grant: &Grant, around: &Around<'_>) -> Vec<Finding> {
     let mut found = scope::check(grant, around);
     found.extend(terms::check(grant, around));
+    once(found)
+}
+
+/// Each finding once, however many members it was found through.
+fn once(all: Vec<Finding>) -> Vec<Finding> {
+    let mut found: Vec<Finding> = Vec::new();
+    for finding in all {
+        if !found.contains(&finding) {
+            found.push(finding);
+        }
+    }
     found
 }
 

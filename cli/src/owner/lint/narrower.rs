@@ -5,7 +5,7 @@
 
 use super::{
     scope::{has_paced_calls, lists, serves},
-    terms::{LONG, LONG_RENEWAL},
+    terms::{LONG, LONG_RENEWAL, RATE},
 };
 use crate::owner::words::Around;
 use claviger_shared::{
@@ -14,14 +14,9 @@ use claviger_shared::{
     effect::Verb,
     grant::{Budget, Grant, Rate, Window},
     id::{ResourceName, Unit},
-    time::{DAY, Millis},
+    time::DAY,
 };
 
-/// A rate for a grant without one.
-const RATE: Rate = Rate {
-    max: 60,
-    per: Millis(60_000),
-};
 /// The most calls a day that is proposed.
 const CALLS_A_DAY: u128 = 1000;
 

@@ -3,7 +3,8 @@
 use super::{super::words::measure, finding, scope::has_paced_calls};
 use crate::{finding::Finding, owner::words::Around};
 use claviger_shared::{
-    grant::{Grant, Window},
+    grant::{Grant, Rate, Window},
+    id::KeyId,
     time::Millis,
 };
 
@@ -11,6 +12,11 @@ use claviger_shared::{
 pub(super) const LONG: Millis = Millis(7 * 86_400_000);
 /// The longest time of renewals that is not long.
 pub(super) const LONG_RENEWAL: Millis = Millis(30 * 86_400_000);
+/// What is proposed for a grant without a rate.
+pub(super) const RATE: Rate = Rate {
+    max: 30,
+    per: Millis(60_000),
+};
 /// Calls in a whole life that are many.
 pub(super) const MANY_CALLS: u128 = 100_000;
 
@@ -22,7 +28,11 @@ pub(super) fn check(grant: &Grant, around: &Around<'_>) -> Vec<Finding> {
             "/rate",
             "no rate",
             "a hijacked agent can use all its calls in a moment, before anybody looks",
-            "add {\"max\": 30, \"per_s\": 60} or what the task needs",
+            format!(
+                "add {{\"max\": {}, \"per_s\": {}}} or what the task needs",
+                RATE.max,
+                RATE.per.0 / 1000
+            ),
         ));
     }
     let calls = grant
@@ -82,6 +92,7 @@ fn life(grant: &Grant) -> Vec<Finding> {
 
 fn keys(grant: &Grant, around: &Around<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
+    let mut shared = Vec::new();
     for id in &grant.keys {
         let Some(key) = around.keys.get(id) else {
             found.push(finding(
@@ -102,21 +113,27 @@ fn keys(grant: &Grant, around: &Around<'_>) -> Vec<Finding> {
                 "name another key",
             ));
         }
-        let sharing: Vec<&str> = around
-            .live
-            .iter()
-            .filter(|other| other.id != grant.id && other.keys.contains(id))
-            .map(|other| other.id.as_str())
-            .collect();
-        if !sharing.is_empty() {
-            found.push(finding(
-                "shared_key",
-                "/keys",
-                format!("key `{id}` also signs for {}", sharing.join(", ")),
-                "relying parties cannot tell the grants apart, and retiring the key ends them all",
-                "make a key of its own with `claviger key create`",
-            ));
-        }
+        shared.extend(shared_with(grant, id, around));
+    }
+    if !shared.is_empty() {
+        found.push(finding(
+            "shared_key",
+            "/keys",
+            shared.join("; "),
+            "relying parties cannot tell the grants apart, and retiring the key ends them all",
+            "make a key of its own with `claviger key create`",
+        ));
     }
     found
+}
+
+/// Which other live grants a key signs for, in words.
+fn shared_with(grant: &Grant, id: &KeyId, around: &Around<'_>) -> Option<String> {
+    let sharing: Vec<&str> = around
+        .live
+        .iter()
+        .filter(|other| other.id != grant.id && other.keys.contains(id))
+        .map(|other| other.id.as_str())
+        .collect();
+    (!sharing.is_empty()).then(|| format!("key `{id}` also signs for {}", sharing.join(", ")))
 }

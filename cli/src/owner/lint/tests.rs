@@ -104,6 +104,64 @@ fn a_key_that_another_live_grant_uses_is_shared() {
     let found = grant(&a_grant(narrow), &around);
     let codes: Vec<_> = found.iter().map(|finding| finding.code).collect();
     assert_eq!(codes, ["retired_key", "shared_key"]);
+    // Several shared keys are one finding.
+    let second = claviger_shared::id::KeyId::parse("k_2").unwrap();
+    around.keys.insert(&second, &key);
+    let both = |document: &mut Value| {
+        narrow(document);
+        document["keys"] = json!(["k_1", "k_2"]);
+    };
+    let another = a_grant(|document| {
+        both(document);
+        document["id"] = json!("gr_3");
+    });
+    around.live.push(&another);
+    let found = grant(&a_grant(both), &around);
+    let shared: Vec<_> = found
+        .iter()
+        .filter(|found| found.code == "shared_key")
+        .collect();
+    assert_eq!(shared.len(), 1);
+    assert_eq!(
+        shared[0].what,
+        "key `k_1` also signs for gr_2, gr_3; key `k_2` also signs for gr_3"
+    );
+}
+
+#[test]
+fn what_is_found_through_several_members_is_told_once() {
+    // Two names charge the one unit, which no budget bounds in one call.
+    let start = CATALOG.find(r#""charges":"#).unwrap();
+    let end = CATALOG.find(r#""search":"#).unwrap();
+    let refunds = CATALOG
+        .get(start..end)
+        .unwrap()
+        .replace("charges", "refunds");
+    let text = CATALOG.replacen(r#""search":"#, &format!(r#"{refunds}"search":"#), 1);
+    let catalog = Catalog::parse(text.as_bytes()).unwrap();
+    let broad = a_grant(|document| {
+        narrow(document);
+        document["permissions"]["write"] = json!(["charges", "refunds"]);
+        document["budgets"] = json!([{"unit":"call","max":"5","window":"grant"},
+            {"unit":"usd-cents","max":"5","window":"grant"}]);
+    });
+    let found = grant(&broad, &around(&catalog));
+    let times = |code: &str| found.iter().filter(|found| found.code == code).count();
+    assert_eq!(times("no_call_limit"), 1, "{found:?}");
+    assert_eq!(times("unknown_name"), 0, "{found:?}");
+}
+
+#[test]
+fn the_rate_that_is_advised_is_the_rate_that_is_proposed() {
+    let catalog = Catalog::parse(CATALOG.as_bytes()).unwrap();
+    let around = around(&catalog);
+    let without = a_grant(|document| document["rate"] = json!([]));
+    let found = grant(&without, &around);
+    let advice = found.iter().find(|found| found.code == "no_rate").unwrap();
+    let proposed = narrower::grant(&without, &around).unwrap().to_json();
+    let (max, per_s) = (&proposed["rate"][0]["max"], &proposed["rate"][0]["per_s"]);
+    let words = format!("{{\"max\": {max}, \"per_s\": {per_s}}}");
+    assert!(advice.mend.contains(&words), "{}: {words}", advice.mend);
 }
 
 #[test]

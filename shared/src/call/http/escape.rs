@@ -24,23 +24,23 @@ pub fn segment(raw: &str) -> Option<String> {
     decode(raw, Place::Strict, is_pchar)
 }
 
-/// The decoded name of a query member, under the rules of a path segment; `+`, `=` and `&` stand in it escaped only.
+/// The decoded name of a query member, under the rules of a path segment; `+`, `=`, `&` and `'` stand in it escaped only.
 #[must_use]
 pub fn query_name(raw: &str) -> Option<String> {
     if raw.is_empty() {
         return None;
     }
-    let fine = |b| is_pchar(b) && !matches!(b, b'+' | b'=' | b'&');
+    let fine = |b| is_pchar(b) && !matches!(b, b'+' | b'=' | b'&' | b'\'');
     decode(raw, Place::Strict, fine)
 }
 
 /// The decoded value of a query member; it may be empty.
 ///
-/// A raw `+` is refused, because half of all servers read it as a space; `%20` and `%2B` say which one is meant. An
-/// escaped `/`, `\`, `%` or `;` is no structure here and allowed; the rest is as in a path segment.
+/// A raw `+` is refused, because half of all servers read it as a space; `%20` and `%2B` say which one is meant. A raw `'`
+/// is refused, because HTTP clients that parse URLs as browsers do (WHATWG) send it as `%27`. An escaped `/`, `\`, `%` or `;` is no structure here and allowed; the rest is as in a path segment.
 #[must_use]
 pub fn query_value(raw: &str) -> Option<String> {
-    let fine = |b| (is_pchar(b) || matches!(b, b'/' | b'?')) && !matches!(b, b'+' | b'&');
+    let fine = |b| (is_pchar(b) || matches!(b, b'/' | b'?')) && !matches!(b, b'+' | b'&' | b'\'');
     decode(raw, Place::Value, fine)
 }
 
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plus_in_a_query_must_say_what_it_means() {
+    fn a_plus_or_a_quote_in_a_query_must_say_what_it_means() {
         assert_eq!(query_value("a%2Bb%20c").as_deref(), Some("a+b c"));
         assert_eq!(query_value("a+b"), None);
         assert_eq!(query_value("").as_deref(), Some(""));
@@ -126,12 +126,15 @@ mod tests {
         assert_eq!(query_name("a%2Bb").as_deref(), Some("a+b"));
         assert_eq!(query_name("expand%5B%5D").as_deref(), Some("expand[]"));
         for bad in [
-            "", "a+b", "a=b", "a&b", "a%25b", "a%2Fb", "a/b", "%61", "a;b",
+            "", "a+b", "a=b", "a&b", "a%25b", "a%2Fb", "a/b", "%61", "a;b", "a'b",
         ] {
             assert_eq!(query_name(bad), None, "{bad}");
         }
-        for bad in ["a&b", "a;b", "%0A", "%61", "%2f", "[", "ü", "a b"] {
+        for bad in ["a&b", "a;b", "%0A", "%61", "%2f", "[", "ü", "a b", "a'b"] {
             assert_eq!(query_value(bad), None, "{bad}");
         }
+        // Clients escape it in queries, and in paths they do not.
+        assert_eq!(query_value("a%27b").as_deref(), Some("a'b"));
+        assert_eq!(segment("a'b").as_deref(), Some("a'b"));
     }
 }

@@ -103,6 +103,8 @@ fn what_has_a_second_spelling_is_not_normal_form() {
         "https://a.example/?a=1&%61=2",
         "https://a.example/?a=1;b=2",
         "https://a.example/?a=b+c",
+        "https://a.example/?a=b'c",
+        "https://a.example/?a'=b",
         "https://a.example/?a=%0a",
     ] {
         refused(bad, Code::NotNormalForm);

@@ -1,9 +1,12 @@
 //! P4, P5, P7, P9: random schedules of a courier that reorders, repeats, drops, truncates, delays, mixes up and replays frames
-//! over connections, channels, agents and boots, and of a store that fails, mumbles, lies and forgets.
+//! over connections, channels, agents and boots, calls and control frames alike, and of a store that fails, mumbles, lies and
+//! forgets.
 //!
 //! After every schedule: each frame was answered at most once and to its own agent alone; every credential's receipt verifies;
 //! what was acknowledged is recorded and within its budget, by an honest audit of what is stored; nothing was issued to a grant
-//! once its end was acknowledged. `HOSTILE_SEEDS=from..to` runs others than the few of every run.
+//! once its end was acknowledged; no command was applied that nobody signed, and none twice. `HOSTILE_SEEDS=from..to` runs others than the few of every run.
+
+mod control;
 
 use claviger_client::receipt;
 use claviger_shared::{
@@ -80,6 +83,7 @@ struct Schedule {
     /// Receipts of what was acknowledged.
     receipts: Vec<(GrantId, u128, Vec<u8>)>,
     denied: BTreeMap<Code, usize>,
+    control: control::Control,
     dice: Dice,
 }
 
@@ -105,6 +109,7 @@ impl Schedule {
             answered: BTreeMap::new(),
             receipts: Vec::new(),
             denied: BTreeMap::new(),
+            control: control::Control::default(),
             dice: Dice(seed),
         };
         schedule.connect();
@@ -135,6 +140,10 @@ impl Schedule {
             link.close();
         }
         self.deployment.store.be(Mood::Honest);
+        self.restart_control();
+        if self.dice.once_in(2) {
+            self.hostile_boot();
+        }
         self.enclave = self.deployment.boots().expect("an honest log boots");
         self.connect();
     }
@@ -263,52 +272,44 @@ impl Schedule {
         }
     }
 
-    fn revoke(&mut self) {
-        let at = self.dice.roll(AGENTS as u64) as usize;
-        if self.revoked.len() + 1 < AGENTS && !self.revoked.contains(&at) {
-            self.deployment.store.be(Mood::Honest);
-            self.settle();
-            let action = json!({"type": "grant.revoke", "grant": self.granted[at].id});
-            self.deployment.narrow(&self.enclave, &action);
-            self.revoked.insert(at);
-        }
-    }
-
     /// Lets the store go on until everything that waits is stored.
     fn settle(&mut self) {
         self.enclave.reconnect_storage(&self.deployment.store);
         self.collect(GLANCE);
+        self.collect_control(GLANCE);
     }
 
     fn step(&mut self) {
-        match self.dice.roll(40) {
+        match self.dice.roll(48) {
             0 => self.restart(),
-            1 => self.revoke(),
-            2 => {
+            1..=8 => self.control_step(),
+            9 => {
                 let moods = [Mood::Fail, Mood::Ambiguous, Mood::Hold];
                 let mood = *self.dice.pick(&moods);
                 self.deployment.store.be(mood);
             }
-            3 => {
+            10 => {
                 self.deployment.store.be(Mood::Garbage);
                 self.deliver();
                 self.deployment.store.be(Mood::Honest);
                 self.settle();
             }
-            4..=8 => {
+            11..=15 => {
                 self.deployment.store.be(Mood::Honest);
                 self.collect(MOMENT / 10);
             }
-            9..=20 => self.seal(),
+            16..=28 => self.seal(),
             _ => self.deliver(),
         }
     }
 
     /// What the honest auditor says, against what agents were told.
-    fn judge(mut self, seed: u64) -> (usize, usize) {
+    fn judge(mut self, seed: u64) -> Told {
         self.deployment.store.be(Mood::Honest);
         self.settle();
         self.collect(MOMENT);
+        self.collect_control(MOMENT);
+        self.judge_control(&self.granted, seed);
         let state = self.deployment.audited();
         let stored = self.deployment.store.entries();
         let recorded = charged(&stored);
@@ -345,8 +346,25 @@ impl Schedule {
                 "seed {seed}: the fold and the records differ"
             );
         }
-        (self.receipts.len(), self.denied.values().sum())
+        Told {
+            issued: self.receipts.len(),
+            denied: self.denied.values().sum(),
+            applied: self.control.applied(),
+            refused: self.control.refused,
+            documents: self.control.documents,
+        }
     }
+}
+
+/// What a schedule came to.
+#[derive(Debug, Default)]
+struct Told {
+    issued: usize,
+    denied: usize,
+    /// Commands applied, control requests refused, documents given.
+    applied: usize,
+    refused: usize,
+    documents: usize,
 }
 
 /// Cents by grant that entries say were charged.
@@ -367,21 +385,28 @@ fn charged(entries: &[StoredEntry]) -> BTreeMap<GrantId, u128> {
 
 #[test]
 fn p7_no_schedule_of_a_hostile_courier_breaks_an_invariant() {
-    let (mut issued, mut denied) = (0, 0);
+    let mut all = Told::default();
     for seed in seeds(4) {
         println!("seed {seed}");
         let mut schedule = Schedule::new(seed);
         for _ in 0..STEPS {
             schedule.step();
         }
-        let (more, refused) = schedule.judge(seed);
-        issued += more;
-        denied += refused;
+        let told = schedule.judge(seed);
+        all.issued += told.issued;
+        all.denied += told.denied;
+        all.applied += told.applied;
+        all.refused += told.refused;
+        all.documents += told.documents;
     }
-    println!("{issued} issued, {denied} denied");
+    println!("{all:?}");
     assert!(
-        issued > 20 && denied > 0,
-        "{issued} issued, {denied} denied: the schedules do too little"
+        all.issued > 20
+            && all.denied > 0
+            && all.applied > 4
+            && all.refused > 10
+            && all.documents > 0,
+        "{all:?}: the schedules do too little"
     );
 }
 
