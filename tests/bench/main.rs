@@ -1,63 +1,209 @@
-//! `claviger-bench`: how fast a whole deployment answers, each process in its own, on this machine.
+//! `claviger-bench`: how fast a whole deployment answers, each process in its own, beside the floor of the same work and what
+//! else a user would pick, in one run on this machine.
 //!
-//! It starts a simulation beside itself, makes agents of its own, and measures closed-loop callers through the host's stream
-//! face: calls a second, the time one caller waits, and the CPU each process spends on a call. Figures go to standard output
-//! and `target/bench.json`; nothing here decides whether they are good.
+//! It starts everything itself, on loopback and Unix sockets, and stops it. Figures go to standard output and
+//! `target/bench.json`. docs/performance.md tells the method.
 
+mod asks;
+mod boot;
+mod calls;
 mod cell;
+mod child;
+mod clock;
 mod cpu;
 mod deployment;
+mod disk;
 mod fair;
+mod floor;
+mod goals;
+mod grants;
+mod growth;
+mod http;
+mod inprocess;
+mod library;
+mod load;
+mod owner;
+mod peers;
 mod report;
+mod sidecar;
+mod svg;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail};
 use cell::Cell;
 use deployment::Deployment;
-use fair::Fair;
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use rustix::process::Resource;
+use std::{path::Path, time::Duration};
 
-/// Closed-loop callers of a cell.
-const CALLERS: [usize; 3] = [1, 8, 64];
-/// Agents that share the callers.
-const AGENTS: usize = 8;
+const USAGE: &str = "usage: claviger-bench quick | full | calls [SECONDS]";
+/// Where everything that a run found is kept.
+const FILE: &str = "target/bench.json";
+
+/// Agents of a deployment under test: enough for every closed-loop caller to have a grant of its own.
+const AGENTS: usize = 64;
+
+/// A run and what it has measured so far.
+pub struct Run {
+    /// Of a cell.
+    pub length: Duration,
+    /// In order.
+    pub cells: Vec<Cell>,
+    /// One Ed25519 signature alone.
+    pub primitive_us: f64,
+    /// Logs audited.
+    pub audits: Vec<boot::Audited>,
+    /// Numbers of grants looked at.
+    pub grants: Vec<grants::Grants>,
+    /// Figures of one process, in microseconds.
+    pub inside: Vec<(String, f64)>,
+    /// Floods looked at.
+    pub fair: Vec<fair::Fair>,
+    /// What one durable record costs on this disk.
+    pub append: Option<cell::Waits>,
+    /// Restarts looked at.
+    pub boots: Vec<boot::Boot>,
+}
+
+impl Run {
+    /// One that has measured nothing yet.
+    fn new(seconds: f64) -> Self {
+        Self {
+            length: Duration::from_secs_f64(seconds),
+            cells: Vec::new(),
+            primitive_us: 0.0,
+            audits: Vec::new(),
+            grants: Vec::new(),
+            inside: Vec::new(),
+            fair: Vec::new(),
+            append: None,
+            boots: Vec::new(),
+        }
+    }
+}
+
+impl Run {
+    fn primitive(&mut self) -> anyhow::Result<()> {
+        self.primitive_us = floor::primitive()?;
+        println!(
+            "Ed25519 signature of 256 B alone: {:.2} µs",
+            self.primitive_us
+        );
+        Ok(())
+    }
+
+    fn append(&mut self, deployment: &Deployment) -> anyhow::Result<()> {
+        let append = disk::append(deployment.dir())?;
+        println!(
+            "append of 1 KiB + fdatasync: p50 {:.0} µs, p99 {:.0} µs",
+            append.p50_us, append.p99_us
+        );
+        self.append = Some(append);
+        Ok(())
+    }
+
+    fn flood(&mut self, deployment: &Deployment) -> anyhow::Result<()> {
+        let length = self.length.max(Duration::from_secs(2));
+        self.fair.push(fair::measure(deployment, length)?);
+        Ok(())
+    }
+
+    /// Prints a cell and keeps it.
+    pub fn keep(&mut self, cell: Cell) {
+        report::line(&cell);
+        self.cells.push(cell);
+    }
+}
 
 fn main() -> anyhow::Result<()> {
+    // A thousand connections; the processes started here get the same.
+    let mut files = rustix::process::getrlimit(Resource::Nofile);
+    files.current = files.maximum;
+    rustix::process::setrlimit(Resource::Nofile, files)?;
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let runtime = tokio::runtime::Runtime::new()?;
-    let usage = "usage: claviger-bench [SECONDS]";
-    if let [verb, key, seconds] = &arguments[..] {
-        ensure!(verb == "flood", usage);
-        return runtime.block_on(fair::flood(Path::new(key), seconds.parse()?));
-    }
-    let seconds = arguments.first().map_or(Ok(5), |text| text.parse());
-    let seconds = seconds.context(usage)?;
-    let measured = runtime.block_on(run(Duration::from_secs(seconds)))?;
-    report::print(&measured);
-    report::write(&PathBuf::from("target/bench.json"), &measured)
-}
-
-/// Everything that one run measures.
-#[derive(Debug, Default)]
-struct Measured {
-    cells: Vec<Cell>,
-    fair: Vec<Fair>,
-}
-
-async fn run(length: Duration) -> anyhow::Result<Measured> {
-    let mut measured = Measured::default();
-    for volatile in [false, true] {
-        let deployment = Deployment::start(volatile, AGENTS).await?;
-        for callers in CALLERS {
-            let cell = cell::measure(&deployment, callers, length).await?;
-            measured.cells.push(cell);
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["floor", socket] => {
+            child::end_with_parent();
+            floor::serve(Path::new(socket))
         }
-        measured
-            .fair
-            .push(fair::measure(&deployment, length).await?);
-        deployment.stop().await?;
+        ["relay", socket, behind] => {
+            child::end_with_parent();
+            floor::relay(Path::new(socket), Path::new(behind))
+        }
+        ["flood", key, seconds] => fair::flood(Path::new(key), seconds.parse()?),
+        ["quick"] => everything(true),
+        ["full"] => everything(false),
+        ["calls"] => just_calls(3.0),
+        ["calls", seconds] => just_calls(seconds.parse().context(USAGE)?),
+        _ => bail!(USAGE),
     }
-    Ok(measured)
+}
+
+/// The cells of the first rows of the goals alone: what one looks at while making calls faster.
+fn just_calls(seconds: f64) -> anyhow::Result<()> {
+    let mut run = Run::new(seconds);
+    report::head();
+    run.primitive()?;
+    calls::floor(&mut run)?;
+    for volatile in [false, true] {
+        let deployment = Deployment::start(volatile, AGENTS)?;
+        if !volatile {
+            run.append(&deployment)?;
+        }
+        calls::host(&mut run, &deployment)?;
+        calls::direct(&mut run, &deployment)?;
+    }
+    goals::print(&goals::judge(&run));
+    Ok(())
+}
+
+/// Everything, in two minutes or in the time that it takes.
+fn everything(quick: bool) -> anyhow::Result<()> {
+    let mut run = Run::new(if quick { 1.2 } else { 10.0 });
+    println!("{}", report::machine()?);
+    report::head();
+    run.primitive()?;
+    inprocess::measure(&mut run)?;
+    calls::floor(&mut run)?;
+    peers::measure(&mut run);
+    durable(&mut run, quick)?;
+    volatile(&mut run, quick)?;
+    let numbers: &[usize] = if quick { &[10_000] } else { &[10_000, 100_000] };
+    grants::measure(&mut run, numbers)?;
+    let records: &[u64] = if quick {
+        &[10_000]
+    } else {
+        &[10_000, 100_000, 1_000_000]
+    };
+    boot::measure(&mut run, records)?;
+    goals::print(&goals::judge(&run));
+    report::write(Path::new(FILE), &run)
+}
+
+fn durable(run: &mut Run, quick: bool) -> anyhow::Result<()> {
+    let mut deployment = Deployment::start(false, AGENTS)?;
+    run.append(&deployment)?;
+    calls::host(run, &deployment)?;
+    calls::direct(run, &deployment)?;
+    library::measure(run, &deployment)?;
+    sidecar::measure(run, &deployment)?;
+    grants::hot(run, &deployment)?;
+    grants::overload(run, &deployment)?;
+    run.flood(&deployment)?;
+    if !quick {
+        growth::bodies(run, &deployment)?;
+        growth::callers(run, &mut deployment)?;
+    }
+    Ok(())
+}
+
+fn volatile(run: &mut Run, quick: bool) -> anyhow::Result<()> {
+    let mut deployment = Deployment::start(true, AGENTS)?;
+    calls::host(run, &deployment)?;
+    calls::direct(run, &deployment)?;
+    library::measure(run, &deployment)?;
+    run.flood(&deployment)?;
+    if !quick {
+        growth::callers(run, &mut deployment)?;
+    }
+    Ok(())
 }

@@ -1,0 +1,138 @@
+//! What else a user would pick to sign for an agent, on this machine in the same run: an ssh-agent, and OpenBao's transit
+//! engine with a token that a policy limits. Neither checks a budget. Where one is not there, the run says so and goes on.
+
+use crate::{
+    Run,
+    cell::Plan,
+    child::Kept,
+    http::{Http, request},
+    load,
+};
+use anyhow::{Context, ensure};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+use std::{
+    net::TcpListener,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+const CALLERS: [usize; 3] = [1, 8, 64];
+/// Where `make` puts OpenBao.
+const OPENBAO: &str = "target/openbao/.bao";
+const ROOT: &str = "root-of-this-run";
+
+/// Both peers, as far as they are there.
+pub fn measure(run: &mut Run) {
+    if let Err(reason) = ssh_agent(run) {
+        println!("ssh-agent: skipped: {reason:#}");
+    }
+    if let Err(reason) = openbao(run) {
+        println!("OpenBao: skipped: {reason:#}");
+    }
+}
+
+fn ssh_agent(run: &mut Run) -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let (socket, key) = (dir.path().join("agent"), dir.path().join("key"));
+    let mut command = Command::new("ssh-agent");
+    command
+        .arg("-D")
+        .arg("-a")
+        .arg(&socket)
+        .stdout(Stdio::null());
+    let mut agent = Kept::start(&mut command)?;
+    agent.wait_until("socket", || socket.exists())?;
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+        .arg(&key)
+        .status()?;
+    let added = Command::new("ssh-add")
+        .arg("-q")
+        .arg(&key)
+        .env("SSH_AUTH_SOCK", &socket)
+        .status()?;
+    ensure!(made.success() && added.success(), "no key in the agent");
+    for callers in CALLERS {
+        let lanes = (0..callers).map(|_| load::sshagent::connect(&socket));
+        let plan = Plan {
+            name: "ssh-agent Ed25519".to_owned(),
+            depth: 1,
+            length: run.length,
+            pids: vec![("peer", agent.pid())],
+        };
+        run.keep(plan.run(lanes.collect::<anyhow::Result<_>>()?)?);
+    }
+    Ok(())
+}
+
+fn openbao(run: &mut Run) -> anyhow::Result<()> {
+    let program = std::fs::read_to_string(OPENBAO).context("not installed: `make openbao`")?;
+    let program = PathBuf::from(program.trim());
+    let home = tempfile::tempdir()?;
+    let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+    let mut command = Command::new(program);
+    command
+        .args(["server", "-dev", "-dev-no-store-token", "-log-level=error"])
+        .arg(format!("-dev-root-token-id={ROOT}"))
+        .arg(format!("-dev-listen-address={address}"))
+        .env("HOME", home.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut server = Kept::start(&mut command)?;
+    let base = format!("http://{address}");
+    server.wait_until("answer", || healthy(&base))?;
+    let token = set_up(&base)?;
+    let body = json!({ "input": STANDARD.encode([0x42; 256]) }).to_string();
+    let headers = format!("X-Vault-Token: {token}\r\nContent-Type: application/json\r\n");
+    let request = request(
+        "PUT /v1/transit/sign/k",
+        &address,
+        &headers,
+        body.as_bytes(),
+    );
+    for callers in CALLERS {
+        let lanes = (0..callers).map(|_| {
+            let good = b"vault:v1:";
+            load::http::connect(&address, request.clone(), good)
+        });
+        let plan = Plan {
+            name: "OpenBao transit ed25519".to_owned(),
+            depth: 1,
+            length: run.length,
+            pids: vec![("peer", server.pid())],
+        };
+        run.keep(plan.run(lanes.collect::<anyhow::Result<_>>()?)?);
+    }
+    Ok(())
+}
+
+fn healthy(base: &str) -> bool {
+    let asked = Http::connect(base).and_then(|mut http| http.ask("GET /v1/sys/health", "", b""));
+    asked.is_ok_and(|(status, _)| status == 200)
+}
+
+/// A key, a policy that allows signing with it, and a token of a user under that policy.
+fn set_up(base: &str) -> anyhow::Result<String> {
+    let mut http = Http::connect(base)?;
+    let mut put = |path: &str, body: &Value| {
+        let headers = format!("X-Vault-Token: {ROOT}\r\n");
+        let body = body.to_string();
+        let (status, answer) = http.ask(&format!("PUT {path}"), &headers, body.as_bytes())?;
+        ensure!((200..300).contains(&status), "{path}: {status}");
+        anyhow::Ok(serde_json::from_slice(&answer).unwrap_or(Value::Null))
+    };
+    let policy = r#"path "transit/sign/k" { capabilities = ["create", "update"] }"#;
+    put("/v1/sys/mounts/transit", &json!({ "type": "transit" }))?;
+    put("/v1/transit/keys/k", &json!({ "type": "ed25519" }))?;
+    put("/v1/sys/policies/acl/p", &json!({ "policy": policy }))?;
+    put("/v1/sys/auth/userpass", &json!({ "type": "userpass" }))?;
+    let user = json!({ "password": "of-this-run", "token_policies": "p" });
+    put("/v1/auth/userpass/users/u", &user)?;
+    let login: Value = put(
+        "/v1/auth/userpass/login/u",
+        &json!({ "password": "of-this-run" }),
+    )?;
+    let token = login.pointer("/auth/client_token").and_then(Value::as_str);
+    token.map(str::to_owned).context("no token")
+}
