@@ -13,10 +13,7 @@ use anyhow::{Context, ensure};
 use rustix::process::{Pid, Signal};
 use serde::Serialize;
 use serde_json::Value;
-use std::{
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{process::Stdio, time::Duration};
 
 /// One length of a log.
 #[derive(Debug, Clone, Serialize)]
@@ -109,7 +106,7 @@ fn restart(deployment: &Deployment, http: &mut Http) -> anyhow::Result<f64> {
 /// Audits the log of a deployment that has stopped.
 fn audit(run: &mut Run, stopped: &tempfile::TempDir) -> anyhow::Result<()> {
     let host = stopped.path().join("host");
-    let mut command = Command::new(beside("claviger")?);
+    let mut command = Kept::command(beside("claviger")?)?;
     command
         .args(["--json", "audit", "verify"])
         .arg(host.join("log"));

@@ -4,7 +4,8 @@ use crate::clock::now;
 use anyhow::{Context, ensure};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use std::{
-    os::unix::net::UnixStream,
+    ffi::{OsStr, OsString},
+    os::unix::{net::UnixStream, process::CommandExt},
     path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -14,16 +15,24 @@ use std::{
 pub struct Kept(Child);
 
 impl Kept {
-    /// Starts it; its standard input ends when this process does.
+    /// Starts it.
     pub fn start(command: &mut Command) -> anyhow::Result<Self> {
         let name = format!("{:?}", command.get_program());
-        let child = command.stdin(Stdio::piped()).spawn();
+        let child = command.stdin(Stdio::null()).spawn();
         child.map(Self).with_context(|| format!("start {name}"))
+    }
+
+    /// How a program is started so that it does not outlive this one, however this one ends.
+    pub fn command(program: impl AsRef<OsStr>) -> anyhow::Result<Command> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("under").arg(program);
+        Ok(command)
     }
 
     /// Another verb of this very program, listening on a socket.
     pub fn own(arguments: &[&str], socket: &Path) -> anyhow::Result<Self> {
-        let mut kept = Self::start(Command::new(std::env::current_exe()?).args(arguments))?;
+        let program = std::env::current_exe()?;
+        let mut kept = Self::start(Self::command(program)?.args(arguments))?;
         kept.wait_until("socket", || UnixStream::connect(socket).is_ok())?;
         Ok(kept)
     }
@@ -72,10 +81,8 @@ impl Drop for Kept {
     }
 }
 
-/// Ends this process when its standard input does: its parent is gone.
-pub fn end_with_parent() {
-    std::thread::spawn(|| {
-        let _ = std::io::Read::read(&mut std::io::stdin(), &mut [0; 1]);
-        std::process::exit(0)
-    });
+/// Becomes another program that is told to stop when this one's parent ends.
+pub fn under(program: &OsStr, arguments: &[OsString]) -> anyhow::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
+    Err(Command::new(program).args(arguments).exec().into())
 }

@@ -37,6 +37,13 @@ impl Used {
     }
 }
 
+/// Nanoseconds that the calling thread has run.
+pub fn this_thread() -> u64 {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let on_core = text.split_ascii_whitespace().next();
+    on_core.and_then(|ns| ns.parse().ok()).unwrap_or(0)
+}
+
 /// Clock ticks a second in /proc (Linux: USER_HZ is 100 on every architecture we run on).
 const TICK_S: f64 = 0.01;
 

@@ -14,7 +14,6 @@ use claviger_shared::id::{Digest, GrantId, KeyId};
 use std::{
     future::Future,
     path::{Path, PathBuf},
-    process::Command,
     sync::Arc,
 };
 
@@ -59,7 +58,7 @@ impl Deployment {
     /// Starts it and makes so many agents.
     pub fn start(volatile: bool, agents: usize) -> anyhow::Result<Self> {
         let dir = tempfile::Builder::new().prefix("claviger-").tempdir()?;
-        let mut command = Command::new(beside("claviger-sim")?);
+        let mut command = Kept::command(beside("claviger-sim")?)?;
         command.args(["up", "--dir"]).arg(dir.path());
         command.env("RUST_LOG", "warn");
         if volatile {

@@ -2,27 +2,32 @@
 //!
 //! It reads bodies with a length and chunked ones, and nothing else.
 
+use crate::clock::now;
 use anyhow::{Context, bail, ensure};
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    time::{Duration, Instant},
 };
+
+/// Time after which a server may have closed an idle connection: another one is made.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// A connection to one loopback server.
 pub struct Http {
     authority: String,
     stream: BufReader<TcpStream>,
+    used: Instant,
 }
 
 impl Http {
     /// Connects to `http://HOST:PORT`.
     pub fn connect(base: &str) -> anyhow::Result<Self> {
         let authority = authority(base)?.to_owned();
-        let stream = TcpStream::connect(&authority).with_context(|| authority.clone())?;
-        stream.set_nodelay(true)?;
         Ok(Self {
+            stream: stream(&authority)?,
             authority,
-            stream: BufReader::new(stream),
+            used: now(),
         })
     }
 
@@ -34,6 +39,10 @@ impl Http {
         body: &[u8],
     ) -> anyhow::Result<(u16, Vec<u8>)> {
         let request = request(line, &self.authority, headers, body);
+        if self.used.elapsed() > IDLE {
+            self.stream = stream(&self.authority)?;
+        }
+        self.used = now();
         self.stream.get_mut().write_all(&request)?;
         let status = self.line()?;
         let status = status.split(' ').nth(1).and_then(|code| code.parse().ok());
@@ -80,6 +89,12 @@ impl Http {
             }
         }
     }
+}
+
+fn stream(authority: &str) -> anyhow::Result<BufReader<TcpStream>> {
+    let stream = TcpStream::connect(authority).with_context(|| authority.to_owned())?;
+    stream.set_nodelay(true)?;
+    Ok(BufReader::new(stream))
 }
 
 /// `HOST:PORT` of a base URL.

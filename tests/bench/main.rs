@@ -23,6 +23,7 @@ mod inprocess;
 mod library;
 mod load;
 mod owner;
+mod page;
 mod peers;
 mod report;
 mod sidecar;
@@ -34,7 +35,7 @@ use deployment::Deployment;
 use rustix::process::Resource;
 use std::{path::Path, time::Duration};
 
-const USAGE: &str = "usage: claviger-bench quick | full | calls [SECONDS]";
+const USAGE: &str = "usage: claviger-bench quick | full [SECONDS] | docs | calls [SECONDS] | grants NUMBER | boot RECORDS";
 /// Where everything that a run found is kept.
 const FILE: &str = "target/bench.json";
 
@@ -118,24 +119,36 @@ fn main() -> anyhow::Result<()> {
     let mut files = rustix::process::getrlimit(Resource::Nofile);
     files.current = files.maximum;
     rustix::process::setrlimit(Resource::Nofile, files)?;
+    if let [_, verb, program, rest @ ..] = &std::env::args_os().collect::<Vec<_>>()[..]
+        && verb == "under"
+    {
+        return child::under(program, rest);
+    }
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        ["floor", socket] => {
-            child::end_with_parent();
-            floor::serve(Path::new(socket))
-        }
-        ["relay", socket, behind] => {
-            child::end_with_parent();
-            floor::relay(Path::new(socket), Path::new(behind))
-        }
+        ["floor", socket] => floor::serve(Path::new(socket)),
+        ["relay", socket, behind] => floor::relay(Path::new(socket), Path::new(behind)),
         ["flood", key, seconds] => fair::flood(Path::new(key), seconds.parse()?),
-        ["quick"] => everything(true),
-        ["full"] => everything(false),
+        ["quick"] => everything(true, 1.2),
+        ["full"] => everything(false, 10.0),
+        ["full", seconds] => everything(false, seconds.parse().context(USAGE)?),
+        ["grants", number] => just(|run| grants::measure(run, &[number.parse()?])),
+        ["boot", records] => just(|run| boot::measure(run, &[records.parse()?])),
+        ["docs"] => page::write(Path::new(FILE)),
         ["calls"] => just_calls(3.0),
         ["calls", seconds] => just_calls(seconds.parse().context(USAGE)?),
         _ => bail!(USAGE),
     }
+}
+
+/// One part of it alone.
+fn just(part: impl FnOnce(&mut Run) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let mut run = Run::new(1.2);
+    report::head();
+    part(&mut run)?;
+    goals::print(&goals::judge(&run));
+    Ok(())
 }
 
 /// The cells of the first rows of the goals alone: what one looks at while making calls faster.
@@ -157,8 +170,8 @@ fn just_calls(seconds: f64) -> anyhow::Result<()> {
 }
 
 /// Everything, in two minutes or in the time that it takes.
-fn everything(quick: bool) -> anyhow::Result<()> {
-    let mut run = Run::new(if quick { 1.2 } else { 10.0 });
+fn everything(quick: bool, seconds: f64) -> anyhow::Result<()> {
+    let mut run = Run::new(seconds);
     println!("{}", report::machine()?);
     report::head();
     run.primitive()?;

@@ -10,6 +10,7 @@ use crate::{
 };
 use anyhow::{Context, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use rustix::process::{Pid, Signal};
 use serde_json::{Value, json};
 use std::{
     net::TcpListener,
@@ -20,6 +21,8 @@ use std::{
 const CALLERS: [usize; 3] = [1, 8, 64];
 /// Where `make` puts OpenBao.
 const OPENBAO: &str = "target/openbao/.bao";
+/// Tells the agent's process id, then waits.
+const HOLD: &str = "echo $SSH_AGENT_PID >$0; exec \"$1\" under sleep infinity";
 const ROOT: &str = "root-of-this-run";
 
 /// Both peers, as far as they are there.
@@ -34,15 +37,20 @@ pub fn measure(run: &mut Run) {
 
 fn ssh_agent(run: &mut Run) -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
-    let (socket, key) = (dir.path().join("agent"), dir.path().join("key"));
-    let mut command = Command::new("ssh-agent");
+    let path = |name: &str| dir.path().join(name);
+    let (socket, key, pid) = (path("agent"), path("key"), path("pid"));
+    // It runs as long as the command that it is given: it is of another group, and could not be told that this one ended.
+    let mut command = Kept::command("ssh-agent")?;
     command
-        .arg("-D")
         .arg("-a")
         .arg(&socket)
-        .stdout(Stdio::null());
-    let mut agent = Kept::start(&mut command)?;
-    agent.wait_until("socket", || socket.exists())?;
+        .args(["sh", "-c", HOLD])
+        .arg(&pid);
+    command.arg(std::env::current_exe()?).stdout(Stdio::null());
+    let mut holder = Kept::start(&mut command)?;
+    let read = || std::fs::read_to_string(&pid).ok()?.trim().parse().ok();
+    holder.wait_until("ssh-agent", || socket.exists() && read().is_some())?;
+    let agent: u32 = read().context("no pid")?;
     let made = Command::new("ssh-keygen")
         .args(["-q", "-t", "ed25519", "-N", "", "-f"])
         .arg(&key)
@@ -59,10 +67,12 @@ fn ssh_agent(run: &mut Run) -> anyhow::Result<()> {
             name: "ssh-agent Ed25519".to_owned(),
             depth: 1,
             length: run.length,
-            pids: vec![("peer", agent.pid())],
+            pids: vec![("peer", agent)],
         };
         run.keep(plan.run(lanes.collect::<anyhow::Result<_>>()?)?);
     }
+    let agent = Pid::from_raw(agent.try_into()?).context("no pid")?;
+    rustix::process::kill_process(agent, Signal::TERM)?;
     Ok(())
 }
 
@@ -71,7 +81,7 @@ fn openbao(run: &mut Run) -> anyhow::Result<()> {
     let program = PathBuf::from(program.trim());
     let home = tempfile::tempdir()?;
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
-    let mut command = Command::new(program);
+    let mut command = Kept::command(program)?;
     command
         .args(["server", "-dev", "-dev-no-store-token", "-log-level=error"])
         .arg(format!("-dev-root-token-id={ROOT}"))

@@ -49,6 +49,13 @@ pub fn line(cell: &Cell) {
         cell.refused.count,
         cell.others,
     );
+    if cell.refused.count > 0 {
+        let waits = &cell.refused;
+        println!(
+            "    refusals: p50 {:.0} µs, p99 {:.0} µs",
+            waits.p50_us, waits.p99_us
+        );
+    }
 }
 
 /// This machine, for people.

@@ -10,7 +10,7 @@ use crate::{
 };
 use anyhow::Context;
 use serde_json::{Value, json};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// Connections and the depth of each.
 const SHAPES: [(usize, usize); 4] = [(1, 1), (8, 1), (64, 1), (8, 16)];
@@ -19,7 +19,7 @@ const SHAPES: [(usize, usize); 4] = [(1, 1), (8, 1), (64, 1), (8, 16)];
 pub fn measure(run: &mut Run, deployment: &Deployment) -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let (token, ready) = (dir.path().join("token"), dir.path().join("ready"));
-    let mut command = Command::new(beside("claviger")?);
+    let mut command = Kept::command(beside("claviger")?)?;
     command
         .arg("sidecar")
         .arg("--no-renew")
