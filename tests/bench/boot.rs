@@ -1,13 +1,14 @@
 //! The log's own costs: how long an enclave takes to serve again behind a log of some length, and how fast one is audited.
 
 use crate::{
-    Run, asks,
+    asks,
     calls::streams,
     child::Kept,
     clock::now,
     deployment::{Deployment, beside},
     http::Http,
     load::Load,
+    run::Run,
 };
 use anyhow::{Context, ensure};
 use rustix::process::{Pid, Signal};

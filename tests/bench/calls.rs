@@ -1,11 +1,12 @@
 //! Calls on a deployment through the host, past it, and on the floor server beside it.
 
 use crate::{
-    Run, asks,
+    asks,
     cell::Plan,
     child::Kept,
     deployment::Deployment,
     load::{self, Caller, Socket},
+    run::Run,
 };
 use claviger_shared::call::Ask;
 

@@ -71,7 +71,7 @@ impl Plan {
     /// Measures it and keeps what was found.
     pub fn keep(
         self,
-        run: &mut crate::Run,
+        run: &mut crate::run::Run,
         lanes: Vec<(Socket, Box<dyn Caller>)>,
     ) -> anyhow::Result<()> {
         let cell = self.run(lanes)?;

@@ -1,6 +1,6 @@
 //! The goals of the design, each against what this run measured. A goal whose cells were not measured is left out.
 
-use crate::{Run, cell::Cell};
+use crate::{cell::Cell, run::Run};
 use serde::Serialize;
 
 /// One number.
@@ -238,10 +238,21 @@ impl Goals<'_> {
     }
 }
 
-/// Prints them.
-pub fn print(goals: &[Goal]) {
+/// Cores kept busy by others above which a cell counts as disturbed.
+const DISTURBED: f64 = 0.3;
+
+/// Prints them, and how far they can be believed.
+pub fn print(run: &Run) {
+    let goals = judge(run);
+    let disturbed = run.cells.iter().filter(|cell| cell.others > DISTURBED);
+    let (disturbed, all) = (disturbed.count(), run.cells.len());
+    if disturbed > 0 {
+        println!(
+            "\n{disturbed} of {all} cells were measured while other work kept more than {DISTURBED} cores busy: their times say little"
+        );
+    }
     println!("\n{:<64} {:>16} {:>12}  met", "goal", "wanted", "found");
-    for goal in goals {
+    for goal in &goals {
         let met = if goal.met { "yes" } else { "NO" };
         println!(
             "{:<64} {:>16} {:>12.2}  {met}",

@@ -4,12 +4,13 @@
 //! put into a store by another way.
 
 use crate::{
-    Run, asks,
+    asks,
     calls::{streams, through_host},
     clock::now,
     cpu,
     deployment::Deployment,
     load::{Load, stream},
+    run::Run,
 };
 use serde::Serialize;
 use std::time::Duration;
@@ -92,10 +93,11 @@ fn look(
         made_per_s: made,
         enclave_us: run.cells.last().map_or(0.0, |cell| cell.cpu("enclave")),
     };
-    println!(
-        "{grants} grants: enclave {:.1} MiB with {channels} channels; the last made at {made:.0} commands/s",
-        enclave_kib as f64 / 1024.0
-    );
+    let mib = enclave_kib as f64 / 1024.0;
+    println!("{grants} grants: enclave {mib:.1} MiB with {channels} channels");
+    if made > 0.0 {
+        println!("    the last of them made at {made:.0} commands/s");
+    }
     run.grants.push(found);
     Ok(())
 }

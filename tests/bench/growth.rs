@@ -1,6 +1,6 @@
 //! How figures move as something grows: callers, and the size of what is signed. For the long run alone.
 
-use crate::{Run, asks, calls::through_host, deployment::Deployment};
+use crate::{asks, calls::through_host, deployment::Deployment, run::Run};
 
 /// Callers that each wait for their answer.
 const CALLERS: [usize; 11] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];

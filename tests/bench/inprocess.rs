@@ -1,7 +1,7 @@
 //! In this process, without a socket where there need be none: the serial core's steps, parsing, and a whole call on an
 //! enclave whose store is memory.
 
-use crate::{Run, asks, cell::Plan, cpu, deployment::Granted, load};
+use crate::{asks, cell::Plan, cpu, deployment::Granted, load, run::Run};
 use anyhow::{Context, bail, ensure};
 use claviger_client::trust;
 use claviger_enclave::{

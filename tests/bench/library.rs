@@ -1,10 +1,11 @@
 //! The same calls by the client library, so that its own cost is known: `load` is then the library, its runtime included.
 
 use crate::{
-    Run, asks,
+    asks,
     cell::{Cell, Meter, waits},
     clock::now,
     deployment::{Deployment, wait},
+    run::Run,
 };
 use anyhow::{bail, ensure};
 use claviger_client::Agent;

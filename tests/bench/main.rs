@@ -26,14 +26,15 @@ mod owner;
 mod page;
 mod peers;
 mod report;
+mod run;
 mod sidecar;
 mod svg;
 
 use anyhow::{Context, bail};
-use cell::Cell;
 use deployment::Deployment;
+use run::Run;
 use rustix::process::Resource;
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 const USAGE: &str = "usage: claviger-bench quick | full [SECONDS] | docs | calls [SECONDS] | grants NUMBER | boot RECORDS";
 /// Where everything that a run found is kept.
@@ -41,78 +42,6 @@ const FILE: &str = "target/bench.json";
 
 /// Agents of a deployment under test: enough for every closed-loop caller to have a grant of its own.
 const AGENTS: usize = 64;
-
-/// A run and what it has measured so far.
-pub struct Run {
-    /// Of a cell.
-    pub length: Duration,
-    /// In order.
-    pub cells: Vec<Cell>,
-    /// One Ed25519 signature alone.
-    pub primitive_us: f64,
-    /// Logs audited.
-    pub audits: Vec<boot::Audited>,
-    /// Numbers of grants looked at.
-    pub grants: Vec<grants::Grants>,
-    /// Figures of one process, in microseconds.
-    pub inside: Vec<(String, f64)>,
-    /// Floods looked at.
-    pub fair: Vec<fair::Fair>,
-    /// What one durable record costs on this disk.
-    pub append: Option<cell::Waits>,
-    /// Restarts looked at.
-    pub boots: Vec<boot::Boot>,
-}
-
-impl Run {
-    /// One that has measured nothing yet.
-    fn new(seconds: f64) -> Self {
-        Self {
-            length: Duration::from_secs_f64(seconds),
-            cells: Vec::new(),
-            primitive_us: 0.0,
-            audits: Vec::new(),
-            grants: Vec::new(),
-            inside: Vec::new(),
-            fair: Vec::new(),
-            append: None,
-            boots: Vec::new(),
-        }
-    }
-}
-
-impl Run {
-    fn primitive(&mut self) -> anyhow::Result<()> {
-        self.primitive_us = floor::primitive()?;
-        println!(
-            "Ed25519 signature of 256 B alone: {:.2} µs",
-            self.primitive_us
-        );
-        Ok(())
-    }
-
-    fn append(&mut self, deployment: &Deployment) -> anyhow::Result<()> {
-        let append = disk::append(deployment.dir())?;
-        println!(
-            "append of 1 KiB + fdatasync: p50 {:.0} µs, p99 {:.0} µs",
-            append.p50_us, append.p99_us
-        );
-        self.append = Some(append);
-        Ok(())
-    }
-
-    fn flood(&mut self, deployment: &Deployment) -> anyhow::Result<()> {
-        let length = self.length.max(Duration::from_secs(2));
-        self.fair.push(fair::measure(deployment, length)?);
-        Ok(())
-    }
-
-    /// Prints a cell and keeps it.
-    pub fn keep(&mut self, cell: Cell) {
-        report::line(&cell);
-        self.cells.push(cell);
-    }
-}
 
 fn main() -> anyhow::Result<()> {
     // A thousand connections; the processes started here get the same.
@@ -147,7 +76,7 @@ fn just(part: impl FnOnce(&mut Run) -> anyhow::Result<()>) -> anyhow::Result<()>
     let mut run = Run::new(1.2);
     report::head();
     part(&mut run)?;
-    goals::print(&goals::judge(&run));
+    goals::print(&run);
     Ok(())
 }
 
@@ -165,7 +94,7 @@ fn just_calls(seconds: f64) -> anyhow::Result<()> {
         calls::host(&mut run, &deployment)?;
         calls::direct(&mut run, &deployment)?;
     }
-    goals::print(&goals::judge(&run));
+    goals::print(&run);
     Ok(())
 }
 
@@ -188,7 +117,7 @@ fn everything(quick: bool, seconds: f64) -> anyhow::Result<()> {
         &[10_000, 100_000, 1_000_000]
     };
     boot::measure(&mut run, records)?;
-    goals::print(&goals::judge(&run));
+    goals::print(&run);
     report::write(Path::new(FILE), &run)
 }
 

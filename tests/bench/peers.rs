@@ -2,11 +2,11 @@
 //! engine with a token that a policy limits. Neither checks a budget. Where one is not there, the run says so and goes on.
 
 use crate::{
-    Run,
     cell::Plan,
     child::Kept,
     http::{Http, request},
     load,
+    run::Run,
 };
 use anyhow::{Context, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD};

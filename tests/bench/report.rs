@@ -1,6 +1,6 @@
 //! The table of cells, on standard output, and the file of everything.
 
-use crate::{Run, cell::Cell, goals};
+use crate::{cell::Cell, goals, run::Run};
 use serde_json::json;
 use std::path::Path;
 

@@ -1,12 +1,12 @@
 //! Calls by plain HTTP on a sidecar, as an agent's own program makes them.
 
 use crate::{
-    Run,
     cell::Plan,
     child::Kept,
     deployment::{Deployment, beside},
     http::{authority, request},
     load,
+    run::Run,
 };
 use anyhow::Context;
 use serde_json::{Value, json};

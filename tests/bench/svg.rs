@@ -119,11 +119,46 @@ fn nice(value: f64) -> f64 {
     step.copied().unwrap_or(10.0) * power
 }
 
-/// A number as a label.
+/// A number as a label, to three figures.
 fn short(value: f64) -> String {
-    match value {
-        v if v >= 1e6 => format!("{}M", v / 1e6),
-        v if v >= 1e4 => format!("{}k", v / 1e3),
-        v => format!("{v}"),
+    let (scaled, unit) = match value {
+        v if v >= 1e6 => (v / 1e6, "M"),
+        v if v >= 1e4 => (v / 1e3, "k"),
+        v => (v, ""),
+    };
+    let places = if scaled >= 100.0 { 0 } else { 2 };
+    let text = format!("{scaled:.places$}");
+    let text = if places > 0 {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &text
+    };
+    format!("{text}{unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        let shown = [0.0, 6.25, 18.75, 128.0, 1024.0, 10_624.0, 100_000.0, 1e6].map(short);
+        assert_eq!(
+            shown,
+            ["0", "6.25", "18.75", "128", "1024", "10.62k", "100k", "1M"]
+        );
+    }
+
+    #[test]
+    fn a_line_needs_two_points() {
+        let chart = |points: &[(f64, f64)]| Chart {
+            title: "a < b".to_owned(),
+            x: String::new(),
+            y: String::new(),
+            series: vec![("one".to_owned(), points.to_vec())],
+        };
+        assert!(chart(&[(1.0, 1.0)]).svg().is_none());
+        let svg = chart(&[(1.0, 1.0), (8.0, 3.0)]).svg().unwrap();
+        assert!(svg.contains("a &lt; b") && svg.contains("<polyline"));
     }
 }
