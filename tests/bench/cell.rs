@@ -1,131 +1,202 @@
-//! One cell: so many callers, each with one call under way, for so long.
+//! One cell: a load of so many callers on one server for so long, and what it cost each process.
 
-use crate::{cpu, deployment::Deployment};
-use anyhow::bail;
-use claviger_client::Agent;
-use claviger_shared::call::{Ask, HttpInput, Input, Reply, Sign};
+use crate::{
+    clock::now,
+    cpu,
+    load::{Caller, Load, Socket, Tally},
+};
+use anyhow::ensure;
 use serde::Serialize;
 use std::{
-    sync::Arc,
+    collections::BTreeMap,
     time::{Duration, Instant},
 };
 
 /// Time before anything is counted.
-const WARM_UP: Duration = Duration::from_millis(500);
+const WARM_UP: Duration = Duration::from_millis(300);
+/// Answers below which a 99.9th percentile says nothing.
+const ENOUGH: usize = 10_000;
 
-/// What was measured; times in microseconds.
+/// How long answers were waited for, in microseconds.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Waits {
+    /// Answers.
+    pub count: usize,
+    /// Half were there after at most this.
+    pub p50_us: f64,
+    /// 99 of 100.
+    pub p99_us: f64,
+    /// 999 of 1,000, where there are enough.
+    pub p999_us: Option<f64>,
+}
+
+/// What was measured.
 #[derive(Debug, Clone, Serialize)]
 pub struct Cell {
-    /// `durable` or `volatile`.
-    pub mode: &'static str,
-    /// Closed-loop callers.
+    /// What was under load.
+    pub name: String,
+    /// Connections.
     pub callers: usize,
-    /// Calls that were answered with a credential.
-    pub calls: usize,
-    /// Of them in a second.
-    pub calls_per_s: f64,
-    /// Half of the callers' waits were at most this.
-    pub p50_us: f64,
-    /// 99 of 100 were at most this.
-    pub p99_us: f64,
-    /// CPU of the enclave process for one call.
-    pub enclave_us: f64,
-    /// CPU of the host process for one call.
-    pub host_us: f64,
-    /// CPU of the callers' process for one call: client, AEAD, receipt check.
-    pub client_us: f64,
-    /// Resident memory of the enclave at the end.
-    pub enclave_kib: u64,
+    /// Requests under way on each.
+    pub depth: usize,
+    /// Credentials or signatures a second; denials where nothing else was asked for.
+    pub per_s: f64,
+    /// How long they were waited for.
+    pub issued: Waits,
+    /// Denials.
+    pub denied: Waits,
+    /// Refusals.
+    pub refused: Waits,
+    /// CPU of each process for one answer, in microseconds; `load` is the load generator.
+    pub cpu_us: BTreeMap<String, f64>,
+    /// Memory of each at the end, proportional set size in KiB.
+    pub pss_kib: BTreeMap<String, u64>,
+    /// Cores that anything else on the machine kept busy meanwhile: what was measured beside much of it says little.
+    pub others: f64,
 }
 
-/// This machine's clock.
-pub fn now() -> Instant {
-    #[expect(clippy::disallowed_methods, reason = "a benchmark's own clock")]
-    Instant::now()
+/// What a cell does.
+pub struct Plan {
+    /// What is under load.
+    pub name: String,
+    /// Requests under way on each connection.
+    pub depth: usize,
+    /// How long.
+    pub length: Duration,
+    /// Processes whose cost is looked at.
+    pub pids: Vec<(&'static str, u32)>,
 }
 
-/// Measures a cell.
-pub async fn measure(
-    deployment: &Deployment,
-    callers: usize,
-    length: Duration,
-) -> anyhow::Result<Cell> {
-    let (enclave, host) = deployment.pids;
-    drive(deployment, callers, WARM_UP).await?;
-    let pids = [enclave, host, std::process::id()];
-    let before = pids.map(cpu::used);
-    let start = now();
-    let mut waits = drive(deployment, callers, length).await?;
-    let took = start.elapsed();
-    let after = pids.map(cpu::used);
-    waits.sort_unstable();
-    let calls = waits.len();
-    let each = |place: usize| (after[place] - before[place]).as_secs_f64() * 1e6 / calls as f64;
-    let at = |share: f64| waits[((calls - 1) as f64 * share) as usize].as_secs_f64() * 1e6;
-    Ok(Cell {
-        mode: if deployment.volatile {
-            "volatile"
-        } else {
-            "durable"
-        },
-        callers,
-        calls,
-        calls_per_s: calls as f64 / took.as_secs_f64(),
-        p50_us: at(0.5),
-        p99_us: at(0.99),
-        enclave_us: each(0),
-        host_us: each(1),
-        client_us: each(2),
-        enclave_kib: cpu::resident_kib(enclave),
-    })
-}
+impl Plan {
+    /// Measures it and keeps what was found.
+    pub fn keep(
+        self,
+        run: &mut crate::run::Run,
+        lanes: Vec<(Socket, Box<dyn Caller>)>,
+    ) -> anyhow::Result<()> {
+        let cell = self.run(lanes)?;
+        run.keep(cell);
+        Ok(())
+    }
 
-async fn drive(
-    deployment: &Deployment,
-    callers: usize,
-    length: Duration,
-) -> anyhow::Result<Vec<Duration>> {
-    let end = now() + length;
-    let tasks: Vec<_> = (0..callers)
-        .map(|number| {
-            let agent = Arc::clone(&deployment.agents[number % deployment.agents.len()]);
-            tokio::spawn(caller(agent, number, end))
+    /// Measures it.
+    pub fn run(self, lanes: Vec<(Socket, Box<dyn Caller>)>) -> anyhow::Result<Cell> {
+        let Self {
+            name,
+            depth,
+            length,
+            pids,
+        } = self;
+        let callers = lanes.len();
+        let mut load = Load::new(lanes, depth)?;
+        load.run(WARM_UP)?;
+        let mut meter = Meter::start(pids);
+        let tally = load.run(length)?;
+        let took = meter.stop();
+        load.drain()?;
+        let answers = tally.issued.len() + tally.denied.len() + tally.refused.len();
+        ensure!(answers > 0, "{name}: nothing was answered");
+        let Tally {
+            issued,
+            denied,
+            refused,
+        } = tally;
+        Ok(Cell {
+            name,
+            callers,
+            depth,
+            per_s: if issued.is_empty() {
+                denied.len()
+            } else {
+                issued.len()
+            } as f64
+                / took,
+            issued: waits(issued),
+            denied: waits(denied),
+            refused: waits(refused),
+            cpu_us: meter.cpu_us(answers),
+            pss_kib: meter.pss_kib(),
+            others: meter.others(),
         })
-        .collect();
-    let mut waits = Vec::new();
-    for task in tasks {
-        waits.append(&mut task.await??);
-    }
-    if waits.is_empty() {
-        bail!("no call was answered")
-    } else {
-        Ok(waits)
     }
 }
 
-async fn caller(agent: Arc<Agent>, number: usize, end: Instant) -> anyhow::Result<Vec<Duration>> {
-    let mut waits = Vec::new();
-    while now() < end {
-        let start = now();
-        match agent.ask(Ask::Sign(get(number))).await? {
-            Reply::Issued(_) => waits.push(start.elapsed()),
-            other => bail!("not issued: {other:?}"),
+/// What processes use between two moments.
+pub struct Meter {
+    pids: Vec<(&'static str, u32)>,
+    before: Vec<cpu::Used>,
+    /// Nanoseconds of each, once stopped.
+    used: Vec<u64>,
+    machine: f64,
+    start: Instant,
+    took: f64,
+}
+
+impl Meter {
+    /// Starts to look at these and at this process, as the load.
+    pub fn start(mut pids: Vec<(&'static str, u32)>) -> Self {
+        pids.push(("load", std::process::id()));
+        Self {
+            before: pids.iter().map(|(_, pid)| cpu::used(*pid)).collect(),
+            pids,
+            used: Vec::new(),
+            machine: cpu::machine(),
+            start: now(),
+            took: 0.0,
         }
     }
-    Ok(waits)
+
+    /// Stops; the seconds between.
+    pub fn stop(&mut self) -> f64 {
+        self.took = self.start.elapsed().as_secs_f64();
+        self.machine = cpu::machine() - self.machine;
+        let pairs = self.pids.iter().zip(&self.before);
+        self.used = pairs
+            .map(|((_, pid), before)| cpu::used(*pid).since(before))
+            .collect();
+        self.took
+    }
+
+    /// CPU of each for one answer, in microseconds.
+    pub fn cpu_us(&self, answers: usize) -> BTreeMap<String, f64> {
+        let each = self.pids.iter().zip(&self.used);
+        each.map(|((name, _), ns)| ((*name).to_owned(), *ns as f64 / 1e3 / answers as f64))
+            .collect()
+    }
+
+    /// Memory of each now.
+    pub fn pss_kib(&self) -> BTreeMap<String, u64> {
+        let each = self.pids.iter();
+        each.map(|(name, pid)| ((*name).to_owned(), cpu::pss_kib(*pid)))
+            .collect()
+    }
+
+    /// Cores kept busy by everything else.
+    pub fn others(&self) -> f64 {
+        let own: u64 = self.used.iter().sum();
+        ((self.machine - own as f64 / 1e9) / self.took).max(0.0)
+    }
 }
 
-/// The reference call: a GET without a body.
-pub fn get(number: usize) -> Sign {
-    let url = format!("https://api.example.com/v1/orders/ord_{number}?expand=items");
-    let input = HttpInput {
-        method: "GET".to_owned(),
-        url,
-        headers: Vec::new(),
-        body: None,
-    };
-    Sign {
-        input: Input::Http(input),
-        idempotency_key: None,
+/// Percentiles of waits in nanoseconds.
+pub fn waits(mut all: Vec<u64>) -> Waits {
+    if all.is_empty() {
+        return Waits::default();
+    }
+    all.sort_unstable();
+    let count = all.len();
+    let at = |share: f64| all[((count - 1) as f64 * share) as usize] as f64 / 1e3;
+    Waits {
+        count,
+        p50_us: at(0.5),
+        p99_us: at(0.99),
+        p999_us: (count >= ENOUGH).then(|| at(0.999)),
+    }
+}
+
+impl Cell {
+    /// CPU of a process for one answer.
+    pub fn cpu(&self, process: &str) -> f64 {
+        self.cpu_us.get(process).copied().unwrap_or_default()
     }
 }

@@ -1,148 +1,203 @@
-//! A simulation of this build, with agents of the benchmark's own.
+//! A simulation of this build in processes of its own, with agents of the benchmark's.
 
+use crate::{child::Kept, owner::Owner};
 use anyhow::{Context, ensure};
-use claviger_cli::{
-    owner::{Desk, key::NewKey},
-    profile::Profile,
+use claviger_cli::{owner::Desk, profile::Profile};
+use claviger_client::{
+    Agent, AgentKey,
+    agent_key::AgentSecret,
+    face::Face,
+    session::wall_clock_ms,
+    trust::{self, Floor, Trusted},
 };
-use claviger_client::{Agent, AgentKey};
-use claviger_shared::{
-    effect::{Env, Kind},
-    id::AgentId,
-    owner::command::Alg,
-    time::{Millis, UnixMs},
-};
-use serde_json::json;
+use claviger_shared::id::{Digest, GrantId, KeyId};
 use std::{
+    future::Future,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
-use tokio::process::{Child, Command};
 
-/// How long the simulation may take to be ready.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// One agent's grant.
+#[derive(Clone)]
+pub struct Granted {
+    /// Its id.
+    pub grant: GrantId,
+    /// The agent's channel key.
+    pub secret: [u8; 32],
+    /// The public half of its signing key.
+    pub public: Vec<u8>,
+}
 
 /// A running deployment.
 pub struct Deployment {
+    // Stopped before the directory is taken away.
+    up: Kept,
     dir: tempfile::TempDir,
-    up: Child,
     /// Whether answers do not wait for storage.
     pub volatile: bool,
-    /// Connected agents.
-    pub agents: Vec<Arc<Agent>>,
-    /// Process ids: enclave and host.
-    pub pids: (u32, u32),
+    /// Where it is.
+    pub profile: Profile,
+    /// Each with a grant and a signing key of its own.
+    pub agents: Vec<Granted>,
+    /// What an agent's attestation gave.
+    pub trusted: Trusted,
+    /// Its owner.
+    pub owner: Owner,
+}
+
+/// Runs something asynchronous to its end.
+pub fn wait<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    runtime.block_on(future)
 }
 
 impl Deployment {
-    /// Starts it and connects `agents` agents, each under a grant of its own.
-    pub async fn start(volatile: bool, agents: usize) -> anyhow::Result<Self> {
-        let dir = tempfile::tempdir()?;
-        let program = std::env::current_exe()?.with_file_name("claviger-sim");
-        ensure!(program.exists(), "{} is not built", program.display());
-        let mut command = Command::new(program);
-        command
-            .args(["up", "--dir"])
-            .arg(dir.path())
-            .env("RUST_LOG", "warn")
-            .kill_on_drop(true);
+    /// Starts it and makes so many agents.
+    pub fn start(volatile: bool, agents: usize) -> anyhow::Result<Self> {
+        let dir = tempfile::Builder::new().prefix("claviger-").tempdir()?;
+        let mut command = Kept::command(beside("claviger-sim")?)?;
+        command.args(["up", "--dir"]).arg(dir.path());
+        command.env("RUST_LOG", "warn");
         if volatile {
             command.arg("--volatile");
         }
-        let up = command.spawn()?;
+        let mut up = Kept::start(&mut command)?;
         let ready = dir.path().join("ready.json");
-        tokio::time::timeout(PATIENCE, async {
-            while !ready.exists() {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        })
-        .await
-        .context("the simulation did not become ready")?;
+        up.wait_until("ready.json", || ready.exists())?;
         let profile = Profile::read(&ready)?;
-        let pid = |name: &str| -> anyhow::Result<u32> {
-            let pids = profile
-                .pids
-                .as_ref()
-                .and_then(|pids| pids.get(name))
-                .and_then(serde_json::Value::as_u64);
-            Ok(u32::try_from(pids.context("no pid")?)?)
-        };
-        let pids = (pid("enclave")?, pid("host")?);
-        let agents = connect(profile, dir.path(), volatile, agents).await?;
-        Ok(Self {
-            dir,
+        let mut owner = wait(Owner::open(&profile, volatile))?;
+        owner.catalog(&std::fs::read_to_string(dir.path().join("catalog.json"))?)?;
+        let trusted = wait(attest(&profile))?;
+        let mut deployment = Self {
             up,
-            volatile,
-            agents,
-            pids,
-        })
-    }
-
-    /// The file of an agent's key.
-    pub fn key_file(&self, number: usize) -> PathBuf {
-        key_file(self.dir.path(), number)
-    }
-
-    /// Stops it and takes its directory away.
-    pub async fn stop(self) -> anyhow::Result<()> {
-        let Self {
             dir,
-            mut up,
-            agents,
-            ..
-        } = self;
-        drop(agents);
-        let pid = up
-            .id()
-            .and_then(|pid| rustix::process::Pid::from_raw(pid.try_into().ok()?));
-        rustix::process::kill_process(pid.context("no pid")?, rustix::process::Signal::TERM)?;
-        up.wait().await?;
-        dir.close()?;
+            volatile,
+            profile,
+            agents: Vec::new(),
+            trusted,
+            owner,
+        };
+        deployment.agents(agents)?;
+        Ok(deployment)
+    }
+
+    /// Makes agents until there are so many, each with a signing key and a grant.
+    pub fn agents(&mut self, count: usize) -> anyhow::Result<()> {
+        for number in self.agents.len()..count {
+            let name = format!("bench-{number}");
+            self.owner.key(&name)?;
+            let granted = self.owner.grant(&format!("gr_{name}"), &name)?;
+            self.agents.push(granted);
+        }
+        wait(find_keys(&self.profile, &mut self.agents))
+    }
+
+    /// `durable` or `volatile`.
+    pub fn mode(&self) -> &'static str {
+        if self.volatile { "volatile" } else { "durable" }
+    }
+
+    /// Its directory.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The enclave's own socket.
+    pub fn enclave_socket(&self) -> PathBuf {
+        self.dir.path().join("enclave.sock")
+    }
+
+    /// A process of it, by its name.
+    pub fn pid(&self, name: &str) -> anyhow::Result<u32> {
+        // Written anew when a process has been started again.
+        let profile = Profile::read(&self.dir.path().join("ready.json"))?;
+        let pid = profile
+            .pids
+            .as_ref()
+            .and_then(|pids| pids.get(name)?.as_u64());
+        Ok(u32::try_from(pid.context("no pid")?)?)
+    }
+
+    /// Enclave and host.
+    pub fn pids(&self) -> anyhow::Result<Vec<(&'static str, u32)>> {
+        Ok(vec![
+            ("enclave", self.pid("enclave")?),
+            ("host", self.pid("host")?),
+        ])
+    }
+
+    /// The key that an agent is started with.
+    pub fn agent_key(&self, number: usize) -> AgentKey {
+        let Granted { grant, secret, .. } = &self.agents[number];
+        AgentKey {
+            api: self.profile.api.clone(),
+            fingerprint: self.trusted.chain.fingerprint(),
+            grant: grant.clone(),
+            secret: AgentSecret::new(*secret),
+            generation: self.trusted.chain.newest().generation,
+            size: 0,
+            root: Digest([0; 32]),
+        }
+    }
+
+    /// The same in a file.
+    pub fn key_file(&self, number: usize) -> anyhow::Result<PathBuf> {
+        let path = self.dir.path().join(format!("bench-{number}.key"));
+        let text = self.agent_key(number).expose()?;
+        std::fs::write(&path, text.as_bytes())?;
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+        Ok(path)
+    }
+
+    /// The first agents with the client library.
+    pub async fn connect(&self, count: usize) -> anyhow::Result<Vec<Arc<Agent>>> {
+        let mut agents = Vec::with_capacity(count);
+        for number in 0..count {
+            agents.push(Arc::new(Agent::connect(self.agent_key(number)).await?));
+        }
+        Ok(agents)
+    }
+
+    /// Attests the enclave that serves now.
+    pub fn attest(&mut self) -> anyhow::Result<()> {
+        self.trusted = wait(attest(&self.profile))?;
         Ok(())
     }
-}
 
-async fn connect(
-    profile: Profile,
-    dir: &Path,
-    volatile: bool,
-    count: usize,
-) -> anyhow::Result<Vec<Arc<Agent>>> {
-    let mut desk = Desk::open(profile).await?;
-    let mut agents = Vec::with_capacity(count);
-    for number in 0..count {
-        let file = key_file(dir, number);
-        let agent = format!("bench-{number}");
-        let key = NewKey {
-            name: None,
-            kind: Kind::Http,
-            alg: Alg::Ed25519,
-            env: if volatile { Env::Sandbox } else { Env::Live },
-            agent: Some(AgentId::parse(&agent)?),
-        };
-        desk.create_key(&key).await?;
-        desk.create_grant(grant(volatile, &agent).as_bytes(), Some(&file))
-            .await?;
-        let key = AgentKey::parse(&std::fs::read_to_string(&file)?)?;
-        agents.push(Arc::new(Agent::connect(key).await?));
+    /// Stops it and keeps its directory.
+    pub fn stop(self) -> tempfile::TempDir {
+        drop(self.up);
+        self.dir
     }
-    Ok(agents)
 }
 
-fn key_file(dir: &Path, number: usize) -> PathBuf {
-    dir.join(format!("bench-{number}.key"))
+async fn attest(profile: &Profile) -> anyhow::Result<Trusted> {
+    let chain = profile.chain()?;
+    let floor = Floor {
+        fingerprint: chain.fingerprint(),
+        generation: chain.newest().generation,
+    };
+    let face = Face::new(&profile.api)?;
+    Ok(trust::establish(&face, &floor, wall_clock_ms()).await?)
 }
 
-/// A grant whose budgets a benchmark does not reach.
-fn grant(volatile: bool, agent: &str) -> String {
-    let now = UnixMs(claviger_client::session::wall_clock_ms());
-    let env = if volatile { "sandbox" } else { "live" };
-    let grant = json!({
-        "v": 1, "agent": { "id": agent }, "env": env,
-        "not_before": now.to_string(), "expires_at": now.plus(Millis(3_600_000)).to_string(),
-        "permissions": { "read": ["order_history"], "write": [], "delete": [] },
-        "budgets": [{ "unit": "call", "max": "1000000000", "window": "grant" }],
-    });
-    grant.to_string()
+/// Reads agents' public keys from the audited log.
+async fn find_keys(profile: &Profile, granted: &mut [Granted]) -> anyhow::Result<()> {
+    let desk = Desk::open(profile.clone()).await?;
+    for (number, granted) in granted.iter_mut().enumerate() {
+        let id = KeyId::parse(&format!("k_bench-{number}"))?;
+        let key = desk.view().state().key(&id).context("no key")?;
+        granted.public = key.public.clone();
+    }
+    Ok(())
+}
+
+/// A program that was built beside this one.
+pub fn beside(name: &str) -> anyhow::Result<PathBuf> {
+    let program = std::env::current_exe()?.with_file_name(name);
+    ensure!(program.exists(), "{} is not built", program.display());
+    Ok(program)
 }

@@ -1,63 +1,151 @@
-//! `claviger-bench`: how fast a whole deployment answers, each process in its own, on this machine.
+//! `claviger-bench`: how fast a whole deployment answers, each process in its own, beside the floor of the same work and what
+//! else a user would pick, in one run on this machine.
 //!
-//! It starts a simulation beside itself, makes agents of its own, and measures closed-loop callers through the host's stream
-//! face: calls a second, the time one caller waits, and the CPU each process spends on a call. Figures go to standard output
-//! and `target/bench.json`; nothing here decides whether they are good.
+//! It starts everything itself, on loopback and Unix sockets, and stops it. Figures go to standard output and
+//! `target/bench.json`. docs/performance.md tells the method.
 
+mod asks;
+mod boot;
+mod calls;
 mod cell;
+mod child;
+mod clock;
 mod cpu;
 mod deployment;
+mod disk;
 mod fair;
+mod floor;
+mod goals;
+mod grants;
+mod growth;
+mod http;
+mod inprocess;
+mod library;
+mod load;
+mod owner;
+mod page;
+mod peers;
 mod report;
+mod run;
+mod sidecar;
+mod svg;
 
-use anyhow::{Context, ensure};
-use cell::Cell;
+use anyhow::{Context, bail};
 use deployment::Deployment;
-use fair::Fair;
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use run::Run;
+use rustix::process::Resource;
+use std::path::Path;
 
-/// Closed-loop callers of a cell.
-const CALLERS: [usize; 3] = [1, 8, 64];
-/// Agents that share the callers.
-const AGENTS: usize = 8;
+const USAGE: &str = "usage: claviger-bench quick | full [SECONDS] | docs | calls [SECONDS] | grants NUMBER | boot RECORDS";
+/// Where everything that a run found is kept.
+const FILE: &str = "target/bench.json";
+
+/// Agents of a deployment under test: enough for every closed-loop caller to have a grant of its own.
+const AGENTS: usize = 64;
 
 fn main() -> anyhow::Result<()> {
+    // A thousand connections; the processes started here get the same.
+    let mut files = rustix::process::getrlimit(Resource::Nofile);
+    files.current = files.maximum;
+    rustix::process::setrlimit(Resource::Nofile, files)?;
+    if let [_, verb, program, rest @ ..] = &std::env::args_os().collect::<Vec<_>>()[..]
+        && verb == "under"
+    {
+        return child::under(program, rest);
+    }
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let runtime = tokio::runtime::Runtime::new()?;
-    let usage = "usage: claviger-bench [SECONDS]";
-    if let [verb, key, seconds] = &arguments[..] {
-        ensure!(verb == "flood", usage);
-        return runtime.block_on(fair::flood(Path::new(key), seconds.parse()?));
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["floor", socket] => floor::serve(Path::new(socket)),
+        ["relay", socket, behind] => floor::relay(Path::new(socket), Path::new(behind)),
+        ["flood", key, seconds] => fair::flood(Path::new(key), seconds.parse()?),
+        ["quick"] => everything(true, 1.2),
+        ["full"] => everything(false, 10.0),
+        ["full", seconds] => everything(false, seconds.parse().context(USAGE)?),
+        ["grants", number] => just(|run| grants::measure(run, &[number.parse()?])),
+        ["boot", records] => just(|run| boot::measure(run, &[records.parse()?])),
+        ["docs"] => page::write(Path::new(FILE)),
+        ["calls"] => just_calls(3.0),
+        ["calls", seconds] => just_calls(seconds.parse().context(USAGE)?),
+        _ => bail!(USAGE),
     }
-    let seconds = arguments.first().map_or(Ok(5), |text| text.parse());
-    let seconds = seconds.context(usage)?;
-    let measured = runtime.block_on(run(Duration::from_secs(seconds)))?;
-    report::print(&measured);
-    report::write(&PathBuf::from("target/bench.json"), &measured)
 }
 
-/// Everything that one run measures.
-#[derive(Debug, Default)]
-struct Measured {
-    cells: Vec<Cell>,
-    fair: Vec<Fair>,
+/// One part of it alone.
+fn just(part: impl FnOnce(&mut Run) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let mut run = Run::new(1.2);
+    report::head();
+    part(&mut run)?;
+    goals::print(&run);
+    Ok(())
 }
 
-async fn run(length: Duration) -> anyhow::Result<Measured> {
-    let mut measured = Measured::default();
+/// The cells of the first rows of the goals alone: what one looks at while making calls faster.
+fn just_calls(seconds: f64) -> anyhow::Result<()> {
+    let mut run = Run::new(seconds);
+    report::head();
+    run.primitive()?;
+    calls::floor(&mut run)?;
     for volatile in [false, true] {
-        let deployment = Deployment::start(volatile, AGENTS).await?;
-        for callers in CALLERS {
-            let cell = cell::measure(&deployment, callers, length).await?;
-            measured.cells.push(cell);
+        let deployment = Deployment::start(volatile, AGENTS)?;
+        if !volatile {
+            run.append(&deployment)?;
         }
-        measured
-            .fair
-            .push(fair::measure(&deployment, length).await?);
-        deployment.stop().await?;
+        calls::host(&mut run, &deployment)?;
+        calls::direct(&mut run, &deployment)?;
     }
-    Ok(measured)
+    goals::print(&run);
+    Ok(())
+}
+
+/// Everything, in two minutes or in the time that it takes.
+fn everything(quick: bool, seconds: f64) -> anyhow::Result<()> {
+    let mut run = Run::new(seconds);
+    println!("{}", report::machine()?);
+    report::head();
+    run.primitive()?;
+    inprocess::measure(&mut run)?;
+    calls::floor(&mut run)?;
+    peers::measure(&mut run);
+    durable(&mut run, quick)?;
+    volatile(&mut run, quick)?;
+    let numbers: &[usize] = if quick { &[10_000] } else { &[10_000, 100_000] };
+    grants::measure(&mut run, numbers)?;
+    let records: &[u64] = if quick {
+        &[10_000]
+    } else {
+        &[10_000, 100_000, 1_000_000]
+    };
+    boot::measure(&mut run, records)?;
+    goals::print(&run);
+    report::write(Path::new(FILE), &run)
+}
+
+fn durable(run: &mut Run, quick: bool) -> anyhow::Result<()> {
+    let mut deployment = Deployment::start(false, AGENTS)?;
+    run.append(&deployment)?;
+    calls::host(run, &deployment)?;
+    calls::direct(run, &deployment)?;
+    library::measure(run, &deployment)?;
+    sidecar::measure(run, &deployment)?;
+    grants::hot(run, &deployment)?;
+    grants::overload(run, &deployment)?;
+    run.flood(&deployment)?;
+    if !quick {
+        growth::bodies(run, &deployment)?;
+        growth::callers(run, &mut deployment)?;
+    }
+    Ok(())
+}
+
+fn volatile(run: &mut Run, quick: bool) -> anyhow::Result<()> {
+    let mut deployment = Deployment::start(true, AGENTS)?;
+    calls::host(run, &deployment)?;
+    calls::direct(run, &deployment)?;
+    library::measure(run, &deployment)?;
+    run.flood(&deployment)?;
+    if !quick {
+        growth::callers(run, &mut deployment)?;
+    }
+    Ok(())
 }

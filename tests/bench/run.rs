@@ -1,0 +1,82 @@
+//! A run: what it has measured so far, printed as it comes.
+
+use crate::{
+    boot,
+    cell::{Cell, Waits},
+    deployment::Deployment,
+    disk, fair, floor, grants, report,
+};
+use std::time::Duration;
+
+/// A run and what it has measured so far.
+pub struct Run {
+    /// Of a cell.
+    pub length: Duration,
+    /// In order.
+    pub cells: Vec<Cell>,
+    /// One Ed25519 signature alone.
+    pub primitive_us: f64,
+    /// Logs audited.
+    pub audits: Vec<boot::Audited>,
+    /// Numbers of grants looked at.
+    pub grants: Vec<grants::Grants>,
+    /// Figures of one process, in microseconds.
+    pub inside: Vec<(String, f64)>,
+    /// Floods looked at.
+    pub fair: Vec<fair::Fair>,
+    /// What one durable record costs on this disk.
+    pub append: Option<Waits>,
+    /// Restarts looked at.
+    pub boots: Vec<boot::Boot>,
+}
+
+impl Run {
+    /// One that has measured nothing yet.
+    pub fn new(seconds: f64) -> Self {
+        Self {
+            length: Duration::from_secs_f64(seconds),
+            cells: Vec::new(),
+            primitive_us: 0.0,
+            audits: Vec::new(),
+            grants: Vec::new(),
+            inside: Vec::new(),
+            fair: Vec::new(),
+            append: None,
+            boots: Vec::new(),
+        }
+    }
+
+    /// The primitive under everything.
+    pub fn primitive(&mut self) -> anyhow::Result<()> {
+        self.primitive_us = floor::primitive()?;
+        println!(
+            "Ed25519 signature of 256 B alone: {:.2} µs",
+            self.primitive_us
+        );
+        Ok(())
+    }
+
+    /// The disk alone, where a deployment stores.
+    pub fn append(&mut self, deployment: &Deployment) -> anyhow::Result<()> {
+        let append = disk::append(deployment.dir())?;
+        println!(
+            "append of 1 KiB + fdatasync: p50 {:.0} µs, p99 {:.0} µs",
+            append.p50_us, append.p99_us
+        );
+        self.append = Some(append);
+        Ok(())
+    }
+
+    /// What a flooding agent leaves to the others.
+    pub fn flood(&mut self, deployment: &Deployment) -> anyhow::Result<()> {
+        let length = self.length.max(Duration::from_secs(2));
+        self.fair.push(fair::measure(deployment, length)?);
+        Ok(())
+    }
+
+    /// Prints a cell and keeps it.
+    pub fn keep(&mut self, cell: Cell) {
+        report::line(&cell);
+        self.cells.push(cell);
+    }
+}
