@@ -343,18 +343,13 @@ fn withdraw(
 }
 
 /// Records a reservation that gives no credential; the denial waits for the record.
-<<<<<<< HEAD
 fn settle(hub: &Hub, to: Address, record: Vec<u8>, hash: Digest, code: Code) {
-    let waiting = Waiting::Reply(Box::new((to, Reply::Denied(code.into()))));
-=======
-fn settle(hub: &Hub, to: Address, record: Vec<u8>, hash: claviger_shared::id::Digest, code: Code) {
     let sandbox = hub.lock().state().is_sandbox(to.channel.slot);
     let denial = Denial {
         sandbox,
         ..Denial::new(code)
     };
     let waiting = Waiting::Reply(Box::new((to, Reply::Denied(denial))));
->>>>>>> h2
     let note = Note {
         record,
         hash,
