@@ -37,7 +37,7 @@ struct Bench {
     core: Core<()>,
     /// Signs nothing: it holds no key. What is measured is the core.
     vault: Vault,
-    effects: Effects,
+    effects: Arc<Effects>,
     now: UnixMs,
     out: Vec<Output<()>>,
     waiting: u32,
