@@ -1,6 +1,6 @@
 //! `doctor` on a deployment that is broken in one way after another: the fault is named, and so is what mends it.
 
-use crate::stage::Stage;
+use crate::{proxy, stage::Stage};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use claviger_cli::{ceremony::kms::Kms, profile::Profile};
 use serde_json::{Value, json};
@@ -90,6 +90,8 @@ fn each_fault_and_its_mend_are_named() {
     freeze(&stage);
     key_policy(&stage);
     chains(&stage);
+    lying_hosts(&stage);
+    token(&stage);
     rollback(&stage);
     host_down(&stage);
 }
@@ -279,6 +281,74 @@ fn chains(stage: &Stage) {
         (1, &json!("distrust")),
         "{back}"
     );
+}
+
+/// A host that shows another time than this machine's, and keys that nobody logged.
+fn lying_hosts(stage: &Stage) {
+    let text = fs::read(stage.path(PROFILE)).unwrap();
+    let profile: Value = serde_json::from_slice(&text).unwrap();
+    let face = |member: &str| profile[member].as_str().unwrap().to_owned();
+    // On both sides of what is borne, 30 s, and either way.
+    type Change = fn(&mut Value);
+    let moved: [(Change, bool); 4] = [
+        (|status| shift(status, 25_000), true),
+        (|status| shift(status, -25_000), true),
+        (|status| shift(status, 45_000), false),
+        (|status| shift(status, -45_000), false),
+    ];
+    for (number, (change, fine)) in moved.into_iter().enumerate() {
+        let at = proxy::start(&face("operator_api"), "/v1/status", change);
+        let name = format!("late-{number}.json");
+        let late = other_profile(stage, &name, "operator_api", json!(at));
+        if fine {
+            assert_eq!(doctor(stage, &late).0, 0);
+        } else {
+            one_fault(stage, &late, "clock_skew", "chrony");
+        }
+    }
+    let at = proxy::start(&face("api"), "/.well-known/jwks.json", |keys| {
+        let mut strange =
+            json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": "strange"});
+        strange["x"] = json!("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+        keys["keys"].as_array_mut().unwrap().push(strange);
+    });
+    let strange = other_profile(stage, "strange.json", "api", json!(at));
+    one_fault(stage, &strange, "well_known_differs", "claviger key export");
+}
+
+fn shift(status: &mut Value, ms: i64) {
+    let now = status["now_ms"].as_i64().unwrap();
+    status["now_ms"] = json!(now.saturating_add(ms));
+}
+
+/// A host that wants a token which the profile does not have.
+fn token(stage: &Stage) {
+    let config = fs::read(stage.path("host.json")).unwrap();
+    let mut guarded: Value = serde_json::from_slice(&config).unwrap();
+    fs::write(stage.path("token"), "correct-horse\n").unwrap();
+    fs::set_permissions(stage.path("token"), fs::Permissions::from_mode(0o600)).unwrap();
+    guarded["operator_token_file"] = json!(stage.file("token"));
+    fs::write(stage.path("host.json"), guarded.to_string()).unwrap();
+    stage.end("host");
+    stage.start_host();
+    let has = |code: &str, mend: &str| {
+        let found = faults(&doctor(stage, PROFILE).1);
+        found
+            .iter()
+            .any(|(own, with)| own == code && with.contains(mend))
+    };
+    stage.wait_for(|| has("token", "operator_token_file"));
+    let with = other_profile(
+        stage,
+        "with-token.json",
+        "operator_token_file",
+        json!(stage.file("token")),
+    );
+    stage.wait_for(|| doctor(stage, &with).0 == 0);
+    fs::write(stage.path("host.json"), config).unwrap();
+    stage.end("host");
+    stage.start_host();
+    serving(stage);
 }
 
 fn rollback(stage: &Stage) {

@@ -10,4 +10,5 @@
 mod ceremony;
 mod doctor;
 mod grants;
+mod proxy;
 mod stage;

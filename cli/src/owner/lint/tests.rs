@@ -133,7 +133,10 @@ fn what_is_found_through_several_members_is_told_once() {
     // Two names charge the one unit, which no budget bounds in one call.
     let start = CATALOG.find(r#""charges":"#).unwrap();
     let end = CATALOG.find(r#""search":"#).unwrap();
-    let refunds = CATALOG[start..end].replace("charges", "refunds");
+    let refunds = CATALOG
+        .get(start..end)
+        .unwrap()
+        .replace("charges", "refunds");
     let text = CATALOG.replacen(r#""search":"#, &format!(r#"{refunds}"search":"#), 1);
     let catalog = Catalog::parse(text.as_bytes()).unwrap();
     let broad = a_grant(|document| {
