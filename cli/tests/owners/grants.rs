@@ -92,7 +92,7 @@ fn created(stage: &Stage, run: &impl Fn(&[&str]) -> (i32, Value)) -> String {
     );
     assert_eq!(
         lint["narrower"]["rate"],
-        json!([{ "max": 60, "per_s": 60 }])
+        json!([{ "max": 30, "per_s": 60 }])
     );
 
     let create = [
