@@ -180,9 +180,12 @@ fn repeat(hub: &Hub, to: Address, parsed: &Parsed, reserved: Reserved, nonce: [u
 }
 
 fn issue(hub: &Arc<Hub>, to: Address, parsed: &Parsed, reserved: Reserved, source: [u8; 16]) {
-    let nonce = hub.nonces.draw().ok();
-    let (spent, made) = make(hub, parsed, reserved, nonce);
-    let nonce = nonce.unwrap_or_default();
+    let drawn = hub.nonces.pair().ok();
+    let (spent, made) = make(hub, parsed, reserved, drawn.map(|[nonce, _]| nonce));
+    let Some([nonce, salt]) = drawn else {
+        hub.lock().abandon(spent);
+        return answer::unavailable(hub, to);
+    };
     let outcome = if made.is_some() {
         Outcome::Issued
     } else {
@@ -195,7 +198,7 @@ fn issue(hub: &Arc<Hub>, to: Address, parsed: &Parsed, reserved: Reserved, sourc
         (source, nonce, outcome),
     );
     let body = Body::Call(Box::new(call));
-    let recorded = encode(hub, &body);
+    let recorded = salted(&salt, &body);
     let (Some((record, hash)), Body::Call(call)) = (recorded, body) else {
         hub.lock().abandon(spent);
         return answer::unavailable(hub, to);
@@ -308,8 +311,11 @@ fn fact(
 
 /// A record's bytes, salted, and their hash.
 pub fn encode(hub: &Hub, body: &Body) -> Option<(Vec<u8>, Digest)> {
-    let salt = hub.nonces.draw().ok()?;
-    let bytes = record::encode(&salt, body).ok()?;
+    salted(&hub.nonces.draw().ok()?, body)
+}
+
+fn salted(salt: &[u8; 16], body: &Body) -> Option<(Vec<u8>, Digest)> {
+    let bytes = record::encode(salt, body).ok()?;
     let hash = record::hash(&bytes);
     Some((bytes, hash))
 }

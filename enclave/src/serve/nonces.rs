@@ -36,11 +36,20 @@ impl Nonces {
     ///
     /// [`NoEntropy`].
     pub fn draw(&self) -> Result<[u8; 16], NoEntropy> {
-        let mut out = [0_u8; 16];
-        aws_lc_rs::rand::fill(&mut out).map_err(|_| NoEntropy)?;
+        self.pair().map(|[first, _]| first)
+    }
+
+    /// Two of them, for little more than one.
+    ///
+    /// # Errors
+    ///
+    /// [`NoEntropy`].
+    pub fn pair(&self) -> Result<[[u8; 16]; 2], NoEntropy> {
+        let mut out = [[0_u8; 16]; 2];
+        aws_lc_rs::rand::fill(out.as_flattened_mut()).map_err(|_| NoEntropy)?;
         let number = self.drawn.fetch_add(1, Ordering::Relaxed);
         let mask = self.key.mac(&[&number.to_be_bytes()]);
-        for (byte, more) in out.iter_mut().zip(mask.0) {
+        for (byte, more) in out.as_flattened_mut().iter_mut().zip(mask.0) {
             *byte ^= more;
         }
         Ok(out)
