@@ -235,3 +235,24 @@ pub fn primitive() -> anyhow::Result<f64> {
     };
     (0..5).map(round).reduce(f64::min).context("no round")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_floor_answers_only_what_checks_out() {
+        let server = Server::new().unwrap();
+        let request = request(7, 1);
+        let body = frame(&mut &request[..]).unwrap().to_vec();
+        let mut out = Vec::new();
+        server.answer(&body, 0, &mut out).unwrap();
+        let answer = frame(&mut &out[..]).unwrap();
+        assert_eq!(answer[9..].split(|byte| *byte == b'.').count(), 3);
+        for at in [0, 40, body.len() - 1] {
+            let mut other = body.clone();
+            other[at] ^= 1;
+            assert!(server.answer(&other, 0, &mut Vec::new()).is_none(), "{at}");
+        }
+    }
+}

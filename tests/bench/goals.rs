@@ -239,7 +239,7 @@ impl Goals<'_> {
 }
 
 /// Cores kept busy by others above which a cell counts as disturbed.
-const DISTURBED: f64 = 0.3;
+pub const DISTURBED: f64 = 0.3;
 
 /// Prints them, and how far they can be believed.
 pub fn print(run: &Run) {

@@ -1,6 +1,6 @@
 //! The measured part of docs/performance.md and its charts, from what a run has kept.
 
-use crate::svg::Chart;
+use crate::{goals, svg::Chart};
 use anyhow::{Context, ensure};
 use serde_json::Value;
 use std::{fmt::Write as _, fs, path::Path};
@@ -23,8 +23,8 @@ pub fn write(kept: &Path) -> anyhow::Result<()> {
         .split_once(END)
         .context("the measured part does not end")?;
     let mut text = facts(&run);
-    text += &goals(&run);
-    text += &cells(&run);
+    text += &goals_table(&run);
+    text += &cells_table(&run);
     fs::create_dir_all(CHARTS)?;
     for (name, chart) in charts(&run) {
         let Some(svg) = chart.svg() else { continue };
@@ -63,6 +63,19 @@ fn facts(run: &Value) -> String {
         number(run, "/primitive_us"),
         number(run, "/append/p50_us"),
     );
+    let cells = list(run, "cells");
+    let disturbed = cells
+        .iter()
+        .filter(|cell| number(cell, "/others") > goals::DISTURBED);
+    let disturbed = disturbed.count();
+    if disturbed > 0 {
+        let _ = writeln!(
+            out,
+            "**{disturbed} of {} cells were measured while other work kept more than {} cores busy: their times say little.**",
+            cells.len(),
+            goals::DISTURBED
+        );
+    }
     let inside = list(run, "in_process_us").iter().map(|pair| {
         let name = pair.get(0).and_then(Value::as_str).unwrap_or_default();
         format!("{name} {:.2}", number(pair, "/1"))
@@ -79,7 +92,7 @@ fn facts(run: &Value) -> String {
     out
 }
 
-fn goals(run: &Value) -> String {
+fn goals_table(run: &Value) -> String {
     let mut out = "\n| goal | wanted | found | met |\n|---|---|---|---|\n".to_owned();
     for goal in list(run, "goals") {
         let met = goal.get("met").and_then(Value::as_bool) == Some(true);
@@ -95,7 +108,7 @@ fn goals(run: &Value) -> String {
     out
 }
 
-fn cells(run: &Value) -> String {
+fn cells_table(run: &Value) -> String {
     let mut out = "\n| under load | callers x depth | a second | p50 µs | p99 µs | p999 µs | CPU µs for one | others' cores |\n|---|---|---|---|---|---|---|---|\n".to_owned();
     for cell in list(run, "cells") {
         let waits = ["/issued", "/denied"].map(|name| cell.pointer(name));

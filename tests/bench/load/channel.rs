@@ -115,3 +115,27 @@ fn outcome(text: &[u8]) -> Option<Outcome> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use claviger_shared::{
+        denial::{Code, Denial},
+        id::Digest,
+    };
+
+    #[test]
+    fn an_answer_is_known_by_its_name() {
+        for size in [0, 300, u64::MAX] {
+            let echo = Echo {
+                size,
+                root: Digest([0xa1; 32]),
+            };
+            let of = |reply| outcome(&cbor::encode(&Answer { echo, reply }).unwrap());
+            let denied = Reply::Denied(Denial::new(Code::Busy));
+            assert_eq!(of(denied), Some(Outcome::Denied));
+            assert_eq!(of(Reply::Known), None);
+            assert_eq!(of(Reply::Revoked), None);
+        }
+    }
+}
