@@ -47,6 +47,7 @@ struct Open {
     channel: ChannelId,
     next: AtomicU64,
     trusted: trust::Trusted,
+    notes: receipt::Notes,
 }
 
 /// Milliseconds since 1970 by this machine's clock, for the freshness of documents.
@@ -175,7 +176,7 @@ impl Agent {
         if let Reply::Issued(issued) = &answer.reply
             && issued.issued.credential.is_some()
         {
-            let proved = receipt::check(issued, &self.key.grant, &open.trusted.log_key)?;
+            let proved = receipt::check_with(issued, &self.key.grant, &open.notes)?;
             self.keep_proof(proved.checkpoint.size, &issued.receipt);
         }
         if volatile {
@@ -269,6 +270,7 @@ async fn open(key: &AgentKey, face: &Face) -> Result<Open, Error> {
         session,
         channel,
         next: AtomicU64::new(0),
+        notes: receipt::Notes::new(trusted.log_key.clone()),
         trusted,
     })
 }

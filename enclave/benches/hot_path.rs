@@ -41,6 +41,10 @@ use std::{
     time::Instant,
 };
 
+/// The production allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Agents, each with a grant and a channel of its own.
 const AGENTS: u8 = 8;
 /// Calls under way of each.

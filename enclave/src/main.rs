@@ -8,6 +8,10 @@ use claviger_shared::wire::Phase;
 use std::{io::Write, process::ExitCode};
 use vsock::{VMADDR_CID_ANY, VsockListener};
 
+/// What one thread allocates and another frees takes no lock: docs/decisions/0016.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let (code, reason) = match serve() {
         Ok((Phase::Stopped, reason)) => (ExitCode::SUCCESS, reason),

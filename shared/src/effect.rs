@@ -107,6 +107,27 @@ pub struct Effect {
     pub max_lifetime: Millis,
 }
 
+impl Effect {
+    /// The effect as it is told and recorded: without what its parameters are.
+    #[must_use]
+    pub fn told(&self) -> Self {
+        Self {
+            kind: self.kind,
+            verb: self.verb,
+            resource: self.resource.clone(),
+            route: self.route,
+            destination: self.destination.clone(),
+            method: self.method.clone(),
+            path_template: self.path_template.clone(),
+            parameters: Vec::new(),
+            mints: self.mints,
+            identity_only: self.identity_only,
+            charges: self.charges.clone(),
+            max_lifetime: self.max_lifetime,
+        }
+    }
+}
+
 /// Every effect of one credential, at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effects {

@@ -20,6 +20,10 @@ use tokio::{
 };
 use tracing_subscriber::EnvFilter;
 
+/// The enclave's own, so that a simulation costs what production does.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The simulation of Claviger: real processes and sockets, a mock NSM and a mock KMS that sign and check for real.
 #[derive(Debug, Parser)]
 #[command(version)]

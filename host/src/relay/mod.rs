@@ -34,6 +34,8 @@ use std::{
     },
 };
 
+/// Frames of a channel that go over one connection before the next ones go over another.
+const TOGETHER: u64 = 16;
 /// When a client may try again what was refused for a while, in milliseconds.
 const RETRY_MS: u32 = 50;
 
@@ -169,10 +171,14 @@ impl Relay {
         (0..count).find_map(|step| read(&self.lanes[(place + step) % count]).clone())
     }
 
-    /// A channel keeps to one connection while it stands.
+    /// Neighbours of a channel keep together, so that they are written, worked on and stored together; the next ones go
+    /// elsewhere, so that one busy channel is not one connection's alone.
     fn place(&self, asked: Asked) -> usize {
         match asked {
-            Asked::Call { channel, .. } => usize::from(channel.0[0]) % self.lanes.len(),
+            Asked::Call { channel, seq } => {
+                let block = (seq / TOGETHER) as usize;
+                usize::from(channel.0[0]).wrapping_add(block) % self.lanes.len()
+            }
             Asked::Open { .. } => self.next.fetch_add(1, Ordering::Relaxed) % self.lanes.len(),
         }
     }
