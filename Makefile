@@ -19,7 +19,7 @@ BENCHED := -p claviger-sim -p claviger -p claviger-tests --bin claviger-sim --bi
 FUZZ_SECONDS ?= 600
 FUZZ_TARGETS ?= $(filter-out context,$(notdir $(wildcard tests/fuzz/*)))
 
-.PHONY: help build demo docs test check deny advisories tcb bench bench-quick fuzz fmt clean
+.PHONY: help build demo docs test check deny advisories tcb bench bench-quick hot-path fuzz fmt clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,7 @@ test: $(VENV)/.done ## every test
 	$(CARGO) build --locked -p claviger-sim -p claviger --bins
 	$(CARGO) test --locked --workspace
 	$(CARGO) test --locked -p claviger-kinds -- --ignored relying_party
+	@scripts/hot-path
 
 check: ## formatting, lints, the trusted part, dependencies, documentation
 	$(CARGO) fmt --all --check
@@ -76,6 +77,9 @@ bench: $(BAO) ## everything measured side by side, 10 s a cell, in the release p
 	$(CARGO) build --locked --release $(BENCHED)
 	target/release/claviger-bench full
 	target/release/claviger-bench docs
+
+hot-path: ## a call's instructions, counted by callgrind, within their bound
+	@scripts/hot-path
 
 bench-quick: $(BAO) ## the same without growth in two minutes, in a profile that builds faster
 	$(CARGO) build --locked --profile bench-quick $(BENCHED)

@@ -240,6 +240,8 @@ fn p9_a_flood_of_handshakes_is_refused_as_busy_and_blocks_no_call() {
     let (deployment, enclave) = Deployment::serving();
     let granted = deployment.grant(&enclave, "gr_1", |_| {});
     let agent = Agent::connect(&deployment, &enclave, &granted);
+    // A channel in use: one that nobody has used yet makes room for the next of its key.
+    assert_eq!(agent.whoami().state, "active");
     let (_, open, _) = greeting(&deployment, &enclave, &granted.secret);
     let flood = enclave.call_link();
     let body = cbor::encode(&open).unwrap();
