@@ -121,3 +121,78 @@ fn unconfirmed(
     let used = |id: &ChannelId| by_id.get(id).is_some_and(|channel| channel.is_confirmed());
     of_key.iter().position(|id| id != own && !used(id))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        channel::agents::Agents,
+        secret::{RootKeys, Secret},
+    };
+    use claviger_shared::{
+        crypto::handshake::{FrameKey, Session},
+        id::{AgentId, Digest, GrantId},
+        ledger::Slot,
+    };
+
+    fn keys() -> RootKeys {
+        RootKeys::derive(&Secret::take(&mut [1; 32]), &Digest([1; 32]), "o/1").unwrap()
+    }
+
+    /// Channels of an agent key of their own, numbered.
+    fn made(keys: &RootKeys, agents: &Agents) -> impl Fn(u32) -> Arc<Channel> {
+        let grant = GrantId::parse("gr_1").unwrap();
+        let share = agents.share(&AgentId::parse("bot").unwrap(), 0);
+        move |number| {
+            let mut name = [0; 32];
+            name[..4].copy_from_slice(&number.to_be_bytes());
+            let session = Session {
+                peer: X25519Public(name),
+                opening: FrameKey::new([1; 32]).unwrap(),
+                sealing: FrameKey::new([2; 32]).unwrap(),
+            };
+            let id = ChannelId(name[..16].try_into().unwrap());
+            let digests = keys.digests_of(&grant);
+            Arc::new(Channel::new(
+                id,
+                (Slot(0), digests),
+                session,
+                Arc::clone(&share),
+            ))
+        }
+    }
+
+    #[test]
+    fn channels_in_all_are_limited_on_both_sides() {
+        let (keys, agents, table) = (keys(), Agents::default(), Table::default());
+        let channel = made(&keys, &agents);
+        let most = u32::try_from(MAX_CHANNELS).unwrap();
+        for number in 0..most {
+            assert_eq!(table.insert(channel(number), true), Ok(()), "{number}");
+        }
+        assert_eq!(table.len(), MAX_CHANNELS);
+        assert_eq!(table.insert(channel(most), true), Err(Full));
+        assert!(table.get(&channel(most).id).is_none());
+        assert!(table.get(&channel(0).id).is_some(), "nobody made room");
+    }
+
+    #[test]
+    fn channels_of_inactive_grants_share_a_small_pool() {
+        let (keys, agents, table) = (keys(), Agents::default(), Table::default());
+        let channel = made(&keys, &agents);
+        let most = u32::try_from(MAX_INACTIVE).unwrap();
+        table.insert(channel(1_000_000), true).unwrap();
+        for number in 0..most {
+            table.insert(channel(number), false).unwrap();
+        }
+        assert!(table.get(&channel(0).id).is_some());
+        table.insert(channel(most), false).unwrap();
+        assert!(table.get(&channel(0).id).is_none(), "the oldest goes");
+        assert!(table.get(&channel(1).id).is_some());
+        assert!(
+            table.get(&channel(1_000_000).id).is_some(),
+            "not one in use"
+        );
+        assert_eq!(table.len(), MAX_INACTIVE + 1);
+    }
+}

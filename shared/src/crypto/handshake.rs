@@ -60,7 +60,12 @@ fn nonce(number: u64) -> Nonce {
 }
 
 impl FrameKey {
-    fn new(mut key: [u8; 32]) -> Result<Self, BadChannel> {
+    /// Takes the key's bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`BadChannel`] when the provider refuses.
+    pub fn new(mut key: [u8; 32]) -> Result<Self, BadChannel> {
         let made = UnboundKey::new(&CHACHA20_POLY1305, &key).map(LessSafeKey::new);
         key.zeroize();
         made.map(Self).map_err(|_| BadChannel)
