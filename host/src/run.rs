@@ -129,6 +129,8 @@ async fn keep_index(index: Arc<Index>) {
         let own = Arc::clone(&index);
         // A fault of the index is the index's alone; it says so itself.
         let _ = tokio::task::spawn_blocking(move || {
+            // For whoever asks the system what the host's threads cost; without a name they are the runtime's.
+            let _ = rustix::thread::set_name(c"index");
             own.catch_up();
             own.hash_up()
         })

@@ -127,6 +127,8 @@ pub struct Meter {
     before: Vec<cpu::Used>,
     /// Nanoseconds of each, once stopped.
     used: Vec<u64>,
+    /// Of them the host's threads that carry calls: what stores and what reads the log are others.
+    relay: Option<u64>,
     machine: f64,
     start: Instant,
     took: f64,
@@ -140,6 +142,7 @@ impl Meter {
             before: pids.iter().map(|(_, pid)| cpu::used(*pid)).collect(),
             pids,
             used: Vec::new(),
+            relay: None,
             machine: cpu::machine(),
             start: now(),
             took: 0.0,
@@ -150,17 +153,26 @@ impl Meter {
     pub fn stop(&mut self) -> f64 {
         self.took = self.start.elapsed().as_secs_f64();
         self.machine = cpu::machine() - self.machine;
-        let pairs = self.pids.iter().zip(&self.before);
-        self.used = pairs
-            .map(|((_, pid), before)| cpu::used(*pid).since(before))
-            .collect();
+        let mut used = Vec::new();
+        for ((name, pid), before) in self.pids.iter().zip(&self.before) {
+            let now = cpu::used(*pid);
+            used.push(now.since(before));
+            if *name == "host" {
+                let carries = |thread: &str| !["storage", "segment", "index"].contains(&thread);
+                self.relay = Some(now.since_of(before, carries));
+            }
+        }
+        self.used = used;
         self.took
     }
 
     /// CPU of each for one answer, in microseconds.
     pub fn cpu_us(&self, answers: usize) -> BTreeMap<String, f64> {
         let each = self.pids.iter().zip(&self.used);
-        each.map(|((name, _), ns)| ((*name).to_owned(), *ns as f64 / 1e3 / answers as f64))
+        let each = each.map(|((name, _), ns)| (*name, *ns));
+        let relay = self.relay.map(|ns| (RELAY, ns));
+        each.chain(relay)
+            .map(|(name, ns)| (name.to_owned(), ns as f64 / 1e3 / answers as f64))
             .collect()
     }
 
@@ -177,6 +189,9 @@ impl Meter {
         ((self.machine - own as f64 / 1e9) / self.took).max(0.0)
     }
 }
+
+/// What the host's threads that carry calls are called beside all of the host.
+pub const RELAY: &str = "its relay";
 
 /// Percentiles of waits in nanoseconds.
 pub fn waits(mut all: Vec<u64>) -> Waits {

@@ -4,7 +4,13 @@ use std::{collections::HashMap, fs};
 
 /// CPU time of each thread of a process so far.
 #[derive(Debug, Clone, Default)]
-pub struct Used(HashMap<u32, u64>);
+pub struct Used(HashMap<u32, Thread>);
+
+#[derive(Debug, Clone, Default)]
+struct Thread {
+    name: String,
+    ns: u64,
+}
 
 /// CPU time of a process's threads so far; nothing when it is gone.
 pub fn used(pid: u32) -> Used {
@@ -23,7 +29,10 @@ pub fn used(pid: u32) -> Used {
         // Documentation/scheduler/sched-stats.rst: time on a core in ns, time waiting in ns, time slices.
         let text = fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
         let on_core = text.split_ascii_whitespace().next();
-        used.insert(id, on_core.and_then(|ns| ns.parse().ok()).unwrap_or(0));
+        let ns = on_core.and_then(|ns| ns.parse().ok()).unwrap_or(0);
+        let name = fs::read_to_string(thread.path().join("comm")).unwrap_or_default();
+        let name = name.trim_end().to_owned();
+        used.insert(id, Thread { name, ns });
     }
     Used(used)
 }
@@ -31,9 +40,17 @@ pub fn used(pid: u32) -> Used {
 impl Used {
     /// Nanoseconds since an earlier look. What a thread used that ended in between is not seen.
     pub fn since(&self, earlier: &Self) -> u64 {
-        let each =
-            |(id, ns): (&u32, &u64)| ns.saturating_sub(earlier.0.get(id).copied().unwrap_or(0));
-        self.0.iter().map(each).sum()
+        self.since_of(earlier, |_| true)
+    }
+
+    /// Likewise, of the threads with such names.
+    pub fn since_of(&self, earlier: &Self, name: impl Fn(&str) -> bool) -> u64 {
+        let each = |(id, thread): (&u32, &Thread)| {
+            let before = earlier.0.get(id).map_or(0, |before| before.ns);
+            thread.ns.saturating_sub(before)
+        };
+        let named = self.0.iter().filter(|(_, thread)| name(&thread.name));
+        named.map(each).sum()
     }
 }
 

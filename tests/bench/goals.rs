@@ -1,6 +1,9 @@
 //! The goals of the design, each against what this run measured. A goal whose cells were not measured is left out.
 
-use crate::{cell::Cell, run::Run};
+use crate::{
+    cell::{Cell, RELAY},
+    run::Run,
+};
 use serde::Serialize;
 
 /// One number.
@@ -103,7 +106,7 @@ impl Goals<'_> {
             self.cell("volatile GET", 8, 16),
         );
         let per_s = |cell: Option<&Cell>| cell.map(|cell| cell.per_s);
-        let host = |cell: Option<&Cell>| cell.map(|cell| cell.cpu("host"));
+        let host = |cell: Option<&Cell>| cell.map(|cell| cell.cpu(RELAY));
         let (a, b, c, d) = (per_s(closed), per_s(piped), host(closed), host(piped));
         self.at_least("volatile calls, 8 callers", 50_000.0, "/s", a);
         self.at_least("volatile calls, 8 x 16", 100_000.0, "/s", b);

@@ -1,6 +1,10 @@
 //! The table of cells, on standard output, and the file of everything.
 
-use crate::{cell::Cell, goals, run::Run};
+use crate::{
+    cell::{Cell, RELAY},
+    goals,
+    run::Run,
+};
 use serde_json::json;
 use std::path::Path;
 
@@ -29,7 +33,7 @@ pub fn line(cell: &Cell) {
     } else {
         &cell.denied
     };
-    let known = ["enclave", "host", "load"];
+    let known = ["enclave", "host", RELAY, "load"];
     let others = cell
         .cpu_us
         .iter()
