@@ -347,7 +347,10 @@ impl GrantState {
             counter.windows = wanted
                 .map(|over| keep(over).unwrap_or_else(|| Spent::new(over, counter.life, now)))
                 .collect();
+            counter.windows.shrink_to_fit();
         }
+        // A hundred thousand of these are held: no room for what seldom comes.
+        self.counters.shrink_to_fit();
     }
 
     /// The grant that took its place, if it was reissued.

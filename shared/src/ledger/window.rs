@@ -93,7 +93,13 @@ impl Spent {
         let place = self.buckets.partition_point(|(at, _)| *at < start);
         match self.buckets.get_mut(place) {
             Some((at, sum)) if *at == start => sum.0 = sum.0.saturating_add(amount.0),
-            _ => self.buckets.insert(place, (start, amount)),
+            _ => {
+                if self.buckets.is_empty() {
+                    // Most windows never have more than one.
+                    self.buckets.reserve_exact(1);
+                }
+                self.buckets.insert(place, (start, amount));
+            }
         }
         self.forget(now);
     }

@@ -141,6 +141,11 @@ impl State {
     pub(super) fn insert_state(&mut self, place: Slot, state: GrantState) {
         self.data.by_id.insert(state.grant.id.clone(), place);
         self.data.by_agent_key.insert(state.grant.agent_key, place);
+        let held = self.data.grants.len();
+        if held == self.data.grants.capacity() {
+            // By a quarter: a hundred thousand of them are many mebibytes, and twice as many would stand empty.
+            self.data.grants.reserve_exact((held / 4).max(64));
+        }
         self.data.grants.push(state);
     }
 
