@@ -3,9 +3,11 @@
 //! `hot_path CALLS` asks for so many credentials, 128 under way, and prints the CPU of each; `scripts/hot-path` counts its
 //! instructions. The agents are played from frames sealed beforehand, so nearly all that is counted is the enclave's.
 #![expect(
-    clippy::expect_used,
+    clippy::arithmetic_side_effects,
     clippy::disallowed_methods,
-    reason = "a benchmark: it may stop, and it reads the clock"
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a benchmark: it may stop, it reads the clock, it prints"
 )]
 
 #[path = "hot_path/deployment.rs"]
@@ -51,8 +53,8 @@ const AGENTS: u8 = 8;
 const DEPTH: u64 = 16;
 
 fn main() {
-    let rounds = std::env::args().filter_map(|text| text.parse::<u64>().ok());
-    let calls = rounds.last().unwrap_or(20_000);
+    let mut asked = std::env::args().filter_map(|text| text.parse().ok());
+    let calls: u64 = asked.next().unwrap_or(20_000);
     let rounds = calls.div_ceil(u64::from(AGENTS) * DEPTH);
     let deployment = Deployment::new(AGENTS);
     let (mut agents, storage) = (deployment.agents, deployment.storage);

@@ -87,6 +87,6 @@ mod tests {
 
     #[test]
     fn without_entropy_there_are_none() {
-        assert!(Nonces::new(&Nothing).is_err());
+        Nonces::new(&Nothing).unwrap_err();
     }
 }
