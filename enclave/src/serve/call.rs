@@ -33,7 +33,7 @@ pub fn run(hub: &Arc<Hub>, handshakes: &super::handshake::Queue, mut input: Inpu
     };
     while let Ok(head) = input.next(&mut body) {
         let more = input.has_frame();
-        burst.goes_on(more);
+        let is_last = burst.goes_on(more);
         match FrameType::from_code(head.kind) {
             Some(FrameType::Call) => frame(hub, &output, head.id, &body),
             Some(FrameType::Open) => handshakes.offer(&output, head.id, &body),
@@ -41,6 +41,9 @@ pub fn run(hub: &Arc<Hub>, handshakes: &super::handshake::Queue, mut input: Inpu
         }
         if !more {
             output.flush();
+        }
+        if is_last {
+            // The last frame may have recorded nothing, and then nobody was told that the others wait.
             hub.wake_journal(hub.lock());
         }
         if output.is_dead() {
@@ -56,13 +59,15 @@ struct Burst<'a> {
 }
 
 impl Burst<'_> {
-    fn goes_on(&mut self, more: bool) {
-        match (self.is_under_way, more) {
+    /// Notes whether more frames are here than the one in hand; says whether that one is the last of several.
+    fn goes_on(&mut self, more: bool) -> bool {
+        let was = std::mem::replace(&mut self.is_under_way, more);
+        match (was, more) {
             (false, true) => self.hub.arriving.fetch_add(1, Ordering::AcqRel),
             (true, false) => self.hub.arriving.fetch_sub(1, Ordering::AcqRel),
-            (true, true) | (false, false) => return,
+            (true, true) | (false, false) => 0,
         };
-        self.is_under_way = more;
+        was && !more
     }
 }
 

@@ -288,7 +288,7 @@ impl Hub {
         self.arriving.load(Ordering::Acquire) > 0
     }
 
-    /// Lets the core go, and wakes the journal where it has something to do: a wake-up costs as much as a signature.
+    /// Lets the core go, and wakes the journal where it has something to do, and only there: every wake-up is a system call.
     pub fn wake_journal(&self, core: MutexGuard<'_, Core<Waiting>>) {
         let due = core.is_due(self.is_arriving());
         drop(core);

@@ -18,7 +18,7 @@ use claviger_shared::{
     call::{self, Reply, Sign},
     credential::{Credential, Issued},
     denial::{Code, Denial},
-    effect::{Effect, Env},
+    effect::{Charge, Effect, Env},
     grant::Grant,
     id::Digest,
     ledger::Idempotency,
@@ -70,7 +70,7 @@ pub fn credential(hub: &Arc<Hub>, to: Address, source: [u8; 16], sign: &Sign, si
                     credential: None,
                     expires_at,
                     replay: parsed.call.replay(&moment),
-                    effects: parsed.call.effects().iter().map(Effect::told).collect(),
+                    effects: told(&parsed),
                     charged: charges,
                     remaining,
                     sandbox: parsed.grant.env == Env::Sandbox,
@@ -163,14 +163,15 @@ fn repeat(hub: &Hub, to: Address, parsed: &Parsed, reserved: Reserved, nonce: [u
     if !may_leave {
         return answer::deny(hub, to, Code::Withdrawn.into());
     }
-    let outcome = Outcome::Issued;
-    let call = fact(
-        &to.channel,
+    let effects = told(parsed);
+    let charged = spent.reserved().charges().to_vec();
+    let mut issued = issued(
         parsed,
         spent.reserved(),
-        ([0; 16], nonce, outcome),
+        (credential, nonce),
+        effects,
+        charged,
     );
-    let mut issued = issued(parsed, spent.reserved(), credential, call);
     issued.replayed = true;
     let issued = call::IssuedWithReceipt {
         issued,
@@ -207,7 +208,16 @@ fn issue(hub: &Arc<Hub>, to: Address, parsed: &Parsed, reserved: Reserved, sourc
         hub.lock().forget(&spent);
         return settle(hub, to, record, hash, Code::Unavailable);
     };
-    let issued = issued(parsed, spent.reserved(), credential, *call);
+    let record::Call {
+        effects, charges, ..
+    } = *call;
+    let issued = issued(
+        parsed,
+        spent.reserved(),
+        (credential, nonce),
+        effects,
+        charges,
+    );
     let once = parsed.once.map(|once| Once {
         slot: to.channel.slot,
         key: once.key,
@@ -232,24 +242,30 @@ fn issue(hub: &Arc<Hub>, to: Address, parsed: &Parsed, reserved: Reserved, sourc
     }
 }
 
-/// What the agent is told; effects and charges are those of the record.
+/// A call's effects as they are told and recorded.
+fn told(parsed: &Parsed) -> Vec<Effect> {
+    parsed.call.effects().iter().map(Effect::told).collect()
+}
+
+/// What the agent is told of a credential made with this nonce.
 fn issued(
     parsed: &Parsed,
     reserved: &Reserved,
-    credential: Credential,
-    call: record::Call,
+    (credential, nonce): (Credential, [u8; 16]),
+    effects: Vec<Effect>,
+    charged: Vec<Charge>,
 ) -> Issued {
     let moment = Moment {
         now: reserved.decided_at(),
         expires_at: reserved.expires_at(),
-        nonce: call.nonce,
+        nonce,
     };
     Issued {
         credential: Some(credential),
         expires_at: reserved.expires_at(),
         replay: parsed.call.replay(&moment),
-        effects: call.effects,
-        charged: call.charges,
+        effects,
+        charged,
         remaining: reserved.remaining().to_vec(),
         sandbox: reserved.sandbox(),
         replayed: false,
@@ -300,7 +316,7 @@ fn fact(
         decided_at: reserved.decided_at(),
         expires_at: reserved.expires_at(),
         key: reserved.key().clone(),
-        effects: parsed.call.effects().iter().map(Effect::told).collect(),
+        effects: told(parsed),
         charges: reserved.charges().to_vec(),
         input,
         idempotency: parsed.once.map(|once| once.key),

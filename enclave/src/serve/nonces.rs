@@ -1,10 +1,10 @@
 //! Nonces and salts: 16 bytes each, many a second, without asking the security module for every one.
 //!
-//! Each is a draw of the operating system's generator, mixed with a MAC of a counter under a key that the platform's
+//! Each is a draw of the crypto library's generator, mixed with a MAC of a counter under a key that the platform's
 //! whole entropy made at boot: as good as the better of both. Keys are never drawn here.
 
 use crate::platform::{Entropy, NoEntropy};
-use claviger_shared::crypto::MacKey;
+use claviger_shared::{crypto::MacKey, id::Digest};
 use std::sync::atomic::{AtomicU64, Ordering};
 use zeroize::Zeroizing;
 
@@ -48,11 +48,15 @@ impl Nonces {
         let mut out = [[0_u8; 16]; 2];
         aws_lc_rs::rand::fill(out.as_flattened_mut()).map_err(|_| NoEntropy)?;
         let number = self.drawn.fetch_add(1, Ordering::Relaxed);
-        let mask = self.key.mac(&[&number.to_be_bytes()]);
-        for (byte, more) in out.as_flattened_mut().iter_mut().zip(mask.0) {
+        for (byte, more) in out.as_flattened_mut().iter_mut().zip(self.mask(number).0) {
             *byte ^= more;
         }
         Ok(out)
+    }
+
+    /// What a draw is mixed with: never the same twice in a boot.
+    fn mask(&self, number: u64) -> Digest {
+        self.key.mac(&[&number.to_be_bytes()])
     }
 }
 
@@ -61,11 +65,11 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    struct Constant;
+    struct Constant(u8);
 
     impl Entropy for Constant {
         fn fill(&self, out: &mut [u8]) -> Result<(), NoEntropy> {
-            out.fill(7);
+            out.fill(self.0);
             Ok(())
         }
     }
@@ -79,10 +83,23 @@ mod tests {
     }
 
     #[test]
-    fn no_draw_comes_twice_even_from_a_platform_that_repeats_itself() {
-        let boots = [0, 1].map(|_| Nonces::new(&Constant).unwrap());
-        let drawn: BTreeSet<_> = (0..2000).map(|n| boots[n % 2].draw().unwrap()).collect();
-        assert_eq!(drawn.len(), 2000);
+    fn every_draw_has_a_mask_of_its_own_under_its_boots_key() {
+        let [one, same, other] = [7, 7, 8].map(|key| Nonces::new(&Constant(key)).unwrap());
+        let masks: BTreeSet<_> = (0..1000)
+            .flat_map(|n| [one.mask(n), other.mask(n)])
+            .collect();
+        assert_eq!(masks.len(), 2000);
+        assert_eq!(one.mask(3), same.mask(3), "the key is the entropy's alone");
+        one.pair().unwrap();
+        one.draw().unwrap();
+        assert_eq!(one.drawn.load(Ordering::Relaxed), 2, "each counts");
+    }
+
+    #[test]
+    fn no_draw_comes_twice() {
+        let boots = [0, 1].map(|_| Nonces::new(&Constant(7)).unwrap());
+        let pairs = (0..1000).flat_map(|n| boots[n % 2].pair().unwrap());
+        assert_eq!(pairs.collect::<BTreeSet<_>>().len(), 2000);
     }
 
     #[test]
