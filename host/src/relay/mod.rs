@@ -175,10 +175,7 @@ impl Relay {
     /// elsewhere, so that one busy channel is not one connection's alone.
     fn place(&self, asked: Asked) -> usize {
         match asked {
-            Asked::Call { channel, seq } => {
-                let block = (seq / TOGETHER) as usize;
-                usize::from(channel.0[0]).wrapping_add(block) % self.lanes.len()
-            }
+            Asked::Call { channel, seq } => call_place(channel, seq, self.lanes.len()),
             Asked::Open { .. } => self.next.fetch_add(1, Ordering::Relaxed) % self.lanes.len(),
         }
     }
@@ -256,6 +253,12 @@ impl Relay {
     }
 }
 
+/// Which of so many connections a frame of a channel goes over.
+fn call_place(channel: ChannelId, seq: u64, lanes: usize) -> usize {
+    let block = (seq / TOGETHER) as usize;
+    usize::from(channel.0[0]).wrapping_add(block) % lanes
+}
+
 /// The connections that one batch of requests was put on.
 #[derive(Default)]
 pub(crate) struct Touched(Vec<(usize, Arc<Lane>)>);
@@ -293,6 +296,20 @@ pub fn source(address: IpAddr) -> SourceAddress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn neighbours_of_a_channel_keep_together_and_a_busy_channel_uses_every_connection() {
+        let channel = ChannelId([3; 16]);
+        let place = |seq| call_place(channel, seq, 4);
+        for block in 0..8 {
+            let first = place(block * TOGETHER);
+            assert!((0..TOGETHER).all(|next| place(block * TOGETHER + next) == first));
+            assert_ne!(first, place((block + 1) * TOGETHER));
+        }
+        let used: std::collections::BTreeSet<_> = (0..4 * TOGETHER).map(place).collect();
+        assert_eq!(used.len(), 4);
+        assert!(place(u64::MAX) < 4);
+    }
 
     #[test]
     fn an_ipv4_source_is_mapped() {
