@@ -91,6 +91,56 @@ fn p6_receipts_prove_their_record() {
     let mut swapped = answers[0].clone();
     swapped.issued.charged[0].amount.0 += 1;
     claviger_client::receipt::check(&swapped, &granted.id, &agent.log_key).unwrap_err();
+    // Who has seen the note of one answer believes no other note, and no other record under it.
+    let notes = claviger_client::receipt::Notes::new(agent.log_key.clone());
+    let check = |answer: &IssuedWithReceipt| {
+        claviger_client::receipt::check_with(answer, &granted.id, &notes).map(drop)
+    };
+    for answer in &answers {
+        check(answer).unwrap();
+        check(answer).unwrap();
+        let whole = Receipt::decode(&answer.receipt).unwrap();
+        let with = |change: &dyn Fn(&mut Receipt)| {
+            let mut receipt = whole.clone();
+            change(&mut receipt);
+            let receipt = receipt.encode().unwrap();
+            IssuedWithReceipt {
+                receipt,
+                ..answer.clone()
+            }
+        };
+        // A character in the midst of the signature, and another than stands there.
+        let at = whole.checkpoint.len() - 20;
+        let forged = match &whole.checkpoint[at..=at] {
+            "A" => "B",
+            _ => "A",
+        };
+        check(&with(&|receipt| {
+            receipt.checkpoint.replace_range(at..=at, forged)
+        }))
+        .unwrap_err();
+        check(&with(&|receipt| receipt.record[40] ^= 1)).unwrap_err();
+        check(answer).unwrap();
+    }
+}
+
+/// What an owner is told is stored, also where agents are answered before.
+#[test]
+fn p6_a_command_is_answered_once_it_is_stored_also_where_agents_do_not_wait() {
+    let deployment = Deployment::volatile();
+    let enclave = deployment.boot();
+    let before = deployment.store.entries().len();
+    deployment.store.be(Mood::Hold);
+    let set =
+        serde_json::json!({"type": "catalog.set", "catalog": claviger_tests::owner::catalog()});
+    let sent = enclave.send_command(&deployment.widening(&set, &[]));
+    deployment.store.wait_until_held();
+    let early = enclave.control.wait_for(sent, Duration::from_millis(300));
+    assert!(early.is_none(), "answered before it was stored: {early:?}");
+    assert_eq!(deployment.store.entries().len(), before);
+    deployment.store.be(Mood::Honest);
+    let _done: claviger_shared::wire::control::CommandReply = enclave.control.wait(sent).reply();
+    assert_eq!(deployment.store.entries().len(), before + 1);
 }
 
 /// What the auditor counts is what was acknowledged.

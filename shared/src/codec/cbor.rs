@@ -11,8 +11,8 @@ use std::io;
 const ROOM: usize = 1024;
 /// Nesting a document may have (DESIGN §11).
 pub const MAX_DEPTH: usize = 16;
-/// Items a document may have, itself and the names of members included (DESIGN §11): what tiny items become in memory
-/// weighs far more than their bytes.
+/// Items a document may have, itself and the names of members included (docs/decisions/0002): what tiny items become in
+/// memory weighs far more than their bytes.
 pub const MAX_ITEMS: u64 = 4096;
 
 /// Why bytes are not a canonical document of the wanted type.
