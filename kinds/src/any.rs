@@ -74,13 +74,13 @@ impl AnyCall {
     ///
     /// # Errors
     ///
-    /// A [`Denial`] where the moment or key does not fit.
+    /// A [`Denial`] for a signature of another length, and for bytes that are not of this form.
     pub fn assemble(
         &self,
-        key: &SigningKeyInfo,
         moment: &Moment,
+        signed: &[u8],
         signature: &[u8],
     ) -> Result<Credential, Denial> {
-        each!(self, call => call.assemble(key, moment, signature))
+        each!(self, call => call.assemble(moment, signed, signature))
     }
 }

@@ -100,15 +100,16 @@ pub trait Call: Sized {
     /// A [`Denial`] where the moment or key does not fit; nothing else can fail after parsing.
     fn to_sign(&self, key: &SigningKeyInfo, moment: &Moment) -> Result<ToSign, Denial>;
 
-    /// The credential, from the signature over exactly those bytes (Ed25519: 64 bytes; P-256: 64 bytes `r ‖ s`).
+    /// The credential, from the bytes that [`Self::to_sign`] gave for this moment and the signature over them (Ed25519: 64
+    /// bytes; P-256: 64 bytes `r ‖ s`).
     ///
     /// # Errors
     ///
-    /// A [`Denial`] where the moment or key does not fit.
+    /// A [`Denial`] for a signature of another length, and for bytes that are not of this form.
     fn assemble(
         &self,
-        key: &SigningKeyInfo,
         moment: &Moment,
+        signed: &[u8],
         signature: &[u8],
     ) -> Result<Credential, Denial>;
 }

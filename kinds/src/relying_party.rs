@@ -87,7 +87,7 @@ impl Pair {
         let info = self.info(C::KIND);
         let ToSign::Message(message) = call.to_sign(&info, moment).unwrap();
         let signature = self.sign(&message);
-        call.assemble(&info, moment, &signature).unwrap()
+        call.assemble(moment, &message, &signature).unwrap()
     }
 }
 

@@ -295,7 +295,7 @@ fn make(
     let (spent, signature) = hub.vault.sign(reserved, &message);
     let credential = signature.ok();
     let credential =
-        credential.and_then(|signature| parsed.call.assemble(&key, &moment, &signature).ok());
+        credential.and_then(|signature| parsed.call.assemble(&moment, &message, &signature).ok());
     (spent, credential)
 }
 

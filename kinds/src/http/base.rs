@@ -5,6 +5,8 @@
 
 use std::{borrow::Cow, fmt::Write};
 
+/// How the last line begins.
+const PARAMS: &str = "\"@signature-params\": ";
 /// What a line takes besides its name and value.
 const LINE: usize = 8;
 /// What the parameters take, with room.
@@ -72,20 +74,18 @@ pub fn base(components: &[Component<'_>], parameters: &[(&str, Parameter<'_>)]) 
         out.push_str(&component.value);
         out.push('\n');
     }
-    out.push_str("\"@signature-params\": ");
+    out.push_str(PARAMS);
     put_input(&mut out, components, parameters)?;
     Some(out.into_bytes())
 }
 
-/// The inner list with its parameters: the value of one member of `signature-input`; nothing where [`base`] has none.
+/// The inner list with its parameters: the value of one member of `signature-input`, as the last line of a [`base`] has it;
+/// nothing for other bytes.
 #[must_use]
-pub fn signature_input(
-    components: &[Component<'_>],
-    parameters: &[(&str, Parameter<'_>)],
-) -> Option<String> {
-    let mut out = String::with_capacity(room(components));
-    put_input(&mut out, components, parameters)?;
-    Some(out)
+pub fn signature_input(base: &[u8]) -> Option<&str> {
+    let base = std::str::from_utf8(base).ok()?;
+    let last = base.rsplit_once('\n').map_or(base, |(_, last)| last);
+    last.strip_prefix(PARAMS)
 }
 
 fn put_input(
@@ -137,18 +137,23 @@ pub fn quoted(text: &str) -> Option<String> {
 fn put_quoted(out: &mut String, text: &str) -> Option<()> {
     is_line(text).then_some(())?;
     out.push('"');
-    let mut rest = text;
-    while let Some(at) = rest.find(['\\', '"']) {
-        let (before, after) = rest.split_at_checked(at)?;
-        let (escaped, after) = after.split_at_checked(1)?;
-        out.push_str(before);
-        out.push('\\');
-        out.push_str(escaped);
-        rest = after;
+    // Names and most values hold nothing to escape, and are copied in one go.
+    if text.bytes().any(is_escaped) {
+        for char in text.chars() {
+            if u8::try_from(char).is_ok_and(is_escaped) {
+                out.push('\\');
+            }
+            out.push(char);
+        }
+    } else {
+        out.push_str(text);
     }
-    out.push_str(rest);
     out.push('"');
     Some(())
+}
+
+const fn is_escaped(byte: u8) -> bool {
+    matches!(byte, b'\\' | b'"')
 }
 
 fn is_line(text: &str) -> bool {

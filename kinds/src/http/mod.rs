@@ -156,14 +156,12 @@ impl Call for HttpCall {
 
     fn assemble(
         &self,
-        key: &SigningKeyInfo,
         moment: &Moment,
+        signed: &[u8],
         signature: &[u8],
     ) -> Result<Credential, Denial> {
         let signature = STANDARD.encode(checked_signature(Kind::Http, signature)?);
-        let parameters = self.parameters(key, moment)?;
-        let input = base::signature_input(&self.components(moment), &parameters)
-            .ok_or_else(|| Denial::new(Code::InvalidRequest))?;
+        let input = base::signature_input(signed).ok_or(Code::InvalidRequest)?;
         let mut headers = Vec::new();
         let mut add = |name: &str, value: String| headers.push((name.to_owned(), value));
         if let Some(body) = &self.body {

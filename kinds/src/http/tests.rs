@@ -417,8 +417,8 @@ fn a_moment_or_key_that_does_not_fit_is_refused() {
         at(0, 300_000),
         at(999, 300_999),
     ] {
-        call.to_sign(&http, &good).unwrap();
-        call.assemble(&http, &good, &[0; 64]).unwrap();
+        let ToSign::Message(message) = call.to_sign(&http, &good).unwrap();
+        call.assemble(&good, &message, &[0; 64]).unwrap();
     }
     for bad in [
         at(0, 0),
@@ -432,21 +432,27 @@ fn a_moment_or_key_that_does_not_fit_is_refused() {
             Code::Outliving,
             "{bad:?}"
         );
-        assert_eq!(
-            call.assemble(&http, &bad, &[0; 64]).unwrap_err().code,
-            Code::Outliving
-        );
     }
     let other = key(Kind::Jwt, Alg::Ed25519);
     assert_eq!(
         call.to_sign(&other, &moment()).unwrap_err().code,
         Code::KeyDenied
     );
+    let ToSign::Message(message) = call.to_sign(&http, &moment()).unwrap();
     for length in [63, 65] {
         let denial = call
-            .assemble(&http, &moment(), &vec![0; length])
+            .assemble(&moment(), &message, &vec![0; length])
             .unwrap_err();
         assert_eq!(denial.code, Code::KeyDenied);
+    }
+    for other in [
+        &b"eyJ0eXAiOiJKV1QifQ.e30"[..],
+        b"",
+        b"\"@method\": GET",
+        &[0xff],
+    ] {
+        let denial = call.assemble(&moment(), other, &[0; 64]).unwrap_err();
+        assert_eq!(denial.code, Code::InvalidRequest, "not a signature base");
     }
 }
 

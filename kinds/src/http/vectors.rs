@@ -37,10 +37,9 @@ fn built(case: &Value) -> (Vec<u8>, String) {
         Parameter::Integer(case["created"].as_u64().unwrap()),
     )];
     parameters.push(("keyid", Parameter::Text(text(case, "keyid").into())));
-    (
-        base::base(&components, &parameters).unwrap(),
-        base::signature_input(&components, &parameters).unwrap(),
-    )
+    let base = base::base(&components, &parameters).unwrap();
+    let input = base::signature_input(&base).unwrap().to_owned();
+    (base, input)
 }
 
 #[test]
@@ -107,7 +106,8 @@ fn a_base_never_holds_a_component_twice_or_a_second_line() {
         assert_eq!(base::base(&bad, &[]), None);
     }
     let keyid = |text: &str| [("keyid", Parameter::Text(text.to_owned().into()))];
-    let input = base::signature_input(&fine, &keyid("a\"b\\c")).unwrap();
+    let base = base::base(&fine, &keyid("a\"b\\c")).unwrap();
+    let input = base::signature_input(&base).unwrap();
     assert_eq!(input, "(\"@method\");keyid=\"a\\\"b\\\\c\"");
     assert_eq!(base::base(&fine, &keyid("a\nb")), None);
 }
@@ -126,7 +126,10 @@ fn example() -> (HttpCall, Vec<u8>, Vec<(String, String)>) {
     AwsLc
         .verify(Scheme::Ed25519, public, &message, signature.as_ref())
         .unwrap();
-    match call.assemble(&info, &moment(), signature.as_ref()).unwrap() {
+    match call
+        .assemble(&moment(), &message, signature.as_ref())
+        .unwrap()
+    {
         Credential::Http { headers } => (call, message, headers),
         Credential::Jwt { .. } => panic!("a token"),
     }

@@ -133,14 +133,14 @@ impl Call for JwtCall {
 
     fn assemble(
         &self,
-        key: &SigningKeyInfo,
-        moment: &Moment,
+        _moment: &Moment,
+        signed: &[u8],
         signature: &[u8],
     ) -> Result<Credential, Denial> {
         let signature = checked_signature(Kind::Jwt, signature)?;
-        let input = self.signing_input(key, moment)?;
+        let input = std::str::from_utf8(signed).map_err(|_| Code::InvalidRequest)?;
         Ok(Credential::Jwt {
-            jwt: jws::compact(&input, signature),
+            jwt: jws::compact(input, signature),
         })
     }
 }

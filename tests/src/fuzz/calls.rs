@@ -152,6 +152,7 @@ pub fn http_call(data: &[u8]) {
         .collect();
     assert_eq!(charges, plain_charges(input, effect.resource.as_str()));
     let ToSign::Message(base) = call.to_sign(&key(Kind::Http), &moment(effect)).unwrap();
+    let _credential = call.assemble(&moment(effect), &base, &[7; 64]).unwrap();
     let base = String::from_utf8(base).expect("a signature base is text");
     assert!(
         base.starts_with(&format!(
@@ -164,9 +165,6 @@ pub fn http_call(data: &[u8]) {
         base.split('\n').all(|line| line.starts_with('"')),
         "a line of the caller's own: {base}"
     );
-    let _credential = call
-        .assemble(&key(Kind::Http), &moment(effect), &[7; 64])
-        .unwrap();
     assert_eq!(
         AnyCall::parse(&sign, &CATALOG, &GRANT).unwrap().canonical(),
         call.canonical()
