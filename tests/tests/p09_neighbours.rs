@@ -59,7 +59,7 @@ fn p9_a_flooded_channel_is_busy_and_the_others_are_served() {
     // On the very connection that is flooded.
     let neighbour = Agent::on(&link, &deployment, &enclave, &other);
     deployment.store.be(Mood::Hold);
-    let limit = usize::try_from(claviger_enclave::channel::MAX_IN_FLIGHT).unwrap();
+    let limit = usize::try_from(claviger_shared::wire::call::MAX_IN_FLIGHT).unwrap();
     let sent: Vec<_> = (0..limit)
         .map(|_| flooder.send(&sign(read_order("1"))))
         .collect();

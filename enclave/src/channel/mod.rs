@@ -14,16 +14,13 @@ use claviger_shared::{
     crypto::handshake::{FrameKey, Session},
     id::{ChannelId, X25519Public},
     ledger::Slot,
-    wire::RefusedCode,
+    wire::{RefusedCode, call::MAX_IN_FLIGHT},
 };
 use std::sync::{
     Arc, Mutex, PoisonError,
     atomic::{AtomicBool, AtomicU32, Ordering},
 };
 use window::Window;
-
-/// Calls of one channel reserved or waiting at most (DESIGN §8).
-pub const MAX_IN_FLIGHT: u32 = 64;
 
 /// One agent channel.
 #[derive(Debug)]

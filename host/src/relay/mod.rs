@@ -43,6 +43,10 @@ const RETRY_MS: u32 = 50;
 pub(crate) trait Sink: Send + Sync {
     /// Names the asker among others, for turns.
     fn asker(&self) -> u64;
+    /// Counts a request, which one reply will count off; false where the asker has too many of its channel under way.
+    fn enter(&self, _asked: Asked) -> bool {
+        true
+    }
     /// Adds a reply; true when a flush is due that was not before.
     fn put(&self, reply: &Reply<'_>) -> bool;
     /// Sends what was added.
@@ -223,6 +227,9 @@ impl Relay {
         parts: queue::Parts<'_>,
         touched: &mut Touched,
     ) -> Result<(), RefusedCode> {
+        if !sink.enter(asked) {
+            return Err(RefusedCode::Busy);
+        }
         let Some(lane) = touched.lane(self, self.place(asked)) else {
             let serving = self.control.view().phase == Some(claviger_shared::wire::Phase::Serving);
             return Err(if serving {

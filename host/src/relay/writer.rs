@@ -55,13 +55,6 @@ pub(crate) trait Queue: Send + 'static {
     fn fill(&mut self, out: &mut Vec<u8>);
 }
 
-/// Whole frames, in order.
-impl Queue for Vec<u8> {
-    fn fill(&mut self, out: &mut Vec<u8>) {
-        std::mem::swap(self, out);
-    }
-}
-
 struct State<Q> {
     queue: Q,
     /// Spare, or what a full socket left.

@@ -5,7 +5,7 @@ use claviger_shared::{
     id::ChannelId,
     wire::{
         Phase, RefusedCode, Role,
-        call::Call,
+        call::{Call, MAX_IN_FLIGHT},
         stream::{AnswerItem, Item, Reply, Request, split},
     },
 };
@@ -120,16 +120,19 @@ async fn every_call_is_answered_under_its_own_number() {
         .await;
     let opened = Got::Opened(77, ChannelId([9; 16]), b"pong".to_vec());
     assert_eq!(stream.next().await, Some(opened));
-    stream.call(0..200).await;
-    let mut seen = Vec::new();
-    for _ in 0..200 {
-        match stream.next().await {
-            Some(Got::Answer(seq, sealed)) if sealed == b"sealed" => seen.push(seq),
-            other => panic!("{other:?}"),
+    let many = u64::from(MAX_IN_FLIGHT);
+    for first in [0, many, 2 * many] {
+        stream.call(first..first + many).await;
+        let mut seen = Vec::new();
+        for _ in 0..many {
+            match stream.next().await {
+                Some(Got::Answer(seq, sealed)) if sealed == b"sealed" => seen.push(seq),
+                other => panic!("{other:?}"),
+            }
         }
+        seen.sort_unstable();
+        assert_eq!(seen, (first..first + many).collect::<Vec<_>>());
     }
-    seen.sort_unstable();
-    assert_eq!(seen, (0..200).collect::<Vec<_>>());
     courier.stop().await;
 }
 
@@ -180,15 +183,16 @@ async fn a_refusal_of_the_enclave_passes_through() {
 }
 
 #[tokio::test]
-async fn beyond_window_and_queue_a_client_is_told_busy_before_anything_is_sent() {
+async fn beyond_what_a_channel_may_have_under_way_a_client_is_told_busy_before_anything_is_sent() {
     let fake = Fake::new(Phase::Serving);
     fake.window(2);
     let mut calls = fake.take_calls();
     let (courier, _dir) = serving(&fake).await;
     let mut stream = Stream::open(&courier).await;
-    stream.call(0..300).await;
-    // 2 outstanding, 256 waiting, the rest refused.
-    for seq in 258..300 {
+    let most = u64::from(MAX_IN_FLIGHT);
+    stream.call(0..most + 9).await;
+    // 2 outstanding, the others waiting, the rest refused.
+    for seq in most..most + 9 {
         assert_eq!(
             stream.next().await,
             Some(Got::Refused(seq, RefusedCode::Busy))

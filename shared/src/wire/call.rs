@@ -16,6 +16,9 @@ pub const MAX_SEALED_CALL: usize = 640 * 1024;
 pub const MAX_SEALED_ANSWER: usize = 64 * 1024;
 /// Items of a sealed answer: one that shows a grant holds the names of thousands of resources, two bytes each or more.
 pub const MAX_ANSWER_ITEMS: u64 = 32_768;
+/// Calls of one channel that are under way at most (DESIGN §8): the enclave refuses what is over it, and so does the host
+/// before it is sent, so that a refusal does not queue behind signatures.
+pub const MAX_IN_FLIGHT: u32 = 64;
 /// Largest Noise handshake message.
 pub const MAX_NOISE: usize = 1024;
 const CALL_HEAD: usize = 40;
