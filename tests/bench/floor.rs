@@ -6,8 +6,6 @@
 //! answers with an EdDSA token. One blocking thread per connection; a [`relay`] may stand before it, as the host does
 //! before the enclave.
 
-use crate::cpu;
-use anyhow::Context;
 use aws_lc_rs::{hmac, signature::Ed25519KeyPair};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::{
@@ -219,21 +217,6 @@ pub fn relay(socket: &Path, behind: &Path) -> anyhow::Result<()> {
             });
         }
     })
-}
-
-/// CPU of one Ed25519 signature of 256 bytes, alone, in microseconds: the primitive under everything.
-pub fn primitive() -> anyhow::Result<f64> {
-    let key = Ed25519KeyPair::from_seed_unchecked(&[7; 32]);
-    let key = key.map_err(|_| anyhow::anyhow!("key"))?;
-    let message = [0x42; 256];
-    let round = |_| {
-        let start = cpu::this_thread();
-        for _ in 0..10_000 {
-            std::hint::black_box(key.sign(std::hint::black_box(&message)));
-        }
-        (cpu::this_thread() - start) as f64 / 1e7
-    };
-    (0..5).map(round).reduce(f64::min).context("no round")
 }
 
 #[cfg(test)]

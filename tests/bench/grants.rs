@@ -106,7 +106,7 @@ fn look(
 pub fn hot(run: &mut Run, deployment: &Deployment) -> anyhow::Result<()> {
     let get = asks::sign(asks::get());
     let separate = streams(deployment, 4, &get)?;
-    crate::calls::plan(run, deployment, "GET, 4 budgets", 16)?.keep(run, separate)?;
+    crate::calls::plan(run, deployment, "GET, 4 budgets", 4)?.keep(run, separate)?;
     let first = &deployment.agents[0];
     let one = (0..4).map(|_| {
         stream::connect(
@@ -117,7 +117,7 @@ pub fn hot(run: &mut Run, deployment: &Deployment) -> anyhow::Result<()> {
         )
     });
     let one = one.collect::<anyhow::Result<_>>()?;
-    crate::calls::plan(run, deployment, "GET, 1 budget", 16)?.keep(run, one)
+    crate::calls::plan(run, deployment, "GET, 1 budget", 4)?.keep(run, one)
 }
 
 /// More than may be under way: four connections, each with four times what its channel may have.

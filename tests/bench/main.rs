@@ -25,6 +25,7 @@ mod load;
 mod owner;
 mod page;
 mod peers;
+mod primitives;
 mod report;
 mod run;
 mod sidecar;
@@ -114,7 +115,7 @@ fn everything(quick: bool, seconds: f64) -> anyhow::Result<()> {
     let records: &[u64] = if quick {
         &[10_000]
     } else {
-        &[10_000, 100_000, 1_000_000]
+        &[10_000, 100_000, 1_000_000, 10_000_000]
     };
     boot::measure(&mut run, records)?;
     goals::print(&run);

@@ -56,11 +56,12 @@ fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
 
 fn facts(run: &Value) -> String {
     let mut out = format!(
-        "{}, profile `{}`, {} s a cell. One Ed25519 signature of 256 B alone: {:.1} µs. Append of 1 KiB with fdatasync: p50 {:.0} µs.\n",
+        "{}, profile `{}`, {} s a cell. One Ed25519 signature of 256 B alone: {:.1} µs; every primitive of a recorded call: {:.1} µs. Append of 1 KiB with fdatasync: p50 {:.0} µs.\n",
         text(run, "machine"),
         text(run, "profile"),
         number(run, "/seconds"),
         number(run, "/primitive_us"),
+        number(run, "/primitives_us"),
         number(run, "/append/p50_us"),
     );
     let cells = list(run, "cells");
@@ -93,15 +94,17 @@ fn facts(run: &Value) -> String {
 }
 
 fn goals_table(run: &Value) -> String {
-    let mut out = "\n| goal | wanted | found | met |\n|---|---|---|---|\n".to_owned();
+    let mut out = "\n| goal | wanted | found | floor | met |\n|---|---|---|---|---|\n".to_owned();
     for goal in list(run, "goals") {
         let met = goal.get("met").and_then(Value::as_bool) == Some(true);
+        let floor = goal.get("floor").and_then(Value::as_f64);
         let _ = writeln!(
             out,
-            "| {} | {} | {:.2} | {} |",
+            "| {} | {} | {:.2} | {} | {} |",
             text(goal, "name"),
             text(goal, "goal"),
             number(goal, "/value"),
+            floor.map_or_else(|| "–".to_owned(), |floor| format!("{floor:.2}")),
             if met { "yes" } else { "**no**" }
         );
     }

@@ -107,6 +107,7 @@ pub fn write(path: &Path, run: &Run) -> anyhow::Result<()> {
         length,
         cells,
         primitive_us,
+        primitives_us,
         inside,
         append,
         grants,
@@ -116,7 +117,7 @@ pub fn write(path: &Path, run: &Run) -> anyhow::Result<()> {
     } = run;
     let document = json!({
         "machine": machine()?, "commit": commit(), "profile": profile, "seconds": length.as_secs_f64(),
-        "primitive_us": primitive_us, "in_process_us": inside, "append": append, "cells": cells, "grants": grants,
+        "primitive_us": primitive_us, "primitives_us": primitives_us, "in_process_us": inside, "append": append, "cells": cells, "grants": grants,
         "boots": boots, "audits": audits, "fair": fair, "goals": goals::judge(run),
     });
     std::fs::write(path, serde_json::to_vec_pretty(&document)?)?;

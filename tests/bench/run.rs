@@ -4,7 +4,7 @@ use crate::{
     boot,
     cell::{Cell, Waits},
     deployment::Deployment,
-    disk, fair, floor, grants, report,
+    disk, fair, grants, primitives, report,
 };
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ pub struct Run {
     pub cells: Vec<Cell>,
     /// One Ed25519 signature alone.
     pub primitive_us: f64,
+    /// CPU of every primitive of a recorded call, alone, in microseconds.
+    pub primitives_us: f64,
     /// Logs audited.
     pub audits: Vec<boot::Audited>,
     /// Numbers of grants looked at.
@@ -37,6 +39,7 @@ impl Run {
             length: Duration::from_secs_f64(seconds),
             cells: Vec::new(),
             primitive_us: 0.0,
+            primitives_us: 0.0,
             audits: Vec::new(),
             grants: Vec::new(),
             inside: Vec::new(),
@@ -48,10 +51,11 @@ impl Run {
 
     /// The primitive under everything.
     pub fn primitive(&mut self) -> anyhow::Result<()> {
-        self.primitive_us = floor::primitive()?;
+        self.primitive_us = primitives::signature()?;
+        self.primitives_us = primitives::call()?;
         println!(
-            "Ed25519 signature of 256 B alone: {:.2} µs",
-            self.primitive_us
+            "Ed25519 signature of 256 B alone: {:.2} µs; every primitive of a recorded call: {:.2} µs",
+            self.primitive_us, self.primitives_us
         );
         Ok(())
     }
