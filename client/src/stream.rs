@@ -1,8 +1,7 @@
 //! The stream: one long-lived connection to the host's agent face, many requests under way.
 //!
 //! HTTP/1.1 `Upgrade: claviger-frames`, then frames both ways. Requests are matched to answers by channel and number. A
-//! connection that breaks fails every request under way; nothing is sent again by itself. A request that is alone is written
-//! where it is made; others gather, so that many are written in one go.
+//! connection that breaks fails every request under way; nothing is sent again by itself.
 
 use crate::Error;
 use claviger_shared::{
@@ -14,19 +13,12 @@ use claviger_shared::{
 };
 use std::{
     collections::HashMap,
-    io::{self, ErrorKind},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{
-        TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
+    net::TcpStream,
     sync::{mpsc, oneshot},
     time::timeout,
 };
@@ -50,20 +42,11 @@ struct Pending {
     closed: bool,
 }
 
-/// The writing side.
-struct Out {
-    socket: OwnedWriteHalf,
-    /// Frames that were queued and are not written yet.
-    queued: AtomicUsize,
-}
-
 /// A connection to a host.
 #[derive(Clone)]
 pub struct Stream {
     pending: Arc<Mutex<Pending>>,
-    out: Arc<Out>,
-    /// Held by whoever writes or queues a frame: frames never mix.
-    queue: Arc<Mutex<mpsc::UnboundedSender<Vec<u8>>>>,
+    out: mpsc::Sender<Vec<u8>>,
 }
 
 impl std::fmt::Debug for Stream {
@@ -83,19 +66,10 @@ impl Stream {
         let (socket, rest) = upgraded.map_err(|_| late())??;
         let (reader, writer) = socket.into_split();
         let pending = Arc::new(Mutex::new(Pending::default()));
-        let out = Arc::new(Out {
-            socket: writer,
-            queued: AtomicUsize::new(0),
-        });
-        let (queue, queued) = mpsc::unbounded_channel();
-        tokio::spawn(write(Arc::clone(&out), queued));
+        let (out, queue) = mpsc::channel(1024);
+        tokio::spawn(write(writer, queue));
         tokio::spawn(read(reader, rest, Arc::clone(&pending)));
-        let queue = Arc::new(Mutex::new(queue));
-        Ok(Self {
-            pending,
-            out,
-            queue,
-        })
+        Ok(Self { pending, out })
     }
 
     /// Opens a channel: the initiator's message there, the responder's back.
@@ -115,7 +89,7 @@ impl Stream {
         };
         let mut frame = Vec::new();
         Request::Open { cid, noise }.put(&mut frame);
-        self.send(frame, false)?;
+        self.send(frame).await?;
         waited(answer).await
     }
 
@@ -126,12 +100,11 @@ impl Stream {
     /// [`Error::Refused`] or [`Error::Host`].
     pub async fn call(&self, channel: ChannelId, seq: u64, sealed: &[u8]) -> CallResult {
         let (sender, answer) = oneshot::channel();
-        let alone = {
+        {
             let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
             check_open(&pending)?;
             pending.calls.insert((channel, seq), sender);
-            pending.calls.len() == 1
-        };
+        }
         let mut frame = Vec::with_capacity(sealed.len().saturating_add(32));
         Request::Call {
             channel,
@@ -139,7 +112,7 @@ impl Stream {
             sealed,
         }
         .put(&mut frame);
-        self.send(frame, alone)?;
+        self.send(frame).await?;
         waited(answer).await
     }
 
@@ -150,19 +123,8 @@ impl Stream {
         pending.closed
     }
 
-    /// Writes a frame at once where that is worth it and nothing is before it; else, or what is left of it, by the task.
-    fn send(&self, mut frame: Vec<u8>, at_once: bool) -> Result<(), Error> {
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        if at_once && self.out.queued.load(Ordering::Acquire) == 0 {
-            match self.out.socket.try_write(&frame) {
-                Ok(count) if count >= frame.len() => return Ok(()),
-                Ok(count) => frame = frame.split_off(count),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(_) => return Err(closed()),
-            }
-        }
-        self.out.queued.fetch_add(1, Ordering::Release);
-        queue.send(frame).map_err(|_| closed())
+    async fn send(&self, frame: Vec<u8>) -> Result<(), Error> {
+        self.out.send(frame).await.map_err(|_| closed())
     }
 }
 
@@ -189,7 +151,7 @@ fn check_open(pending: &Pending) -> Result<(), Error> {
 }
 
 async fn upgrade(base: &str) -> Result<(TcpStream, Vec<u8>), Error> {
-    let host = |error: io::Error| Error::Host(error.to_string());
+    let host = |error: std::io::Error| Error::Host(error.to_string());
     let authority = base
         .strip_prefix("http://")
         .map(|rest| rest.trim_end_matches('/'));
@@ -220,37 +182,25 @@ async fn upgrade(base: &str) -> Result<(TcpStream, Vec<u8>), Error> {
     }
 }
 
-async fn write(out: Arc<Out>, mut queue: mpsc::UnboundedReceiver<Vec<u8>>) {
+async fn write(mut writer: tokio::net::tcp::OwnedWriteHalf, mut queue: mpsc::Receiver<Vec<u8>>) {
     let mut frames = Vec::with_capacity(BATCH);
     let mut bytes = Vec::new();
-    loop {
-        let count = queue.recv_many(&mut frames, BATCH).await;
-        if count == 0 {
-            return;
-        }
+    while queue.recv_many(&mut frames, BATCH).await > 0 {
         for frame in frames.drain(..) {
             bytes.extend_from_slice(&frame);
         }
-        if write_all(&out.socket, &bytes).await.is_err() {
+        if writer.write_all(&bytes).await.is_err() {
             return;
         }
         bytes.clear();
-        out.queued.fetch_sub(count, Ordering::Release);
     }
 }
 
-async fn write_all(socket: &OwnedWriteHalf, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match socket.try_write(bytes) {
-            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => socket.writable().await?,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-async fn read(mut reader: OwnedReadHalf, mut buffer: Vec<u8>, pending: Arc<Mutex<Pending>>) {
+async fn read(
+    mut reader: tokio::net::tcp::OwnedReadHalf,
+    mut buffer: Vec<u8>,
+    pending: Arc<Mutex<Pending>>,
+) {
     loop {
         let mut rest = buffer.as_slice();
         let fine = take_frames(&mut rest, &pending);
