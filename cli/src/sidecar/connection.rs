@@ -184,7 +184,7 @@ impl<A: Asks> Line<A> {
                 Some(room)
             };
             match plain::take(&mut self.unread) {
-                Front::Whole(request) => self.call(request, room),
+                Front::Whole(request) => self.call(*request, room),
                 Front::Head => return Next::Head,
                 Front::Body(whole) => self.whole = whole,
                 Front::Other => return Next::Hyper,

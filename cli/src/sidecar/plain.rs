@@ -24,7 +24,7 @@ const MAX_FIELDS: usize = 32;
 #[derive(Debug)]
 pub(super) enum Front {
     /// A request, which was taken.
-    Whole(Request<Full<Bytes>>),
+    Whole(Box<Request<Full<Bytes>>>),
     /// Less than a request's head.
     Head,
     /// A head, and less than its body: it is whole with so many bytes.
@@ -43,10 +43,9 @@ struct Head {
 /// Takes a whole plain request off the front, if it is there.
 pub(super) fn take(unread: &mut BytesMut) -> Front {
     let head = match head(unread) {
-        Read::Head(head) => head,
-        Read::Less if unread.len() > MAX_HEAD => return Front::Other,
-        Read::Less => return Front::Head,
-        Read::Other => return Front::Other,
+        Ok(head) => head,
+        Err(No::Less) if unread.len() <= MAX_HEAD => return Front::Head,
+        Err(No::Less | No::Other) => return Front::Other,
     };
     let whole = head.length.saturating_add(head.body);
     if unread.len() < whole {
@@ -56,28 +55,29 @@ pub(super) fn take(unread: &mut BytesMut) -> Front {
     let body = unread.get(head.length..whole).unwrap_or_default();
     let body = Bytes::copy_from_slice(body);
     unread.advance(whole);
-    Front::Whole(head.request.map(|()| Full::new(body)))
+    Front::Whole(Box::new(head.request.map(|()| Full::new(body))))
 }
 
-/// What a head was read as.
-enum Read {
-    Head(Head),
+/// Why there is no head.
+enum No {
+    /// Less than one.
     Less,
+    /// Something else.
     Other,
 }
 
-fn head(bytes: &[u8]) -> Read {
+fn head(bytes: &[u8]) -> Result<Head, No> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut parsed = httparse::Request::new(&mut fields);
     let length = match parsed.parse(bytes) {
         Ok(httparse::Status::Complete(length)) => length,
-        Ok(httparse::Status::Partial) => return Read::Less,
-        Err(_) => return Read::Other,
+        Ok(httparse::Status::Partial) => return Err(No::Less),
+        Err(_) => return Err(No::Other),
     };
     if length > MAX_HEAD {
-        return Read::Other;
+        return Err(No::Other);
     }
-    plain(&parsed, length).map_or(Read::Other, Read::Head)
+    plain(&parsed, length).ok_or(No::Other)
 }
 
 fn plain(parsed: &httparse::Request<'_, '_>, length: usize) -> Option<Head> {
@@ -167,7 +167,7 @@ mod tests {
         let text = "POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody";
         let head = text.len() - 4;
         for length in 0..text.len() {
-            let (front, left) = front(&text[..length]);
+            let (front, left) = front(text.get(..length).unwrap());
             assert_eq!(left, length);
             match front {
                 Front::Head => assert!(length < head, "{length}"),
