@@ -12,6 +12,10 @@ use claviger_cli::Error;
 use output::Outcome;
 use std::process::ExitCode;
 
+/// A sidecar's calls allocate above what glibc's allocator keeps at hand (docs/decisions/0016).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(cli) => finish(cli),

@@ -9,7 +9,7 @@ mod deployment;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use claviger_cli::sidecar::{Asks, MAX_CALLS, MAX_CONNECTIONS, MAX_REQUEST, Sidecar, Token, serve};
-use claviger_client::Error;
+use claviger_client::{Error, session::Answered};
 use claviger_shared::{
     amount::Amount,
     call::{Ask, Input, Reply},
@@ -44,7 +44,7 @@ struct Scripted {
 }
 
 impl Asks for Scripted {
-    async fn ask(&self, ask: Ask) -> Result<Reply, Error> {
+    async fn ask(&self, ask: Ask) -> Result<Answered, Error> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         self.gate.acquire().await.unwrap().forget();
         if let Ask::Sign(sign) = ask
@@ -60,7 +60,7 @@ impl Asks for Scripted {
             amount: Amount(2),
             resets_at: None,
         });
-        Ok(Reply::Denied(denial))
+        Ok(Reply::Denied(denial).into())
     }
 
     async fn is_simulation(&self) -> bool {
@@ -273,6 +273,158 @@ async fn a_connection_over_the_limit_waits_until_another_ends() {
     assert!(waited.is_err(), "one too many");
     held.pop();
     assert_eq!(late.await.0, 200);
+}
+
+impl Stage {
+    /// Sends bytes on a connection of its own, which stays open.
+    async fn start(&self, bytes: &[u8]) -> TcpStream {
+        let mut socket = TcpStream::connect(self.address).await.unwrap();
+        socket.write_all(bytes).await.unwrap();
+        socket
+    }
+
+    /// A request that keeps its connection.
+    fn kept(&self, line: &str, more: &str, body: &str) -> String {
+        let Self { address, token, .. } = self;
+        let length = body.len();
+        format!(
+            "{line} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n{more}Content-Length: {length}\r\n\r\n{body}"
+        )
+    }
+
+    async fn asked(&self, number: usize) {
+        while self.asked.load(Ordering::SeqCst) < number {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(self.asked.load(Ordering::SeqCst), number);
+    }
+}
+
+/// The next answer of a connection: its status, its head without the date, its body.
+async fn next(socket: &mut TcpStream) -> (u16, String, String) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(socket.read_u8().await.unwrap());
+    }
+    let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+    let lines = head.lines().filter(|line| !line.starts_with("date: "));
+    let mut lines: Vec<_> = lines.filter(|line| *line != "connection: close").collect();
+    lines.sort_unstable();
+    let length = lines
+        .iter()
+        .find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.unwrap().parse().unwrap()];
+    socket.read_exact(&mut body).await.unwrap();
+    let status = head.get(9..12).unwrap().parse().unwrap();
+    (status, lines.join("\n"), String::from_utf8(body).unwrap())
+}
+
+const HOST: &str = r#"{"method":"GET","url":"host"}"#;
+const OTHER: &str = r#"{"method":"GET","url":"https://a.example/"}"#;
+
+#[tokio::test]
+async fn pipelined_calls_are_under_way_together_and_answered_in_their_order() {
+    let stage = Stage::set(0).await;
+    let mut bytes = String::new();
+    for body in [HOST, OTHER, HOST] {
+        bytes.push_str(&stage.kept(SIGN, "", body));
+    }
+    bytes.push_str(&stage.kept("GET /healthz", "", ""));
+    // In two parts, cut within a request.
+    let (first, second) = bytes.split_at(bytes.len() - 200);
+    let mut socket = stage.start(first.as_bytes()).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    socket.write_all(second.as_bytes()).await.unwrap();
+    stage.asked(3).await;
+    stage.gate.add_permits(9);
+    for status in [503, 403, 503, 200] {
+        assert_eq!(next(&mut socket).await.0, status);
+    }
+    let more = stage.kept(SIGN, "connection: Keep-Alive\r\n", OTHER);
+    socket.write_all(more.as_bytes()).await.unwrap();
+    assert_eq!(next(&mut socket).await.0, 403, "and goes on");
+}
+
+#[tokio::test]
+async fn what_is_pipelined_leaves_room_for_others_and_waits_instead_of_being_refused() {
+    let stage = Stage::set(0).await;
+    let deep = stage.kept(SIGN, "", OTHER).repeat(40);
+    let mut sockets = Vec::new();
+    for asked in [16, 32, 33, 34] {
+        sockets.push(stage.start(deep.as_bytes()).await);
+        stage.asked(asked).await;
+    }
+    stage.gate.add_permits(1000);
+    for socket in &mut sockets {
+        for _ in 0..40 {
+            assert_eq!(next(socket).await.0, 403);
+        }
+    }
+    assert_eq!(stage.asked.load(Ordering::SeqCst), 160);
+}
+
+#[tokio::test]
+async fn calls_end_with_their_connection() {
+    let stage = Stage::set(0).await;
+    let deep = stage.kept(SIGN, "", OTHER).repeat(16);
+    for round in 1..=5 {
+        drop(stage.start(deep.as_bytes()).await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let asked = stage.asked.load(Ordering::SeqCst);
+        assert!(asked <= round * 16);
+    }
+    stage.gate.add_permits(1);
+    assert_eq!(stage.send(SIGN, "", HTTP).await.0, 403, "there is room");
+}
+
+#[tokio::test]
+async fn a_request_is_answered_alike_whoever_reads_it() {
+    let stage = Stage::set(1000).await;
+    let none = format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n", stage.address);
+    let requests = [
+        stage.kept(SIGN, "", OTHER),
+        stage.kept(SIGN, "", HOST),
+        stage.kept(SIGN, "", "{"),
+        stage.kept(SIGN, "Origin: null\r\n", OTHER),
+        stage.kept(SIGN, "Host: a\r\n", OTHER),
+        stage.kept(SIGN, "Authorization: Bearer x\r\n", OTHER),
+        stage.kept("GET /v1/grants/self", "", ""),
+        stage.kept("GET /healthz", "", ""),
+        stage.kept("GET /nowhere?x", "", ""),
+        stage.kept("GET /v1/credentials/http", "", ""),
+        format!("{none}\r\n"),
+        format!("{none}A: b\r\n\r\n"),
+    ];
+    let mut plain = stage.start(requests.concat().as_bytes()).await;
+    for request in requests {
+        let closed = request.replacen("\r\n", "\r\nConnection: close\r\n", 1);
+        let mut socket = stage.start(closed.as_bytes()).await;
+        assert_eq!(next(&mut plain).await, next(&mut socket).await, "{request}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_plain_comes_after_what_was_before_it() {
+    let stage = Stage::set(1000).await;
+    let Stage { address, token, .. } = &stage;
+    let mut bytes = stage.kept(SIGN, "", HOST);
+    let head = format!("{SIGN} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n");
+    bytes.push_str(&format!(
+        "{head}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{OTHER}\r\n0\r\n\r\n",
+        OTHER.len()
+    ));
+    bytes.push_str(&stage.kept("GET /healthz", "", ""));
+    bytes.push_str("what is this\r\n\r\n");
+    bytes.push_str(&stage.kept(SIGN, "", OTHER));
+    let mut socket = stage.start(bytes.as_bytes()).await;
+    for status in [503, 403, 200, 400] {
+        assert_eq!(next(&mut socket).await.0, status);
+    }
+    let mut rest = Vec::new();
+    let _ = socket.read_to_end(&mut rest).await;
+    assert_eq!(rest, b"", "nothing behind what cannot be read");
+    assert_eq!(stage.asked.load(Ordering::SeqCst), 2);
 }
 
 fn claviger(dir: &Path, arguments: &[&str]) -> Command {

@@ -44,6 +44,15 @@ impl Notes {
     }
 }
 
+/// A receipt and what it proves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// As it was sent.
+    pub receipt: Receipt,
+    /// What it was checked to prove.
+    pub proved: Proved,
+}
+
 /// Checks the receipt of an issued credential.
 ///
 /// # Errors
@@ -54,7 +63,7 @@ pub fn check(
     grant: &GrantId,
     log_key: &LogKey,
 ) -> Result<Proved, Error> {
-    check_with(answer, grant, &Notes::new(log_key.clone()))
+    check_with(answer, grant, &Notes::new(log_key.clone())).map(|checked| checked.proved)
 }
 
 /// [`check`], with the note that was seen last.
@@ -66,7 +75,7 @@ pub fn check_with(
     answer: &IssuedWithReceipt,
     grant: &GrantId,
     notes: &Notes,
-) -> Result<Proved, Error> {
+) -> Result<Checked, Error> {
     let receipt =
         Receipt::decode(&answer.receipt).map_err(|_| Error::Answer("receipt is malformed"))?;
     let proved = receipt
@@ -80,7 +89,7 @@ pub fn check_with(
         && call.charges == told.charged
         && call.expires_at == told.expires_at;
     if same && call.grant == *grant {
-        Ok(proved)
+        Ok(Checked { receipt, proved })
     } else {
         Err(Error::Answer("receipt is for another call"))
     }

@@ -2,7 +2,7 @@
 //!
 //! Times are RFC 3339 texts, amounts are decimal texts. Nothing is checked here: [`crate::Agent::ask`] has done that.
 
-use crate::Error;
+use crate::{Error, receipt::Checked};
 use base64::{Engine, engine::general_purpose::STANDARD};
 pub use claviger_shared::log::show::{charges, effect};
 use claviger_shared::{
@@ -11,10 +11,15 @@ use claviger_shared::{
     credential::{Credential, Issued, Remaining},
     denial::{Code, Denial},
     effect::Env,
-    log::{entry::Leaf, receipt::Receipt},
+    log::{
+        entry::Leaf,
+        receipt::{Receipt, Status},
+    },
     wire::storage::MAX_LEAF,
 };
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// An issued or simulated credential.
 ///
@@ -22,6 +27,80 @@ use serde_json::{Map, Value, json};
 ///
 /// [`Error::Answer`] for a receipt that is none.
 pub fn issued(answer: &IssuedWithReceipt, simulation: bool) -> Result<Value, Error> {
+    shown(answer, None, simulation, |shown| {
+        serde_json::to_value(shown)
+    })
+}
+
+/// [`issued`] as a text, with the receipt that is read already, where there is one.
+///
+/// # Errors
+///
+/// As for [`issued`].
+pub fn issued_text(
+    answer: &IssuedWithReceipt,
+    checked: Option<&Checked>,
+    simulation: bool,
+) -> Result<Vec<u8>, Error> {
+    shown(answer, checked, simulation, |shown| {
+        let mut text = Vec::with_capacity(answer.receipt.len().saturating_mul(2).max(4096));
+        serde_json::to_writer(&mut text, shown).map(|()| text)
+    })
+}
+
+/// The one form of an issued credential: members in the order of their names.
+#[derive(Serialize)]
+struct Shown<'a> {
+    charged: Value,
+    credential: Option<ShownCredential<'a>>,
+    effects: Vec<Value>,
+    expires_at: String,
+    receipt: Option<ShownReceipt<'a>>,
+    remaining: Value,
+    replay: ShownReplay,
+    replayed: bool,
+    sandbox: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    simulation: bool,
+}
+
+#[derive(Serialize)]
+struct ShownReplay {
+    single_use: bool,
+    window_s: u64,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ShownCredential<'a> {
+    Http {
+        headers: BTreeMap<&'a str, &'a str>,
+        kind: &'static str,
+    },
+    Jwt {
+        jwt: &'a str,
+        kind: &'static str,
+    },
+}
+
+#[derive(Serialize)]
+struct ShownReceipt<'a> {
+    checkpoint: &'a str,
+    encoded: String,
+    index: u64,
+    place: u64,
+    root: &'a str,
+    simulation: bool,
+    size: u64,
+    status: Status,
+}
+
+fn shown<T>(
+    answer: &IssuedWithReceipt,
+    checked: Option<&Checked>,
+    simulation: bool,
+    write: impl FnOnce(&Shown<'_>) -> serde_json::Result<T>,
+) -> Result<T, Error> {
     let Issued {
         credential,
         expires_at,
@@ -32,23 +111,33 @@ pub fn issued(answer: &IssuedWithReceipt, simulation: bool) -> Result<Value, Err
         sandbox,
         replayed,
     } = &answer.issued;
-    let receipt = match answer.receipt.as_slice() {
-        [] => Value::Null,
-        bytes => receipt(bytes)?,
+    let read;
+    let receipt = match (checked, answer.receipt.as_slice()) {
+        (_, []) => None,
+        (Some(Checked { receipt, proved }), bytes) => {
+            Some(shown_receipt(receipt, &proved.leaf, bytes)?)
+        }
+        (None, bytes) => {
+            read = read_receipt(bytes)?;
+            Some(shown_receipt(&read.0, &read.1, bytes)?)
+        }
     };
-    let mut value = json!({
-        "credential": credential.as_ref().map(self::credential),
-        "expires_at": expires_at.to_string(),
-        "replay": { "single_use": replay.single_use, "window_s": replay.window_s },
-        "effects": effects.iter().map(effect).collect::<Vec<_>>(),
-        "charged": charges(charged),
-        "remaining": remaining(left),
-        "receipt": receipt,
-        "sandbox": sandbox,
-        "replayed": replayed,
-    });
-    mark(&mut value, simulation);
-    Ok(value)
+    let shown = Shown {
+        charged: charges(charged),
+        credential: credential.as_ref().map(self::credential),
+        effects: effects.iter().map(effect).collect(),
+        expires_at: expires_at.to_string(),
+        receipt,
+        remaining: remaining(left),
+        replay: ShownReplay {
+            single_use: replay.single_use,
+            window_s: replay.window_s,
+        },
+        replayed: *replayed,
+        sandbox: *sandbox,
+        simulation,
+    };
+    write(&shown).map_err(|_| Error::Answer("answer does not render"))
 }
 
 /// The own grant.
@@ -135,25 +224,36 @@ pub fn remaining(list: &[Remaining]) -> Value {
     list.iter().map(one).collect()
 }
 
-/// A receipt: what it says, and its exact bytes.
-///
-/// # Errors
-///
-/// [`Error::Answer`] for bytes that are none.
-pub fn receipt(bytes: &[u8]) -> Result<Value, Error> {
+fn read_receipt(bytes: &[u8]) -> Result<(Receipt, Leaf), Error> {
     let malformed = || Error::Answer("receipt is malformed");
     let receipt = Receipt::decode(bytes).map_err(|_| malformed())?;
-    let leaf: Leaf = cbor::decode(&receipt.leaf, MAX_LEAF).map_err(|_| malformed())?;
+    let leaf = cbor::decode(&receipt.leaf, MAX_LEAF).map_err(|_| malformed())?;
+    Ok((receipt, leaf))
+}
+
+/// A receipt: what it says, and its exact bytes.
+fn shown_receipt<'a>(
+    receipt: &'a Receipt,
+    leaf: &Leaf,
+    bytes: &[u8],
+) -> Result<ShownReceipt<'a>, Error> {
+    let malformed = || Error::Answer("receipt is malformed");
     let mut lines = receipt.checkpoint.split('\n').skip(1);
     let size: u64 = lines
         .next()
         .and_then(|size| size.parse().ok())
         .ok_or_else(malformed)?;
     let root = lines.next().ok_or_else(malformed)?;
-    Ok(json!({
-        "status": receipt.status, "size": size, "index": leaf.index, "place": receipt.place, "root": root,
-        "checkpoint": receipt.checkpoint, "simulation": receipt.simulation, "encoded": STANDARD.encode(bytes),
-    }))
+    Ok(ShownReceipt {
+        checkpoint: &receipt.checkpoint,
+        encoded: STANDARD.encode(bytes),
+        index: leaf.index,
+        place: receipt.place,
+        root,
+        simulation: receipt.simulation,
+        size,
+        status: receipt.status,
+    })
 }
 
 /// Says in an answer that its deployment is a simulation; an answer of a real one has no such member.
@@ -163,16 +263,16 @@ pub fn mark(value: &mut Value, simulation: bool) {
     }
 }
 
-fn credential(credential: &Credential) -> Value {
+fn credential(credential: &Credential) -> ShownCredential<'_> {
     match credential {
-        Credential::Http { headers } => {
-            let headers: Map<String, Value> = headers
+        Credential::Http { headers } => ShownCredential::Http {
+            headers: headers
                 .iter()
-                .map(|(name, value)| (name.clone(), json!(value)))
-                .collect();
-            json!({ "kind": "http", "headers": headers })
-        }
-        Credential::Jwt { jwt } => json!({ "kind": "jwt", "jwt": jwt }),
+                .map(|(name, value)| (name.as_str(), value.as_str()))
+                .collect(),
+            kind: "http",
+        },
+        Credential::Jwt { jwt } => ShownCredential::Jwt { jwt, kind: "jwt" },
     }
 }
 

@@ -6,20 +6,26 @@
 //! the enclave restarts, [`Agent::ask`] attests anew, once for all requests under way, and asks again by itself only what
 //! cannot spend twice.
 
-use crate::{AgentKey, Error, face::Face, receipt, stream::Stream, trust};
+use crate::{
+    AgentKey, Error,
+    face::Face,
+    receipt::{self, Checked},
+    stream::Stream,
+    trust,
+};
 use claviger_shared::{
-    call::{Answer, Ask, Echo, Reply, Request},
+    call::{Answer, Ask, Echo, Reply},
     codec::cbor,
     crypto::handshake::{Initiator, Session},
     denial::{Code, Denial},
     id::ChannelId,
-    log::receipt::Receipt,
     owner::manifest::Durability,
     wire::{
         RefusedCode,
         call::{MAX_ANSWER_ITEMS, MAX_SEALED_ANSWER},
     },
 };
+use serde::Serialize;
 use std::sync::{
     Arc, Mutex, PoisonError,
     atomic::{AtomicU64, Ordering},
@@ -37,6 +43,22 @@ pub struct Agent {
     seen: Mutex<Echo>,
     /// The newest tree head a receipt held: what proves a rollback to the enclave itself.
     proof: Mutex<Option<(u64, String)>>,
+}
+
+/// An answer, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// The answer.
+    pub reply: Reply,
+    /// The receipt of a credential as it was read and checked, so that nobody has to read it again.
+    pub receipt: Option<Box<Checked>>,
+}
+
+impl From<Reply> for Answered {
+    fn from(reply: Reply) -> Self {
+        let receipt = None;
+        Self { reply, receipt }
+    }
 }
 
 /// One channel of one boot.
@@ -104,14 +126,26 @@ impl Agent {
     ///
     /// Any [`Error`]. After [`Error::Host`] a Sign may have been charged; ask again with its idempotency key.
     pub async fn ask(&self, ask: Ask) -> Result<Reply, Error> {
+        self.answered(ask).await.map(|answered| answered.reply)
+    }
+
+    /// [`Self::ask`], with the receipt that was checked.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::ask`].
+    pub async fn answered(&self, ask: Ask) -> Result<Answered, Error> {
         let mut open = self.current().await;
         if open.stream.is_closed() {
             // Nothing was sent on it, so nothing can be spent twice.
             open = self.replace(&open).await?;
         }
         match self.ask_once(&open, &ask).await {
-            Ok(Reply::Denied(denial)) if denial.code == Code::EchoMismatch => {
-                return self.prove_rollback(&open, denial).await;
+            Ok(Answered {
+                reply: Reply::Denied(denial),
+                ..
+            }) if denial.code == Code::EchoMismatch => {
+                return self.prove_rollback(&open, denial).await.map(Answered::from);
             }
             // These two say that the frame was never opened, so nothing was decided.
             Err(Error::Refused(RefusedCode::UnknownChannel | RefusedCode::NotServing)) => {}
@@ -166,38 +200,35 @@ impl Agent {
         Ok(new)
     }
 
-    async fn ask_once(&self, open: &Open, ask: &Ask) -> Result<Reply, Error> {
+    async fn ask_once(&self, open: &Open, ask: &Ask) -> Result<Answered, Error> {
         // A volatile deployment answers before it stores: its log may end before what it has told.
         let volatile = open.trusted.boot.durability == Durability::Volatile;
         let sent = self.seen();
-        let answer = self
+        let Answer { echo, reply } = self
             .exchange(open, (!volatile).then_some(sent), ask)
             .await?;
-        if let Reply::Issued(issued) = &answer.reply
+        let mut receipt = None;
+        if let Reply::Issued(issued) = &reply
             && issued.issued.credential.is_some()
         {
-            let proved = receipt::check_with(issued, &self.key.grant, &open.notes)?;
-            self.keep_proof(proved.checkpoint.size, &issued.receipt);
+            let checked = receipt::check_with(issued, &self.key.grant, &open.notes)?;
+            self.keep_proof(&checked);
+            receipt = Some(Box::new(checked));
         }
-        if volatile {
-            return Ok(answer.reply);
+        if !volatile {
+            let denied = matches!(reply, Reply::Denied(_));
+            if !denied && echo.size < sent.size {
+                return Err(Error::Answer("log is shorter than one seen before"));
+            }
+            self.remember(echo)?;
         }
-        let denied = matches!(answer.reply, Reply::Denied(_));
-        if !denied && answer.echo.size < sent.size {
-            return Err(Error::Answer("log is shorter than one seen before"));
-        }
-        self.remember(answer.echo)?;
-        Ok(answer.reply)
+        Ok(Answered { reply, receipt })
     }
 
     /// Seals one request, sends it, and opens its one answer.
     async fn exchange(&self, open: &Open, echo: Option<Echo>, ask: &Ask) -> Result<Answer, Error> {
-        let request = Request {
-            echo,
-            ask: ask.clone(),
-        };
-        let mut text =
-            cbor::encode(&request).map_err(|_| Error::Answer("request does not encode"))?;
+        let mut text = cbor::encode(&Asked { echo, ask })
+            .map_err(|_| Error::Answer("request does not encode"))?;
         let seq = open.next.fetch_add(1, Ordering::Relaxed);
         open.session
             .sealing
@@ -207,18 +238,17 @@ impl Agent {
         let text = open
             .session
             .opening
-            .open(seq, &sealed)
+            .open_in_place(seq, sealed)
             .map_err(|_| Error::Answer("answer does not open"))?;
         cbor::decode_many(&text, MAX_SEALED_ANSWER, MAX_ANSWER_ITEMS)
             .map_err(|_| Error::Answer("answer is malformed"))
     }
 
-    fn keep_proof(&self, size: u64, receipt: &[u8]) {
+    fn keep_proof(&self, Checked { receipt, proved }: &Checked) {
+        let size = proved.checkpoint.size;
         let mut proof = self.proof.lock().unwrap_or_else(PoisonError::into_inner);
-        if proof.as_ref().is_none_or(|(known, _)| *known < size)
-            && let Ok(receipt) = Receipt::decode(receipt)
-        {
-            *proof = Some((size, receipt.checkpoint));
+        if proof.as_ref().is_none_or(|(known, _)| *known < size) {
+            *proof = Some((size, receipt.checkpoint.clone()));
         }
     }
 
@@ -239,6 +269,13 @@ impl Agent {
     pub fn seen(&self) -> Echo {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A [`claviger_shared::call::Request`] whose parts stay where they are; it encodes as that does.
+#[derive(Serialize)]
+struct Asked<'a> {
+    echo: Option<Echo>,
+    ask: &'a Ask,
 }
 
 fn may_repeat(ask: &Ask) -> bool {

@@ -4,6 +4,8 @@
 //! allows, decided in the enclave. Nothing is decided here: a request is read, asked and shown (docs/spec/sidecar.md).
 
 mod caller;
+mod connection;
+mod plain;
 mod problem;
 mod renew;
 pub mod request;
@@ -14,10 +16,8 @@ pub use caller::{Answer, Caller};
 pub use problem::Problem;
 pub use token::Token;
 
-use claviger_client::{Agent, Error as ClientError};
-use claviger_shared::call::{Ask, Reply};
-use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use claviger_client::{Agent, Error as ClientError, session::Answered};
+use claviger_shared::call::Ask;
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::Semaphore};
 
@@ -37,14 +37,14 @@ const MAX_HEAD: usize = 32 * 1024;
 /// Who answers: an attested channel to the enclave.
 pub trait Asks: Send + Sync + 'static {
     /// Asks once.
-    fn ask(&self, ask: Ask) -> impl Future<Output = Result<Reply, ClientError>> + Send;
+    fn ask(&self, ask: Ask) -> impl Future<Output = Result<Answered, ClientError>> + Send;
     /// Whether the deployment is a simulation.
     fn is_simulation(&self) -> impl Future<Output = bool> + Send;
 }
 
 impl Asks for Agent {
-    fn ask(&self, ask: Ask) -> impl Future<Output = Result<Reply, ClientError>> + Send {
-        Self::ask(self, ask)
+    fn ask(&self, ask: Ask) -> impl Future<Output = Result<Answered, ClientError>> + Send {
+        self.answered(ask)
     }
 
     fn is_simulation(&self) -> impl Future<Output = bool> + Send {
@@ -58,7 +58,7 @@ pub struct Sidecar<A> {
     agent: A,
     token: Token,
     authority: String,
-    calls: Semaphore,
+    calls: Arc<Semaphore>,
 }
 
 impl<A: Asks> Sidecar<A> {
@@ -69,7 +69,7 @@ impl<A: Asks> Sidecar<A> {
             agent,
             token,
             authority: address.to_string(),
-            calls: Semaphore::new(MAX_CALLS),
+            calls: Arc::new(Semaphore::new(MAX_CALLS)),
         }
     }
 
@@ -107,14 +107,7 @@ pub async fn serve<A: Asks>(listener: TcpListener, sidecar: Arc<Sidecar<A>>) {
         let _ = socket.set_nodelay(true);
         let sidecar = Arc::clone(&sidecar);
         tokio::spawn(async move {
-            let service = service_fn(|request| service::answer(&sidecar, request));
-            let served = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD)
-                .max_buf_size(MAX_HEAD)
-                .serve_connection(TokioIo::new(socket), service);
-            // A broken connection is its peer's loss.
-            let _ = served.await;
+            connection::serve(socket, sidecar).await;
             drop(slot);
         });
     }

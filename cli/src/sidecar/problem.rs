@@ -4,7 +4,6 @@
 use bytes::Bytes;
 use claviger_client::{Error as ClientError, render};
 use claviger_shared::{denial::Denial, wire::RefusedCode};
-use http_body_util::Full;
 use hyper::{
     Response, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER},
@@ -74,8 +73,8 @@ impl Problem {
         self
     }
 
-    pub(super) fn response(&self) -> Response<Full<Bytes>> {
-        let mut response = json_response(self.status, &self.document);
+    pub(super) fn response(&self) -> Response<Bytes> {
+        let mut response = json_response(self.status, self.document.to_string().into_bytes());
         let headers = response.headers_mut();
         let kind = HeaderValue::from_static("application/problem+json");
         headers.insert(CONTENT_TYPE, kind);
@@ -87,8 +86,8 @@ impl Problem {
 }
 
 /// A JSON answer that nobody may keep.
-pub(super) fn json_response(status: StatusCode, value: &Value) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(value.to_string())));
+pub(super) fn json_response(status: StatusCode, text: Vec<u8>) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     let kind = HeaderValue::from_static("application/json");

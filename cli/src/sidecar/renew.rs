@@ -35,13 +35,14 @@ pub(super) async fn keep<A: Asks>(agent: &A) {
 
 /// Looks, renews where it is time, and says when to look again.
 async fn once<A: Asks>(agent: &A) -> Duration {
-    let Ok(Reply::Grant(own)) = agent.ask(Ask::Whoami).await else {
+    let answer = agent.ask(Ask::Whoami).await;
+    let Ok(Reply::Grant(own)) = answer.map(|answered| answered.reply) else {
         return AGAIN;
     };
     match plan(&own) {
         Next::Wait(time) => time,
         Next::Renew => match agent.ask(Ask::Renew).await {
-            Ok(Reply::Renewed(_)) => LEAST,
+            Ok(answer) if matches!(answer.reply, Reply::Renewed(_)) => LEAST,
             Ok(_) | Err(_) => AGAIN,
         },
     }
@@ -66,7 +67,7 @@ fn plan(own: &Whoami) -> Next {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use claviger_client::Error;
+    use claviger_client::{Error, session::Answered};
     use claviger_shared::{grant::Grant, time::UnixMs};
     use std::sync::Mutex;
 
@@ -124,10 +125,11 @@ mod tests {
     struct Script(Mutex<(Vec<Reply>, Vec<Ask>)>);
 
     impl Asks for Script {
-        async fn ask(&self, ask: Ask) -> Result<Reply, Error> {
+        async fn ask(&self, ask: Ask) -> Result<Answered, Error> {
             let mut script = self.0.lock().unwrap();
             script.1.push(ask);
-            script.0.pop().ok_or(Error::Answer("no more"))
+            let reply = script.0.pop().ok_or(Error::Answer("no more"))?;
+            Ok(reply.into())
         }
 
         async fn is_simulation(&self) -> bool {

@@ -8,16 +8,17 @@ use super::{
     request::{Kind, parse},
 };
 use bytes::Bytes;
-use claviger_client::render;
+use claviger_client::{render, session::Answered};
 use claviger_shared::call::{Ask, Reply};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::{
     Method, Request, Response, StatusCode,
     body::Body,
     header::{HOST, ORIGIN},
 };
 use serde_json::{Value, json};
-use std::{convert::Infallible, error::Error as StdError};
+use std::{error::Error as StdError, sync::Arc};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Where a path leads.
 enum Route {
@@ -27,23 +28,29 @@ enum Route {
 }
 
 /// Answers one request.
+///
+/// `room` is what was taken for it before; without it, it takes its own or is refused.
 pub(super) async fn answer<A: Asks, B>(
     sidecar: &Sidecar<A>,
     request: Request<B>,
-) -> Result<Response<Full<Bytes>>, Infallible>
+    room: Option<OwnedSemaphorePermit>,
+) -> Response<Bytes>
 where
     B: Body + Send,
     B::Data: Send,
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
-    let answered = respond(sidecar, request).await;
-    Ok(match answered {
-        Ok(value) => json_response(StatusCode::OK, &value),
+    match respond(sidecar, request, room).await {
+        Ok(text) => json_response(StatusCode::OK, text),
         Err(problem) => problem.response(),
-    })
+    }
 }
 
-async fn respond<A: Asks, B>(sidecar: &Sidecar<A>, request: Request<B>) -> Result<Value, Problem>
+async fn respond<A: Asks, B>(
+    sidecar: &Sidecar<A>,
+    request: Request<B>,
+    room: Option<OwnedSemaphorePermit>,
+) -> Result<Vec<u8>, Problem>
 where
     B: Body + Send,
     B::Data: Send,
@@ -52,7 +59,7 @@ where
     no_browser(sidecar, &request)?;
     let route = route(request.method(), request.uri().path());
     if matches!(route, Ok(Route::Health)) {
-        return Ok(json!({ "ok": true }));
+        return Ok(text(&json!({ "ok": true })));
     }
     if !sidecar.token.admits(request.headers()) {
         let detail = "no token, or another one";
@@ -61,7 +68,8 @@ where
         return Err(Problem::new(status, "unauthorized", detail, next));
     }
     let route = route?;
-    let _room = sidecar.calls.try_acquire().map_err(|_| Problem::busy())?;
+    let own = || Arc::clone(&sidecar.calls).try_acquire_owned();
+    let _room = room.map_or_else(own, Ok).map_err(|_| Problem::busy())?;
     let ask = match route {
         // Answered above: health needs no token.
         Route::Health | Route::Grant => Ask::Whoami,
@@ -145,27 +153,33 @@ where
             Err(Problem::new(status, "too_large", detail, "send less"))
         }
         Ok(Err(_)) => Err(Problem::malformed("the body broke off")),
-        Err(_) => {
-            let status = StatusCode::REQUEST_TIMEOUT;
-            let detail = "the body did not come in time";
-            Err(Problem::new(status, "late", detail, "send faster"))
+        Err(_) => Err(late()),
+    }
+}
+
+/// A body that takes too long.
+pub(super) fn late() -> Problem {
+    let status = StatusCode::REQUEST_TIMEOUT;
+    let detail = "the body did not come in time";
+    Problem::new(status, "late", detail, "send faster")
+}
+
+async fn ask_and_show<A: Asks>(sidecar: &Sidecar<A>, ask: Ask) -> Result<Vec<u8>, Problem> {
+    let answer = sidecar.agent.ask(ask).await;
+    let Answered { reply, receipt } = answer.map_err(|error| Problem::client(&error))?;
+    let simulation = sidecar.agent.is_simulation().await;
+    match &reply {
+        Reply::Denied(denial) => Err(Problem::denied(denial, simulation)),
+        Reply::Issued(issued) => render::issued_text(issued, receipt.as_deref(), simulation)
+            .map_err(|error| Problem::client(&error)),
+        Reply::Grant(own) => Ok(text(&render::whoami(own, simulation))),
+        Reply::Known | Reply::Renewed(_) | Reply::Revoked => {
+            let error = claviger_client::Error::Answer("answer to another request");
+            Err(Problem::client(&error))
         }
     }
 }
 
-async fn ask_and_show<A: Asks>(sidecar: &Sidecar<A>, ask: Ask) -> Result<Value, Problem> {
-    let reply = sidecar.agent.ask(ask).await;
-    let reply = reply.map_err(|error| Problem::client(&error))?;
-    let simulation = sidecar.agent.is_simulation().await;
-    if let Reply::Denied(denial) = &reply {
-        return Err(Problem::denied(denial, simulation));
-    }
-    if let Reply::Issued(issued) = &reply {
-        return render::issued(issued, simulation).map_err(|error| Problem::client(&error));
-    }
-    if let Reply::Grant(own) = &reply {
-        return Ok(render::whoami(own, simulation));
-    }
-    let error = claviger_client::Error::Answer("answer to another request");
-    Err(Problem::client(&error))
+fn text(value: &Value) -> Vec<u8> {
+    value.to_string().into_bytes()
 }

@@ -88,7 +88,15 @@ impl FrameKey {
     ///
     /// [`BadChannel`] when the tag does not fit.
     pub fn open(&self, number: u64, sealed: &[u8]) -> Result<Vec<u8>, BadChannel> {
-        let mut buffer = sealed.to_vec();
+        self.open_in_place(number, sealed.to_vec())
+    }
+
+    /// [`Self::open`] of bytes that the text may take the place of.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::open`].
+    pub fn open_in_place(&self, number: u64, mut buffer: Vec<u8>) -> Result<Vec<u8>, BadChannel> {
         let length = self
             .0
             .open_in_place(nonce(number), Aad::empty(), &mut buffer)
