@@ -155,7 +155,8 @@ impl State {
             }
         }
         let mut grant = grant.clone();
-        self.scopes.of_grant(&mut grant, &self.data.keys);
+        self.scopes
+            .of_grant(&mut grant, &self.data.keys, &self.data.catalog);
         grant
     }
 }
