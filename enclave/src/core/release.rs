@@ -13,10 +13,11 @@ impl<W> Core<W> {
         };
         self.size = self.size.saturating_add(1);
         self.root = root;
-        self.roots.push_back(root);
-        if self.roots.len() > ECHO_ROOTS {
+        // First, so that a full list does not take twice its room.
+        if self.roots.len() >= ECHO_ROOTS {
             self.roots.pop_front();
         }
+        self.roots.push_back(root);
         if self.standing == Standing::Stalled {
             self.standing = Standing::Serving;
         }

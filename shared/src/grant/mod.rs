@@ -5,6 +5,7 @@
 //! nor that its names exist in a catalog: the command and the ledger check those.
 
 pub mod parse;
+mod wire;
 
 use crate::{
     amount::Amount,
@@ -13,7 +14,7 @@ use crate::{
     time::{Millis, UnixMs},
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Profiles of the kinds, by the words of grants, catalogs and calls.
 pub mod profile {
@@ -34,9 +35,9 @@ pub mod profile {
 /// Largest grant text in bytes (DESIGN §11).
 pub const MAX_BYTES: usize = 64 * 1024;
 
-/// One agent's permission, parsed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// One agent's permission, parsed. What it may do stands in its [`Scope`], whose members are read as if they were its own.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "wire::Owned")]
 pub struct Grant {
     /// Its name.
     pub id: GrantId,
@@ -44,8 +45,6 @@ pub struct Grant {
     pub agent: AgentId,
     /// The agent's channel key.
     pub agent_key: X25519Public,
-    /// Live or sandbox.
-    pub env: Env,
     /// From when on.
     pub not_before: UnixMs,
     /// Until when; a call at this very millisecond is refused.
@@ -54,6 +53,17 @@ pub struct Grant {
     pub renew_until: Option<UnixMs>,
     /// The signing keys it may use, one per kind at most used for a call.
     pub keys: Vec<KeyId>,
+    /// For people.
+    pub purpose: Option<Box<str>>,
+    /// What it may do: equal for many grants, and then held once.
+    pub scope: Arc<Scope>,
+}
+
+/// What an agent may do, how often and at what cost; not who it is, nor until when.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Scope {
+    /// Live or sandbox.
+    pub env: Env,
     /// The scope: resource names per verb.
     pub permissions: Permissions,
     /// Narrower: per resource, the values a parameter (`path.id`, `query.expand`) may take.
@@ -72,12 +82,25 @@ pub struct Grant {
     pub allow_minting: Vec<ResourceName>,
     /// Resources whose credentials may outlive the grant.
     pub allow_outliving: Vec<ResourceName>,
-    /// For people.
-    pub purpose: Option<String>,
+}
+
+impl std::ops::Deref for Grant {
+    type Target = Scope;
+
+    fn deref(&self) -> &Scope {
+        &self.scope
+    }
+}
+
+/// A changed scope is this grant's own from then on.
+impl std::ops::DerefMut for Grant {
+    fn deref_mut(&mut self) -> &mut Scope {
+        Arc::make_mut(&mut self.scope)
+    }
 }
 
 /// The three lists.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Permissions {
     /// Looks.
@@ -107,7 +130,7 @@ impl Permissions {
 }
 
 /// How credentials of one kind are made under a grant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CredentialRule {
     /// The kind's profile, one of [`profile::OF_HTTP`] or [`profile::OF_JWT`]; absent means the first.
@@ -152,7 +175,7 @@ impl std::fmt::Display for Window {
 }
 
 /// At most so much of a unit in a window.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
     /// The unit.
@@ -178,7 +201,7 @@ impl Budget {
 }
 
 /// At most so many calls in so many seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rate {
     /// Calls; never zero.
@@ -188,7 +211,7 @@ pub struct Rate {
 }
 
 /// An IPv6 prefix, IPv4 mapped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourcePrefix {
     /// The address; bits after the prefix are zero.

@@ -7,7 +7,7 @@ pub(crate) mod limits;
 mod source;
 mod write;
 
-use super::{CredentialRule, Grant, MAX_BYTES, Permissions, profile};
+use super::{CredentialRule, Grant, MAX_BYTES, Permissions, Scope, profile};
 use crate::{
     call::http::Url,
     codec::json::{Object, Place},
@@ -16,7 +16,7 @@ use crate::{
     owner::{Error, read},
     time::{Millis, UnixMs},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Signing keys of one grant at most.
 pub const MAX_KEYS: usize = 64;
@@ -63,15 +63,8 @@ impl Grant {
         };
         let budgets = limits::budgets(&object.required("budgets")?)?;
         let rate = limits::rates(&mut object)?;
-        let grant = Self {
-            id,
-            agent,
-            agent_key: key,
+        let scope = Scope {
             env,
-            not_before: life.0,
-            expires_at: life.1,
-            renew_until: life.2,
-            keys,
             permissions,
             only,
             credentials,
@@ -81,7 +74,17 @@ impl Grant {
             allow_identity_only: names(&mut object, "allow_identity_only")?,
             allow_minting: names(&mut object, "allow_minting")?,
             allow_outliving: names(&mut object, "allow_outliving")?,
+        };
+        let grant = Self {
+            id,
+            agent,
+            agent_key: key,
+            not_before: life.0,
+            expires_at: life.1,
+            renew_until: life.2,
+            keys,
             purpose: purpose(&mut object)?,
+            scope: Arc::new(scope),
         };
         object.finish()?;
         Ok(grant)
@@ -341,14 +344,14 @@ pub fn is_origin(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| format!("https://{}", url.authority()) == text)
 }
 
-fn purpose(object: &mut Object<'_>) -> Result<Option<String>, Error> {
+fn purpose(object: &mut Object<'_>) -> Result<Option<Box<str>>, Error> {
     let Some(place) = object.optional("purpose") else {
         return Ok(None);
     };
     read::text(&place, "at most 256 characters without controls", |text| {
         text.chars().count() <= MAX_PURPOSE && !text.chars().any(char::is_control)
     })
-    .map(Some)
+    .map(|text| Some(text.into()))
 }
 
 #[cfg(test)]

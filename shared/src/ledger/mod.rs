@@ -8,8 +8,12 @@ pub mod apply;
 pub mod command;
 pub mod remember;
 pub mod reserve;
+mod scopes;
+mod slab;
+mod spending;
 pub mod state;
 pub mod window;
+mod written;
 
 pub use apply::Violation;
 pub use command::{AuthorizedCommand, CommandDenied};

@@ -3,7 +3,7 @@
 //! [`State::check_budgets`] says no or nothing; [`State::take`] takes from every window of every matching budget together. Neither
 //! looks at what a call does: effects are matched by `authorize` in the enclave. Charges are never handed back.
 
-use super::state::{GrantState, Slot, State, Status};
+use super::state::{GrantState, MAX_OUTSTANDING, Slot, State, Status};
 use crate::{
     amount::Amount,
     denial::{Code, Denial, RENEW_UNTIL, Requested},
@@ -65,7 +65,8 @@ impl State {
         let grant = self
             .grant(slot)
             .ok_or_else(|| Denial::new(Code::GrantNotFound))?;
-        for (rate, spent) in grant.grant.rate.iter().zip(&grant.rates) {
+        let spending = grant.spending();
+        for (rate, spent) in grant.grant.rate.iter().zip(&spending.rates) {
             if spent.sum(now).0 >= u128::from(rate.max) {
                 let wait = spent.resets_at(now).map_or(rate.per, |at| at.since(now));
                 return Err(Denial {
@@ -146,7 +147,10 @@ impl State {
     /// Takes one call from every rate, of the grant and of those reissued from it.
     pub fn take_rate(&mut self, slot: Slot, now: UnixMs) {
         self.each_of_line(slot, |grant| {
-            for spent in &mut grant.rates {
+            if grant.grant.rate.is_empty() {
+                return;
+            }
+            for spent in &mut grant.spending_mut().rates {
                 spent.add(Amount::ONE, now);
             }
         });
@@ -185,16 +189,15 @@ impl State {
         let Some(grant) = self.grant_mut(slot) else {
             return;
         };
+        let outstanding = &mut grant.spending_mut().outstanding;
         let mut key = (effect.kind, effect.destination.clone());
-        if !grant.outstanding.contains_key(&key)
-            && grant.outstanding.len() >= super::state::MAX_OUTSTANDING
-        {
-            grant.outstanding.retain(|_, dies_at| *dies_at > now);
-            if grant.outstanding.len() >= super::state::MAX_OUTSTANDING {
+        if !outstanding.contains_key(&key) && outstanding.len() >= MAX_OUTSTANDING {
+            outstanding.retain(|_, dies_at| *dies_at > now);
+            if outstanding.len() >= MAX_OUTSTANDING {
                 key.1 = "other".to_owned();
             }
         }
-        let known = grant.outstanding.entry(key).or_default();
+        let known = outstanding.entry(key).or_default();
         *known = (*known).max(dies_at);
     }
 
@@ -226,7 +229,7 @@ impl State {
 
 impl GrantState {
     fn take(&mut self, charge: &Charge, now: UnixMs) {
-        let counters = self.counters.iter_mut();
+        let counters = self.spending_mut().counters.iter_mut();
         for counter in counters.filter(|counter| counter.unit == charge.unit) {
             counter.life = Amount(counter.life.0.saturating_add(charge.amount.0));
             for spent in &mut counter.windows {

@@ -3,7 +3,7 @@
 //! It holds no key material: public keys and digests only. Grants sit in a slab and never move, so a [`Slot`] stays good
 //! for the life of the process.
 
-use super::{remember::Memory, window::Spent};
+use super::{remember::Memory, scopes::Scopes, slab::Slab, spending::Spending, written};
 use crate::{
     amount::Amount,
     catalog::Catalog,
@@ -28,11 +28,20 @@ pub const MAX_OUTSTANDING: usize = 256;
 pub struct Slot(pub u32);
 
 /// Everything the log says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct State {
     pub(super) chain: Arc<Chain>,
     pub(super) data: Data,
+    pub(super) scopes: Scopes,
 }
+
+impl PartialEq for State {
+    fn eq(&self, other: &Self) -> bool {
+        self.chain == other.chain && self.data == other.data
+    }
+}
+
+impl Eq for State {}
 
 /// The part of the state that snapshots hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +58,7 @@ pub struct Data {
     pub(super) freezes: Vec<Digest>,
     pub(super) catalog: Arc<Catalog>,
     pub(super) keys: BTreeMap<KeyId, KeyState>,
-    pub(super) grants: Vec<GrantState>,
+    pub(super) grants: Slab,
     pub(super) by_id: BTreeMap<GrantId, Slot>,
     pub(super) by_agent_key: BTreeMap<X25519Public, Slot>,
     /// Idempotency keys whose credentials live.
@@ -108,8 +117,8 @@ pub enum Status {
 }
 
 /// A grant and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(from = "written::Owned")]
 pub struct GrantState {
     /// The grant; `expires_at` moves with renewals.
     pub grant: Arc<Grant>,
@@ -123,20 +132,23 @@ pub struct GrantState {
     pub(super) amended_at: UnixMs,
     /// The grant that took its place: what this one spends, that one has spent.
     pub(super) successor: Option<Slot>,
-    pub(super) counters: Vec<Counter>,
-    pub(super) rates: Vec<Spent>,
-    pub(super) outstanding: BTreeMap<(Kind, String), UnixMs>,
+    /// Nothing where nothing was spent: see [`Self::spending`].
+    pub(super) spending: Option<Box<Spending>>,
 }
 
-/// What a grant spent of one unit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Counter {
-    pub(super) unit: Unit,
-    /// In its whole life, removed budgets included.
-    pub(super) life: Amount,
-    pub(super) windows: Vec<Spent>,
+impl PartialEq for GrantState {
+    fn eq(&self, other: &Self) -> bool {
+        self.grant == other.grant
+            && self.status == other.status
+            && self.epoch == other.epoch
+            && self.first_length == other.first_length
+            && self.amended_at == other.amended_at
+            && self.successor == other.successor
+            && self.spending() == other.spending()
+    }
 }
+
+impl Eq for GrantState {}
 
 /// A credential that may still be used outside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,7 +179,7 @@ impl State {
             freezes: Vec::new(),
             catalog: Arc::default(),
             keys: BTreeMap::new(),
-            grants: Vec::new(),
+            grants: Slab::default(),
             by_id: BTreeMap::new(),
             by_agent_key: BTreeMap::new(),
             memory: Memory::default(),
@@ -176,13 +188,22 @@ impl State {
             time: UnixMs(0),
             records: 0,
         };
-        Self { chain, data }
+        Self {
+            chain,
+            data,
+            scopes: Scopes::default(),
+        }
     }
 
     /// The state a snapshot held, under the same chain.
     #[must_use]
-    pub const fn restore(chain: Arc<Chain>, data: Data) -> Self {
-        Self { chain, data }
+    pub fn restore(chain: Arc<Chain>, mut data: Data) -> Self {
+        let scopes = Scopes::share(&mut data);
+        Self {
+            chain,
+            data,
+            scopes,
+        }
     }
 
     /// What a snapshot holds.
@@ -263,7 +284,7 @@ impl State {
     /// A grant by place.
     #[must_use]
     pub fn grant(&self, slot: Slot) -> Option<&GrantState> {
-        self.data.grants.get(usize::try_from(slot.0).ok()?)
+        self.data.grants.get(slot)
     }
 
     /// Whether a grant can touch only a sandbox.
@@ -274,7 +295,7 @@ impl State {
     }
 
     pub(super) fn grant_mut(&mut self, slot: Slot) -> Option<&mut GrantState> {
-        self.data.grants.get_mut(usize::try_from(slot.0).ok()?)
+        self.data.grants.get_mut(slot)
     }
 
     /// Every grant, by name.
@@ -300,72 +321,21 @@ impl State {
 
 impl GrantState {
     pub(super) fn new(grant: Arc<Grant>, now: UnixMs) -> Self {
-        let first_length = length(&grant, now);
-        let rates = grant
-            .rate
-            .iter()
-            .map(|rate| Spent::new(Window::Rolling(rate.per), Amount::ZERO, now))
-            .collect();
-        let mut state = Self {
+        Self {
+            first_length: length(&grant, now),
             grant,
             status: Status::Active,
             epoch: 0,
-            first_length,
             amended_at: UnixMs(0),
             successor: None,
-            counters: Vec::new(),
-            rates,
-            outstanding: BTreeMap::new(),
-        };
-        state.align_counters(now);
-        state
-    }
-
-    /// One counter per unit ever budgeted, one window per budget; a new window starts with the unit's whole-life sum.
-    pub(super) fn align_counters(&mut self, now: UnixMs) {
-        let budgets = &self.grant.budgets;
-        for budget in budgets {
-            if !self
-                .counters
-                .iter()
-                .any(|counter| counter.unit == budget.unit)
-            {
-                self.counters.push(Counter {
-                    unit: budget.unit.clone(),
-                    life: Amount::ZERO,
-                    windows: Vec::new(),
-                });
-            }
+            spending: None,
         }
-        for counter in &mut self.counters {
-            let wanted = budgets
-                .iter()
-                .filter(|budget| budget.unit == counter.unit)
-                .map(|budget| budget.window);
-            let old = std::mem::take(&mut counter.windows);
-            let keep = |over: Window| old.iter().find(|spent| spent.over == over).cloned();
-            counter.windows = wanted
-                .map(|over| keep(over).unwrap_or_else(|| Spent::new(over, counter.life, now)))
-                .collect();
-            counter.windows.shrink_to_fit();
-        }
-        // A hundred thousand of these are held: no room for what seldom comes.
-        self.counters.shrink_to_fit();
     }
 
     /// The grant that took its place, if it was reissued.
     #[must_use]
     pub const fn successor(&self) -> Option<Slot> {
         self.successor
-    }
-
-    pub(super) fn counter(&self, unit: &Unit) -> Option<&Counter> {
-        self.counters.iter().find(|counter| counter.unit == *unit)
-    }
-
-    pub(super) fn spent(&self, unit: &Unit, window: Window) -> Option<&Spent> {
-        let counter = self.counter(unit)?;
-        counter.windows.iter().find(|spent| spent.over == window)
     }
 
     /// What is left of every budget at `now`.
@@ -389,7 +359,9 @@ impl GrantState {
         Remaining {
             unit: unit.clone(),
             window: window.to_string(),
-            amount: spent.map_or(Amount::ZERO, |spent| max.less(spent.sum(now))),
+            amount: spent
+                .as_ref()
+                .map_or(Amount::ZERO, |spent| max.less(spent.sum(now))),
             resets_at: spent.and_then(|spent| spent.resets_at(now)),
         }
     }
@@ -397,9 +369,9 @@ impl GrantState {
     /// Credentials that may still be used outside at `now`, one line per kind and destination.
     #[must_use]
     pub fn outstanding(&self, now: UnixMs) -> Vec<Outstanding> {
-        let alive = self
-            .outstanding
-            .iter()
+        let all = self.spending.iter();
+        let alive = all
+            .flat_map(|spending| &spending.outstanding)
             .filter(|(_, dies_at)| **dies_at > now);
         alive
             .map(|((kind, destination), dies_at)| Outstanding {

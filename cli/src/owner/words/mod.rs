@@ -81,7 +81,6 @@ fn head(grant: &Grant) -> Vec<String> {
         id,
         agent,
         agent_key,
-        env,
         not_before,
         expires_at,
         renew_until,
@@ -89,7 +88,7 @@ fn head(grant: &Grant) -> Vec<String> {
         ..
     } = grant;
     let mut lines = vec![
-        format!("grant {id} for agent {agent} ({})", env_word(*env)),
+        format!("grant {id} for agent {agent} ({})", env_word(grant.env)),
         format!("  agent key {agent_key}"),
         format!(
             "  from {not_before} until {expires_at}, {}",

@@ -476,10 +476,7 @@ fn grants() -> impl Strategy<Value = Grant> {
             let mut read = read;
             let order = ResourceName::parse("order_history").unwrap();
             read.push(order);
-            Grant {
-                not_before: UnixMs(start * 1000),
-                expires_at: UnixMs((start + long) * 1000),
-                renew_until: more.map(|more| UnixMs((start + long + more) * 1000)),
+            let scope = Scope {
                 permissions: Permissions {
                     read,
                     write,
@@ -509,7 +506,14 @@ fn grants() -> impl Strategy<Value = Grant> {
                 allow_identity_only: identity,
                 allow_minting: minting,
                 allow_outliving: outliving,
-                purpose,
+                ..(*base.scope).clone()
+            };
+            Grant {
+                not_before: UnixMs(start * 1000),
+                expires_at: UnixMs((start + long) * 1000),
+                renew_until: more.map(|more| UnixMs((start + long + more) * 1000)),
+                purpose: purpose.map(Into::into),
+                scope: Arc::new(scope),
                 ..base
             }
         },

@@ -2,7 +2,7 @@
 
 use super::source;
 use crate::{
-    grant::{Grant, Permissions},
+    grant::{Grant, Permissions, Scope},
     id::ResourceName,
     time::Millis,
 };
@@ -13,11 +13,15 @@ pub(super) fn grant(grant: &Grant) -> Value {
         id,
         agent,
         agent_key,
-        env,
         not_before,
         expires_at,
         renew_until,
         keys,
+        purpose,
+        scope,
+    } = grant;
+    let Scope {
+        env,
         permissions,
         only: _,
         credentials: _,
@@ -27,8 +31,7 @@ pub(super) fn grant(grant: &Grant) -> Value {
         allow_identity_only,
         allow_minting,
         allow_outliving,
-        purpose,
-    } = grant;
+    } = &**scope;
     let mut out = Map::new();
     let mut put = |name: &str, value: Value| drop(out.insert(name.to_owned(), value));
     put("v", 1.into());
@@ -62,7 +65,7 @@ pub(super) fn grant(grant: &Grant) -> Value {
         }
     }
     if let Some(text) = purpose {
-        put("purpose", text.as_str().into());
+        put("purpose", (**text).into());
     }
     Value::Object(out)
 }

@@ -65,7 +65,7 @@ impl State {
     }
 
     fn withdraw_all(&mut self) {
-        for grant in &mut self.data.grants {
+        for grant in self.data.grants.iter_mut() {
             grant.epoch = grant.epoch.saturating_add(1);
         }
     }
@@ -93,8 +93,8 @@ impl State {
 
     fn insert_grant(&mut self, grant: &Grant, now: UnixMs) -> Result<(), CommandDenied> {
         let place = self.next_slot()?;
-        self.claim_keys(grant);
-        self.insert_state(place, GrantState::new(Arc::new(grant.clone()), now));
+        let grant = self.claim_keys(grant);
+        self.insert_state(place, GrantState::new(Arc::new(grant), now));
         Ok(())
     }
 

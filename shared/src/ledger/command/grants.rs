@@ -5,7 +5,10 @@
 //! successor at each step, so nothing spent is forgotten and nothing counts in two lines.
 
 use super::{
-    super::state::{GrantState, MAX_GRANTS, Slot, State, Status, length},
+    super::{
+        state::{GrantState, MAX_GRANTS, Slot, State, Status, length},
+        window::Spent,
+    },
     CommandDenied,
     check::{check_stops, expected},
 };
@@ -106,10 +109,10 @@ impl State {
 
     /// Puts a grant under other terms.
     pub(super) fn amend(&mut self, grant: &Grant, now: UnixMs) {
-        self.claim_keys(grant);
+        let grant = self.claim_keys(grant);
         let state = self.slot(&grant.id).and_then(|slot| self.grant_mut(slot));
         if let Some(state) = state {
-            state.amend(Arc::new(grant.clone()), now);
+            state.amend(Arc::new(grant), now);
         }
     }
 
@@ -141,21 +144,20 @@ impl State {
     pub(super) fn insert_state(&mut self, place: Slot, state: GrantState) {
         self.data.by_id.insert(state.grant.id.clone(), place);
         self.data.by_agent_key.insert(state.grant.agent_key, place);
-        let held = self.data.grants.len();
-        if held == self.data.grants.capacity() {
-            // By a quarter: a hundred thousand of them are many mebibytes, and twice as many would stand empty.
-            self.data.grants.reserve_exact((held / 4).max(64));
-        }
         self.data.grants.push(state);
     }
 
-    /// From now on the grant's keys belong to its agent.
-    pub(super) fn claim_keys(&mut self, grant: &Grant) {
+    /// From now on the grant's keys belong to its agent; the grant as it is held.
+    pub(super) fn claim_keys(&mut self, grant: &Grant) -> Grant {
         for id in &grant.keys {
             if let Some(key) = self.data.keys.get_mut(id) {
                 key.agent.get_or_insert_with(|| grant.agent.clone());
             }
         }
+        let mut grant = grant.clone();
+        self.scopes
+            .of_grant(&mut grant, &self.data.keys, &self.data.catalog);
+        grant
     }
 }
 
@@ -180,34 +182,37 @@ impl GrantState {
         if grant.expires_at.secs() != self.grant.expires_at.secs() {
             self.first_length = length(&grant, now);
         }
-        self.rates = grant
-            .rate
-            .iter()
-            .map(|rate| self.amended_rate(rate, now))
-            .collect();
+        // As it was under the terms before, whether it is held or not.
+        self.spending_mut();
+        let rates = grant.rate.iter();
+        let rates = rates.map(|rate| self.amended_rate(rate, now)).collect();
+        let spending = self.spending_mut();
+        spending.rates = rates;
+        spending.align(&grant, now);
         self.grant = grant;
+        self.forget_nothing();
         self.status = Status::Active;
         self.epoch = self.epoch.saturating_add(1);
         self.amended_at = now;
-        self.align_counters(now);
     }
 
     /// A rate over the same time keeps what it counted; another begins with the calls that may lie in its time.
-    fn amended_rate(&self, rate: &Rate, now: UnixMs) -> super::super::window::Spent {
+    fn amended_rate(&self, rate: &Rate, now: UnixMs) -> Spent {
         let over = Window::Rolling(rate.per);
-        let same = self.rates.iter().find(|spent| spent.over == over);
-        same.cloned().unwrap_or_else(|| {
-            super::super::window::Spent::new(over, self.calls_within(rate.per, now), now)
-        })
+        let spending = self.spending();
+        let same = spending.rates.iter().find(|spent| spent.over == over);
+        let begun = || Spent::new(over, self.calls_within(rate.per, now), now);
+        same.cloned().unwrap_or_else(begun)
     }
 
     /// Never fewer calls than were recorded in the last `per`: what a rate or a budget of calls counted that looks at least
     /// as far back, else those of the grant's whole life.
     fn calls_within(&self, per: Millis, now: UnixMs) -> Amount {
-        let calls = self.counter(&Unit::call());
+        let spending = self.spending();
+        let calls = spending.counter(&Unit::call());
         let budgets = calls.into_iter().flat_map(|counter| &counter.windows);
         let reach = |over: Window| matches!(over, Window::Rolling(length) if length >= per);
-        let known = self.rates.iter().chain(budgets);
+        let known = spending.rates.iter().chain(budgets);
         let known = known.filter(|spent| reach(spent.over));
         let life = calls.map_or(Amount::ZERO, |counter| counter.life);
         known.map(|spent| spent.sum(now)).min().unwrap_or(life)
@@ -227,9 +232,7 @@ impl GrantState {
             epoch: 0,
             amended_at: UnixMs(0),
             successor: None,
-            counters: self.counters.clone(),
-            rates: self.rates.clone(),
-            outstanding: self.outstanding.clone(),
+            spending: self.spending.clone(),
         }
     }
 }

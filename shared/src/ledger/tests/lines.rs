@@ -191,7 +191,8 @@ impl Life {
         let (_, slot) = self.newest();
         let unit = crate::id::Unit::parse("usd-cents").unwrap();
         for state in [&self.live.state, &replayed] {
-            let counter = state.grant(slot).unwrap().counter(&unit).unwrap();
+            let spending = state.grant(slot).unwrap().spending();
+            let counter = spending.counter(&unit).unwrap();
             assert_eq!(counter.life, Amount(total), "nothing is forgotten");
         }
         let left = |state: &crate::ledger::State| {
