@@ -9,12 +9,12 @@ use claviger_shared::{
         Segment, Source,
     },
     effect::{Env, Kind, Verb},
-    grant::{Grant, Permissions},
+    grant::{Grant, Permissions, Scope},
     id::{AgentId, GrantId, KeyId, ResourceName, Unit, X25519Public},
     owner::command::Alg,
     time::UnixMs,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 pub(crate) fn name(text: &str) -> ResourceName {
     ResourceName::parse(text).unwrap()
@@ -138,25 +138,27 @@ pub(crate) fn grant(read: &[&str], write: &[&str], delete: &[&str]) -> Grant {
         id: GrantId::parse("gr_1").unwrap(),
         agent: AgentId::parse("billing-bot").unwrap(),
         agent_key: X25519Public([9; 32]),
-        env: Env::Live,
         not_before: UnixMs(0),
         expires_at: UnixMs(u64::MAX),
         renew_until: None,
         keys: Vec::new(),
-        permissions: Permissions {
-            read: names(read),
-            write: names(write),
-            delete: names(delete),
-        },
-        only: BTreeMap::new(),
-        credentials: BTreeMap::new(),
-        budgets: Vec::new(),
-        rate: Vec::new(),
-        reported_sources: Vec::new(),
-        allow_identity_only: Vec::new(),
-        allow_minting: Vec::new(),
-        allow_outliving: Vec::new(),
         purpose: None,
+        scope: Arc::new(Scope {
+            env: Env::Live,
+            permissions: Permissions {
+                read: names(read),
+                write: names(write),
+                delete: names(delete),
+            },
+            only: BTreeMap::new(),
+            credentials: BTreeMap::new(),
+            budgets: Vec::new(),
+            rate: Vec::new(),
+            reported_sources: Vec::new(),
+            allow_identity_only: Vec::new(),
+            allow_minting: Vec::new(),
+            allow_outliving: Vec::new(),
+        }),
     }
 }
 

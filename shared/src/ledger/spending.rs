@@ -97,8 +97,8 @@ impl GrantState {
 
     /// Holds nothing where nothing was spent.
     pub(super) fn forget_nothing(&mut self) {
-        let spent = |spending: &Box<Spending>| **spending != Spending::none(&self.grant);
-        self.spending = self.spending.take().filter(spent);
+        let nothing = Spending::none(&self.grant);
+        self.spending = self.spending.take().filter(|spent| **spent != nothing);
     }
 
     pub(super) fn spent(&self, unit: &Unit, window: Window) -> Option<Cow<'_, Spent>> {
