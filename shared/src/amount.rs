@@ -2,6 +2,7 @@
 //!
 //! An amount is never a float, never negative and never converted. This module knows no asset and no price.
 
+use crate::id::parsed;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
@@ -55,16 +56,48 @@ impl fmt::Display for Amount {
     }
 }
 
+/// Digits of the largest amount.
+const DIGITS: usize = 39;
+
+/// The decimal digits, without a string of their own.
+fn digits_of(amount: u128, digits: &mut [u8; DIGITS]) -> &str {
+    let mut at = DIGITS;
+    let mut rest = amount;
+    while at > 0 {
+        at = at.saturating_sub(1);
+        // Most amounts are small, and division by halves is cheaper.
+        let digit = match u64::try_from(rest) {
+            Ok(small) => {
+                rest = u128::from(small / 10);
+                u8::try_from(small % 10)
+            }
+            Err(_) => {
+                let digit = u8::try_from(rest % 10);
+                rest /= 10;
+                digit
+            }
+        };
+        if let (Some(place), Ok(digit)) = (digits.get_mut(at), digit) {
+            *place = b'0'.saturating_add(digit);
+        }
+        if rest == 0 {
+            break;
+        }
+    }
+    let written = digits.get(at..).unwrap_or_default();
+    std::str::from_utf8(written).unwrap_or_default()
+}
+
 impl Serialize for Amount {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        let mut digits = [0; DIGITS];
+        serializer.serialize_str(digits_of(self.0, &mut digits))
     }
 }
 
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).map_err(serde::de::Error::custom)
+        parsed(deserializer, Self::parse)
     }
 }
 
@@ -92,6 +125,16 @@ mod tests {
             "٣",
         ] {
             assert_eq!(Amount::parse(bad), Err(BadAmount), "{bad}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn an_amount_is_written_as_it_is_shown(amount: u128, cut in 0_u32..128) {
+            let amount = Amount(amount >> cut);
+            let written = serde_json::to_string(&amount).unwrap();
+            proptest::prop_assert_eq!(&written, &format!("\"{amount}\""));
+            proptest::prop_assert_eq!(serde_json::from_str::<Amount>(&written).unwrap(), amount);
         }
     }
 }

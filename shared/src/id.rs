@@ -123,6 +123,28 @@ byte_id!(
     X25519Public, 32, "x25519:"
 );
 
+/// Reads a text without keeping it.
+pub(crate) fn parsed<'de, D: Deserializer<'de>, T, R: fmt::Display>(
+    deserializer: D,
+    parse: impl FnOnce(&str) -> Result<T, R>,
+) -> Result<T, D::Error> {
+    struct Text<F>(F);
+
+    impl<T, R: fmt::Display, F: FnOnce(&str) -> Result<T, R>> de::Visitor<'_> for Text<F> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a text of this type")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+            (self.0)(text).map_err(E::custom)
+        }
+    }
+
+    deserializer.deserialize_str(Text(parse))
+}
+
 macro_rules! name_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal, $max:literal, $extra:literal) => {
         $(#[$doc])*
@@ -173,8 +195,7 @@ macro_rules! name_id {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                Self::parse(&text).map_err(de::Error::custom)
+                parsed(deserializer, Self::parse)
             }
         }
     };
