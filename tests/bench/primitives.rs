@@ -4,8 +4,10 @@
 
 use crate::cpu;
 use anyhow::Context;
-use aws_lc_rs::signature::Ed25519KeyPair;
-use claviger_shared::crypto::{MacKey, handshake::FrameKey, sha256};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use claviger_enclave::core::COMMIT_RECORDS;
+use claviger_shared::crypto::{MacKey, Scheme, Verifier, handshake::FrameKey, sha256};
+use claviger_verify::ring_verifier::RingVerifier;
 use std::hint::black_box;
 
 const ROUNDS: u32 = 10_000;
@@ -19,6 +21,10 @@ const REQUEST: usize = 260;
 const ANSWER: usize = 1500;
 /// A record.
 const RECORD: usize = 420;
+/// A checkpoint's text.
+const NOTE: usize = 120;
+/// Two hashes and what says that they are a node.
+const NODE: usize = 65;
 /// Canonical bytes of an input.
 const INPUT: usize = 200;
 
@@ -54,6 +60,32 @@ pub fn call() -> anyhow::Result<f64> {
         black_box(answer);
         Ok(())
     })
+}
+
+/// CPU of the primitives of one record of an audited log, in microseconds: its hash, a node of its entry's tree, and its share
+/// of the entry's signature, which another library than the signer's verifies.
+pub fn audited() -> anyhow::Result<f64> {
+    let key = key()?;
+    let (note, record, node) = ([4; NOTE], [5; RECORD], [6; NODE]);
+    let signature = key.sign(&note);
+    let public = key.public_key().as_ref();
+    let entry = least(|_| {
+        RingVerifier
+            .verify(
+                Scheme::Ed25519,
+                public,
+                black_box(&note),
+                signature.as_ref(),
+            )
+            .ok()
+            .context("signature")
+    })?;
+    let hashes = least(|_| {
+        black_box(sha256(&[black_box(&record)]));
+        black_box(sha256(&[black_box(&node)]));
+        Ok(())
+    })?;
+    Ok(hashes + entry / COMMIT_RECORDS as f64)
 }
 
 fn key() -> anyhow::Result<Ed25519KeyPair> {

@@ -18,6 +18,8 @@ pub struct Run {
     pub primitive_us: f64,
     /// CPU of every primitive of a recorded call, alone, in microseconds.
     pub primitives_us: f64,
+    /// CPU of the primitives of an audited record, alone, in microseconds.
+    pub audited_us: f64,
     /// Logs audited.
     pub audits: Vec<boot::Audited>,
     /// Numbers of grants looked at.
@@ -40,6 +42,7 @@ impl Run {
             cells: Vec::new(),
             primitive_us: 0.0,
             primitives_us: 0.0,
+            audited_us: 0.0,
             audits: Vec::new(),
             grants: Vec::new(),
             inside: Vec::new(),
@@ -53,9 +56,10 @@ impl Run {
     pub fn primitive(&mut self) -> anyhow::Result<()> {
         self.primitive_us = primitives::signature()?;
         self.primitives_us = primitives::call()?;
+        self.audited_us = primitives::audited()?;
         println!(
-            "Ed25519 signature of 256 B alone: {:.2} µs; every primitive of a recorded call: {:.2} µs",
-            self.primitive_us, self.primitives_us
+            "Ed25519 signature of 256 B alone: {:.2} µs; every primitive of a recorded call: {:.2} µs, of an audited record: {:.2} µs",
+            self.primitive_us, self.primitives_us, self.audited_us
         );
         Ok(())
     }
