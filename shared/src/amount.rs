@@ -56,42 +56,9 @@ impl fmt::Display for Amount {
     }
 }
 
-/// Digits of the largest amount.
-const DIGITS: usize = 39;
-
-/// The decimal digits, without a string of their own.
-fn digits_of(amount: u128, digits: &mut [u8; DIGITS]) -> &str {
-    let mut at = DIGITS;
-    let mut rest = amount;
-    while at > 0 {
-        at = at.saturating_sub(1);
-        // Most amounts are small, and division by halves is cheaper.
-        let digit = match u64::try_from(rest) {
-            Ok(small) => {
-                rest = u128::from(small / 10);
-                u8::try_from(small % 10)
-            }
-            Err(_) => {
-                let digit = u8::try_from(rest % 10);
-                rest /= 10;
-                digit
-            }
-        };
-        if let (Some(place), Ok(digit)) = (digits.get_mut(at), digit) {
-            *place = b'0'.saturating_add(digit);
-        }
-        if rest == 0 {
-            break;
-        }
-    }
-    let written = digits.get(at..).unwrap_or_default();
-    std::str::from_utf8(written).unwrap_or_default()
-}
-
 impl Serialize for Amount {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut digits = [0; DIGITS];
-        serializer.serialize_str(digits_of(self.0, &mut digits))
+        serializer.collect_str(self)
     }
 }
 

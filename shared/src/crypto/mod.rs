@@ -63,29 +63,9 @@ impl Verifier for AwsLc {
     }
 }
 
-/// Bytes that are put together before they are hashed: that costs less than a context, which lies on the heap.
-const SHORT: usize = 1024;
-
-/// The parts, one after the other, where they fit.
-fn joined<'a>(parts: &[&[u8]], whole: &'a mut [u8; SHORT]) -> Option<&'a [u8]> {
-    let mut used = 0_usize;
-    for part in parts {
-        let end = used.checked_add(part.len())?;
-        whole.get_mut(used..end)?.copy_from_slice(part);
-        used = end;
-    }
-    whole.get(..used)
-}
-
 /// SHA-256 of the parts, one after the other.
 #[must_use]
 pub fn sha256(parts: &[&[u8]]) -> Digest {
-    let mut whole = [0; SHORT];
-    if let Some(short) = joined(parts, &mut whole) {
-        let mut out = [0; 32];
-        out.copy_from_slice(digest::digest(&digest::SHA256, short).as_ref());
-        return Digest(out);
-    }
     let mut context = digest::Context::new(&digest::SHA256);
     for part in parts {
         context.update(part);
