@@ -91,3 +91,38 @@ impl<'de> Deserialize<'de> for Slab {
         deserializer.deserialize_seq(List)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{codec::cbor, grant::Grant, sample, time::UnixMs};
+    use std::sync::Arc;
+
+    #[test]
+    fn a_place_is_its_number_on_both_sides_of_a_block_and_written_as_one_list() {
+        let grant = Arc::new(Grant::parse(&sample::bytes(&sample::grant())).unwrap());
+        let mut slab = Slab::default();
+        let mut list = Vec::new();
+        for epoch in 0..=(2 * BLOCK as u64) {
+            assert_eq!(slab.len(), list.len());
+            assert!(slab.get(Slot(u32::try_from(epoch).unwrap())).is_none());
+            let mut state = GrantState::new(Arc::clone(&grant), UnixMs(0));
+            state.epoch = epoch;
+            slab.push(state.clone());
+            list.push(state);
+        }
+        for (place, state) in list.iter().enumerate() {
+            let slot = Slot(u32::try_from(place).unwrap());
+            assert_eq!(slab.get(slot), Some(state));
+            assert_eq!(
+                slab.get_mut(slot).map(|state| state.epoch),
+                Some(state.epoch)
+            );
+        }
+        assert!(slab.iter().eq(&list));
+        let bytes = cbor::encode(&slab).unwrap();
+        assert_eq!(bytes, cbor::encode(&list).unwrap());
+        let read: Slab = cbor::decode_many(&bytes, bytes.len(), u64::MAX).unwrap();
+        assert_eq!(read, slab);
+    }
+}
