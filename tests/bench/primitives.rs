@@ -1,6 +1,6 @@
 //! The crypto library alone, in this process: what no arrangement of the code around it can go below.
 //!
-//! Sizes are those of the reference call. It knows nothing of an enclave.
+//! Sizes are about those of the reference call. It knows nothing of an enclave.
 
 use crate::cpu;
 use anyhow::Context;
