@@ -3,7 +3,12 @@
 //! It takes no argument, reads no environment and no file of the host. It ends when its life does; a restart begins a new
 //! one.
 
-use claviger_enclave::{boot::Error, nitro, serve::run, version};
+use claviger_enclave::{
+    boot::Error,
+    nitro,
+    serve::{link::FromParent, run},
+    version,
+};
 use claviger_shared::wire::Phase;
 use std::{io::Write, process::ExitCode};
 use vsock::{VMADDR_CID_ANY, VsockListener};
@@ -27,5 +32,6 @@ fn serve() -> Result<(Phase, String), Error> {
     let platform = nitro::platform(version())?;
     let listener = VsockListener::bind_with_cid_port(VMADDR_CID_ANY, nitro::PORT);
     let listener = listener.map_err(|_| Error::Platform("vsock"))?;
-    run::run(platform, Box::new(listener))
+    let parent = nitro::PARENT_CID;
+    run::run(platform, Box::new(FromParent { listener, parent }))
 }

@@ -17,6 +17,8 @@ use zeroize::Zeroizing;
 
 /// Port the enclave listens on.
 pub const PORT: u32 = 5000;
+/// The parent instance's context id (AWS Nitro Enclaves user guide, "vsock").
+pub const PARENT_CID: u32 = 3;
 /// Where the kernel says which generator it is fed from.
 const RNG_CURRENT: &str = "/sys/class/misc/hw_random/rng_current";
 /// The only generator accepted.
