@@ -1,18 +1,27 @@
-//! The platform of an AWS Nitro Enclave: the NSM device, the kernel's entropy with the NSM's mixed in, the kernel's clock.
+//! The platform of an AWS Nitro Enclave: the NSM device, the kernel's entropy with the NSM's mixed in, the kernel's clock; and the
+//! life of process 1 up to serving.
 //!
 //! Each is checked before it is used: the kernel's entropy source must be the NSM's, its clock source the hypervisor's. It
 //! does not know what the enclave does with them.
 
+mod confine;
+mod heartbeat;
+mod init;
+mod seccomp;
+
 use crate::{
     boot::{Error, Platform},
     platform::{Clock, Entropy, NoEntropy, Nsm},
+    serve::{link::FromParent, run},
 };
 use aws_nitro_enclaves_nsm_api::{
     api::{Request, Response},
     driver::{nsm_exit, nsm_init, nsm_process_request},
 };
-use claviger_shared::owner::manifest::Version;
+use claviger_shared::{owner::manifest::Version, wire::Phase};
+use nix::sys::utsname::uname;
 use std::{fs, sync::Arc, time::Instant};
+use vsock::{VMADDR_CID_ANY, VsockListener};
 use zeroize::Zeroizing;
 
 /// Port the enclave listens on.
@@ -27,6 +36,11 @@ const NSM_RNG: &str = "nsm-hwrng";
 const CLOCK_SOURCE: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
 /// The only clock accepted: the host cannot set it.
 const KVM_CLOCK: &str = "kvm-clock";
+
+/// How the release of the image's own kernel ends (image/kernel/config, `CONFIG_LOCALVERSION`).
+const KERNEL: &str = "-claviger";
+/// Registers that the hypervisor fills and locks (AWS Nitro Enclaves user guide, "measurements").
+const OF_THE_IMAGE: [u16; 3] = [0, 1, 2];
 
 /// Bytes mixed at a time: at most what one answer of the NSM holds.
 const PART: usize = 64;
@@ -101,30 +115,74 @@ impl Clock for Monotonic {
     }
 }
 
-/// The platform, checked.
+/// The whole life of process 1: the platform checked, the parent told, privileges dropped, connections served; why it ended.
 ///
 /// # Errors
 ///
-/// [`Error::Platform`] when the entropy source or the clock source is another, or the device is missing.
-pub fn platform(version: Version) -> Result<Platform, Error> {
+/// [`Error::Platform`] when anything about this machine is not as an enclave's must be. Nothing was served then.
+pub fn live(version: Version) -> Result<(Phase, String), Error> {
+    init::is_alone()?;
+    init::mount_devices()?;
+    let platform = platform(version)?;
+    let listener = VsockListener::bind_with_cid_port(VMADDR_CID_ANY, PORT);
+    let listener = listener.map_err(|_| Error::Platform("vsock"))?;
+    init::unmount_devices()?;
+    confine::confine()?;
+    heartbeat::beat(PARENT_CID)?;
+    seccomp::install()?;
+    let parent = PARENT_CID;
+    run::run(platform, Box::new(FromParent { listener, parent }))
+}
+
+/// The platform, checked.
+fn platform(version: Version) -> Result<Platform, Error> {
+    expect_kernel(
+        &uname()
+            .map_err(|_| Error::Platform("uname"))?
+            .release()
+            .to_string_lossy(),
+    )?;
     expect_line(RNG_CURRENT, NSM_RNG, "entropy source is not the NSM's")?;
     expect_line(CLOCK_SOURCE, KVM_CLOCK, "clock source is not kvm-clock")?;
     let device = Arc::new(Device::open()?);
+    expect_locked(device.as_ref())?;
     #[expect(
         clippy::disallowed_methods,
         reason = "the one clock of the production binary"
     )]
     let start = Instant::now();
     let entropy = Mixed(Arc::clone(&device));
+    // Also begins the crypto library's generator, which looks at devices when it is first asked.
+    let mut first = Zeroizing::new([0; PART]);
     entropy
-        .nsm()
-        .map_err(|_| Error::Platform("NSM gives no random bytes"))?;
+        .fill(first.as_mut())
+        .map_err(|_| Error::Platform("no random bytes"))?;
     Ok(Platform {
         nsm: device,
         clock: Arc::new(Monotonic(start)),
         entropy: Arc::new(entropy),
         version,
     })
+}
+
+/// The kernel must be the image's own.
+fn expect_kernel(release: &str) -> Result<(), Error> {
+    let own = release
+        .strip_suffix(KERNEL)
+        .is_some_and(|number| !number.is_empty());
+    own.then_some(())
+        .ok_or(Error::Platform("kernel is not this image's"))
+}
+
+/// Nobody else may extend what the image measures.
+fn expect_locked(nsm: &dyn Nsm) -> Result<(), Error> {
+    for index in OF_THE_IMAGE {
+        let Response::DescribePCR { lock: true, .. } = nsm.process(Request::DescribePCR { index })
+        else {
+            return Err(Error::Platform("PCR0, PCR1 and PCR2 are not locked"));
+        };
+    }
+    Ok(())
 }
 
 /// A file of the kernel must say exactly this, its newline aside.
@@ -156,6 +214,43 @@ mod tests {
         ] {
             fs::write(&path, text).unwrap();
             assert_eq!(check().is_ok(), fine, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_kernel_must_be_the_images_own() {
+        assert_eq!(expect_kernel("6.12.95-claviger"), Ok(()));
+        for other in [
+            "6.12.95",
+            "6.12.95-claviger+",
+            "-claviger",
+            "",
+            "4.14.256-claviger-x",
+        ] {
+            expect_kernel(other).unwrap_err();
+        }
+    }
+
+    /// An NSM whose register `.0` is open.
+    struct Open(u16);
+
+    impl Nsm for Open {
+        fn process(&self, request: Request) -> Response {
+            match request {
+                Request::DescribePCR { index } => Response::DescribePCR {
+                    lock: index != self.0,
+                    data: vec![1; 48],
+                },
+                _ => Response::Error(aws_nitro_enclaves_nsm_api::api::ErrorCode::InvalidOperation),
+            }
+        }
+    }
+
+    #[test]
+    fn the_images_registers_must_be_locked() {
+        assert_eq!(expect_locked(&Open(16)), Ok(()));
+        for index in OF_THE_IMAGE {
+            expect_locked(&Open(index)).unwrap_err();
         }
     }
 

@@ -1,0 +1,9 @@
+//! The enclave's image: an EIF file, what it holds, and what the hypervisor measures of it.
+//!
+//! Written and read by small code of our own after the format's public description (AWS, aws-nitro-enclaves-image-format,
+//! "Enclave Image File"). Nothing here runs in an enclave or decides anything at run time: it makes a file, and says what a host
+//! that boots it will be measured as.
+
+pub mod cpio;
+pub mod eif;
+pub mod ramdisk;
