@@ -19,7 +19,7 @@ BENCHED := -p claviger-sim -p claviger -p claviger-tests --bin claviger-sim --bi
 FUZZ_SECONDS ?= 600
 FUZZ_TARGETS ?= $(filter-out context,$(notdir $(wildcard tests/fuzz/*)))
 
-.PHONY: help build demo docs test check deny advisories tcb bench bench-quick hot-path fuzz fmt clean
+.PHONY: help build demo docs test check eif pcrs reproduce deny advisories tcb bench bench-quick hot-path fuzz fmt clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,6 +54,20 @@ check: ## formatting, lints, the trusted part, dependencies, documentation
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(MAKE) --no-print-directory tcb deny
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items --quiet
+
+eif: ## the enclave's image, without Docker: target/image/claviger.eif and release.json
+	@scripts/image build target/image
+
+# A file that holds the first manifest of a deployment: `make pcrs G0=g0.json` prints PCR16 as well.
+G0 ?=
+pcrs: target/image/claviger.eif ## PCR0, PCR1, PCR2 of the image; with G0=FILE also PCR16 of that deployment
+	@$(CARGO) run --quiet --locked -p claviger-image -- pcrs $< $(if $(G0),--g0 $(G0))
+
+target/image/claviger.eif:
+	@$(MAKE) --no-print-directory eif >/dev/null
+
+reproduce: ## the image built twice, in other folders, times, users and languages, compared to the byte
+	@scripts/reproduce
 
 tcb: ## the crates of the enclave's binary, why each is there, and their number
 	@scripts/tcb

@@ -1,16 +1,25 @@
-# A first version of the enclave's image: the static binary alone, as an image without anything else in it.
+# The enclave's image, built where Docker is, with the tools that image/toolchain.lock names; the same bytes as `make eif`
+# makes on such a machine.
 #
-#   docker build -f enclave.Dockerfile -t claviger-enclave .
+#   docker build -f enclave.Dockerfile --output type=local,dest=target/image .
 #
-# It is not yet reproducible to the byte (P12 is pending): the base image is named by tag, and no EIF is made from it here.
+# Packages come from Debian's archive as it stood at SNAPSHOT, so that they are there in years. Whatever the base image brings, the
+# lock is compared with the very bytes of compiler, linker and libraries before anything is built, and a difference ends the build.
 FROM rust:1.95.0-bookworm AS build
-RUN apt-get update && apt-get install -y --no-install-recommends musl-tools && rm -rf /var/lib/apt/lists/*
-RUN rustup target add x86_64-unknown-linux-musl
-WORKDIR /src
+ARG SNAPSHOT=20261130T000000Z
+RUN rm -f /etc/apt/sources.list.d/* \
+ && for suite in "debian bookworm" "debian bookworm-updates" "debian-security bookworm-security"; do \
+      set -- $suite; echo "deb [check-valid-until=no] http://snapshot.debian.org/archive/$1/$SNAPSHOT $2 main"; \
+    done >/etc/apt/sources.list \
+ && apt-get update -qq \
+ && apt-get install -y -qq --no-install-recommends --allow-downgrades \
+      gcc-12=12.2.0-14+deb12u1 binutils=2.40-2 libc6-dev=2.36-9+deb12u14 libc6=2.36-9+deb12u14 \
+      make flex bison bc libelf-dev xz-utils cpio \
+ && rm -rf /var/lib/apt/lists/*.lz4
+WORKDIR /claviger
 COPY . .
-ENV AWS_LC_SYS_USE_SYSTEM=0 SOURCE_DATE_EPOCH=0
-RUN cargo build --locked --release -p claviger-enclave --target x86_64-unknown-linux-musl --bin claviger-enclave
+ENV CLAVIGER_LOCKED=1 CARGO_TARGET_DIR=/tmp/tools
+RUN scripts/image build /out
 
 FROM scratch
-COPY --from=build /src/target/x86_64-unknown-linux-musl/release/claviger-enclave /init
-ENTRYPOINT ["/init"]
+COPY --from=build /out/claviger.eif /out/release.json /

@@ -198,6 +198,7 @@ fn expect_line(path: &str, wanted: &str, refusal: &'static str) -> Result<(), Er
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aws_nitro_enclaves_nsm_api::api::ErrorCode;
 
     #[test]
     fn a_kernel_file_must_say_exactly_what_is_wanted() {
@@ -236,12 +237,12 @@ mod tests {
 
     impl Nsm for Open {
         fn process(&self, request: Request) -> Response {
-            match request {
-                Request::DescribePCR { index } => Response::DescribePCR {
-                    lock: index != self.0,
-                    data: vec![1; 48],
-                },
-                _ => Response::Error(aws_nitro_enclaves_nsm_api::api::ErrorCode::InvalidOperation),
+            let Request::DescribePCR { index } = request else {
+                return Response::Error(ErrorCode::InvalidOperation);
+            };
+            Response::DescribePCR {
+                lock: index != self.0,
+                data: vec![1; 48],
             }
         }
     }

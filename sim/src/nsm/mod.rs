@@ -8,6 +8,7 @@ mod document;
 mod measurements;
 mod pcr;
 mod pki;
+mod resign;
 mod x509;
 
 use std::fmt;
@@ -20,6 +21,7 @@ use serde_bytes::ByteBuf;
 
 pub use self::measurements::Measurements;
 pub use self::pki::{Error as PkiError, Pki};
+pub use self::resign::{Error as ResignError, Resigner};
 
 use self::document::Statement;
 use self::pcr::Bank;
