@@ -19,7 +19,7 @@ BENCHED := -p claviger-sim -p claviger -p claviger-tests --bin claviger-sim --bi
 FUZZ_SECONDS ?= 600
 FUZZ_TARGETS ?= $(filter-out context,$(notdir $(wildcard tests/fuzz/*)))
 
-.PHONY: help build demo docs test check eif pcrs reproduce deny advisories tcb bench bench-quick hot-path fuzz fmt clean
+.PHONY: help build demo docs test check eif pcrs reproduce release-notes deny advisories tcb bench bench-quick hot-path fuzz fmt clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -68,6 +68,9 @@ target/image/claviger.eif:
 
 reproduce: ## the image built twice, in other folders, times, users and languages, compared to the byte
 	@scripts/reproduce
+
+release-notes: target/image/claviger.eif ## the notes of a release, with its PCRs
+	@scripts/release-notes
 
 tcb: ## the crates of the enclave's binary, why each is there, and their number
 	@scripts/tcb
