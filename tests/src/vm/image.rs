@@ -34,11 +34,24 @@ impl Archive {
         let name_size = u32::try_from(name.len() + 1).unwrap();
         let links = 1;
         let fields = [
-            self.number, mode, 0, 0, links, 0, size, 0, 0, device.0, device.1, name_size, 0,
+            self.number,
+            mode,
+            0,
+            0,
+            links,
+            0,
+            size,
+            0,
+            0,
+            device.0,
+            device.1,
+            name_size,
+            0,
         ];
         self.bytes.extend_from_slice(b"070701");
         for field in fields {
-            self.bytes.extend_from_slice(format!("{field:08x}").as_bytes());
+            self.bytes
+                .extend_from_slice(format!("{field:08x}").as_bytes());
         }
         self.bytes.extend_from_slice(name.as_bytes());
         self.bytes.push(0);
@@ -161,7 +174,8 @@ mod tests {
 
     #[test]
     fn libraries_are_those_with_a_path() {
-        let told = "\tlinux-vdso.so.1 (0x1)\n\tlibc.so.6 => /lib/libc.so.6 (0x2)\n\t/lib64/ld.so (0x3)\n";
+        let told =
+            "\tlinux-vdso.so.1 (0x1)\n\tlibc.so.6 => /lib/libc.so.6 (0x2)\n\t/lib64/ld.so (0x3)\n";
         assert_eq!(listed(told), ["/lib/libc.so.6", "/lib64/ld.so"]);
     }
 

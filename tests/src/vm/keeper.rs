@@ -77,7 +77,10 @@ impl Kept {
     fn start(program: &Path, arguments: &[OsString], log: &Path) -> io::Result<Self> {
         let log = fs::OpenOptions::new().create(true).append(true).open(log)?;
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--"]).arg(program).args(arguments);
+        command
+            .args(["--pdeathsig", "KILL", "--"])
+            .arg(program)
+            .args(arguments);
         let child = command
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -186,7 +189,8 @@ impl Keeper<'_> {
             }
             std::thread::sleep(LOOK);
         }
-        self.shared.change(|state| state.device = Some(device.0.id()));
+        self.shared
+            .change(|state| state.device = Some(device.0.id()));
         self.device = Some(device);
         Ok(())
     }

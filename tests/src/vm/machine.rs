@@ -51,9 +51,16 @@ impl Machine {
     ///
     /// Where the tools are not there.
     pub fn cloud(initramfs: &Path) -> anyhow::Result<Self> {
-        let (kernel, device) = (tools().join("kernel/vmlinuz"), tools().join("bin/vhost-device-vsock"));
+        let (kernel, device) = (
+            tools().join("kernel/vmlinuz"),
+            tools().join("bin/vhost-device-vsock"),
+        );
         for tool in [&kernel, &device] {
-            ensure!(tool.is_file(), "{} is not there: run scripts/vm-tools", tool.display());
+            ensure!(
+                tool.is_file(),
+                "{} is not there: run scripts/vm-tools",
+                tool.display()
+            );
         }
         let line = format!("console=ttyS0 quiet panic=-1 reboot=t{}", frequency());
         let mut arguments: Vec<OsString> = Vec::new();
@@ -64,11 +71,17 @@ impl Machine {
         add("-cpu", "qemu64,+rdrand".into());
         add("-m", format!("{MEMORY}M").into());
         add("-smp", "1".into());
-        add("-object", format!("memory-backend-memfd,id=memory,size={MEMORY}M,share=on").into());
+        add(
+            "-object",
+            format!("memory-backend-memfd,id=memory,size={MEMORY}M,share=on").into(),
+        );
         add("-kernel", kernel.into());
         add("-initrd", initramfs.into());
         add("-append", line.into());
-        add("-device", format!("vhost-user-vsock-device,chardev={VSOCK}").into());
+        add(
+            "-device",
+            format!("vhost-user-vsock-device,chardev={VSOCK}").into(),
+        );
         arguments.extend(["-nodefaults".into(), "-no-user-config".into()]);
         Ok(Self {
             program: "qemu-system-x86_64".into(),
@@ -84,5 +97,7 @@ fn frequency() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("cpu MHz"));
     let mhz = line.and_then(|line| line.split_once(':')?.1.trim().parse::<f64>().ok());
-    mhz.map_or_else(String::new, |mhz| format!(" tsc_early_khz={:.0}", mhz * 1000.0))
+    mhz.map_or_else(String::new, |mhz| {
+        format!(" tsc_early_khz={:.0}", mhz * 1000.0)
+    })
 }

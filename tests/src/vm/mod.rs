@@ -93,7 +93,9 @@ impl Vm {
     /// Any failure of the file system.
     pub fn start(dir: &Path, machine: Machine) -> anyhow::Result<Self> {
         fs::create_dir_all(dir)?;
-        let places = Places { dir: dir.to_owned() };
+        let places = Places {
+            dir: dir.to_owned(),
+        };
         let heartbeat = UnixListener::bind(places.of_parent(HEARTBEAT_PORT))?;
         heartbeat.set_nonblocking(true)?;
         let shared = Arc::new(Shared::default());
@@ -117,7 +119,13 @@ impl Vm {
     }
 
     fn state<T>(&self, look: impl FnOnce(&State) -> T) -> T {
-        look(&self.shared.state.lock().unwrap_or_else(PoisonError::into_inner))
+        look(
+            &self
+                .shared
+                .state
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     /// How often a guest was started.
@@ -153,7 +161,11 @@ impl Vm {
     ///
     /// When it takes longer than [`PATIENCE`]; the last console lines say why.
     pub fn wait_up(&self, ups: u64) -> anyhow::Result<()> {
-        let state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self
+            .shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let waited = self
             .shared
             .changed
