@@ -42,6 +42,19 @@ pub enum EnclaveAddress {
     Unix(PathBuf),
     /// A vsock port: production.
     Vsock(VsockAddress),
+    /// The vsock of a virtual machine monitor, which offers its guest's ports at a Unix socket.
+    Hybrid(HybridAddress),
+}
+
+/// A guest's port behind a monitor's Unix socket: `CONNECT <port>` is written first and answered by `OK …`, as Firecracker and
+/// vhost-device-vsock have it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HybridAddress {
+    /// The monitor's Unix socket.
+    pub path: PathBuf,
+    /// The port that the enclave listens on.
+    pub port: u32,
 }
 
 /// A vsock address.
@@ -143,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn an_enclave_is_at_a_socket_or_a_vsock_port() {
+    fn an_enclave_is_at_a_socket_a_vsock_port_or_a_monitors_socket() {
         let vsock: EnclaveAddress =
             serde_json::from_str(r#"{"vsock":{"cid":16,"port":5000}}"#).unwrap();
         let wanted = VsockAddress {
@@ -151,5 +164,14 @@ mod tests {
             port: 5000,
         };
         assert_eq!(vsock, EnclaveAddress::Vsock(wanted));
+        let hybrid: EnclaveAddress =
+            serde_json::from_str(r#"{"hybrid":{"path":"/run/vm.vsock","port":5000}}"#).unwrap();
+        let wanted = HybridAddress {
+            path: "/run/vm.vsock".into(),
+            port: 5000,
+        };
+        assert_eq!(hybrid, EnclaveAddress::Hybrid(wanted));
+        let more = r#"{"hybrid":{"path":"/run/vm.vsock","port":5000,"cid":3}}"#;
+        assert!(serde_json::from_str::<EnclaveAddress>(more).is_err());
     }
 }

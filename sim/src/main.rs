@@ -4,13 +4,16 @@ use anyhow::Context;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::{Parser, Subcommand};
 use claviger_sim::{
-    process::{self, kms::Files, nsm::Wanted},
-    up::{self, Options, layout::Layout},
+    process::{self, enclave::At, kms::Files, nsm::Wanted},
+    up::{
+        self, Options,
+        layout::{Guest, Layout},
+    },
 };
 use std::{
     io::{Read, Write},
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
 };
 use tokio::{
@@ -45,12 +48,24 @@ enum Verb {
         /// Answers do not wait for storage: sandbox grants and benchmarks only. Counts at first use.
         #[arg(long)]
         volatile: bool,
+        /// The enclave is not started: it runs in a virtual machine whose monitor offers its vsock at this Unix socket.
+        #[arg(long)]
+        guest: Option<PathBuf>,
+        /// The port that the enclave listens on there.
+        #[arg(long, default_value_t = process::guest::PORT, requires = "guest")]
+        guest_port: u32,
     },
     /// One enclave process on a mock NSM, as `up` starts it.
     Enclave {
         /// The directory of `up`.
         #[arg(long)]
         dir: PathBuf,
+        /// Listen on this vsock port, not at the directory's Unix socket.
+        #[arg(long)]
+        vsock: Option<u32>,
+        /// The context id whose connections are taken; any other's are closed.
+        #[arg(long, default_value_t = process::guest::PARENT_CID, requires = "vsock")]
+        parent_cid: u32,
         /// End when standard input ends.
         #[arg(long)]
         with_parent: bool,
@@ -132,13 +147,20 @@ fn main() -> anyhow::Result<ExitCode> {
             dir,
             port,
             volatile,
+            guest,
+            guest_port: port_in_guest,
         } => {
+            let guest = guest.map(|path| Guest {
+                path,
+                port: port_in_guest,
+            });
             Runtime::new()?.block_on(async {
                 up::up(
                     Options {
                         dir,
                         port,
                         volatile,
+                        guest,
                     },
                     stopped(false)?,
                 )
@@ -146,7 +168,18 @@ fn main() -> anyhow::Result<ExitCode> {
                 .map_err(anyhow::Error::from)
             })?;
         }
-        Verb::Enclave { dir, with_parent } => return enclave(&dir, with_parent),
+        Verb::Enclave {
+            dir,
+            vsock,
+            parent_cid: parent,
+            with_parent,
+        } => {
+            let mut files = Layout::make(&dir)?.enclave();
+            if let Some(port) = vsock {
+                files.at = At::Vsock { port, parent };
+            }
+            return enclave(files, with_parent);
+        }
         Verb::Host {
             config,
             with_parent,
@@ -256,12 +289,11 @@ fn nsm(verb: NsmVerb) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn enclave(dir: &Path, with_parent: bool) -> anyhow::Result<ExitCode> {
-    let files = Layout::make(dir)?.enclave();
+fn enclave(files: process::enclave::Files, with_parent: bool) -> anyhow::Result<ExitCode> {
     let (ended, end) = std::sync::mpsc::channel();
     let serving = ended.clone();
     std::thread::spawn(move || {
-        serving.send(process::enclave::run(&files).map_err(anyhow::Error::from))
+        serving.send(process::enclave::run(&files, || ()).map_err(anyhow::Error::from))
     });
     if with_parent {
         std::thread::spawn(move || {

@@ -21,6 +21,8 @@ use tokio::process::{Child, Command};
 
 /// How long a deployment may take to serve.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The same where its enclave has a machine to boot.
+const PATIENCE_WITH_GUEST: Duration = Duration::from_secs(180);
 /// How long it may only say to try again.
 const ADVICE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(30);
@@ -36,6 +38,9 @@ pub struct Stage {
     /// Where it keeps everything.
     pub dir: PathBuf,
     up: Child,
+    /// What `up` keeps running.
+    children: &'static [&'static str],
+    patience: Duration,
 }
 
 /// Sends a signal to a process.
@@ -69,17 +74,27 @@ pub fn python() -> PathBuf {
 impl Stage {
     /// Starts `up` on a directory and waits until it serves.
     pub async fn start(dir: &Path) -> anyhow::Result<Self> {
+        Self::start_at(dir, None).await
+    }
+
+    /// Likewise; its enclave is somebody else's to keep running, behind this socket of a virtual machine.
+    pub async fn start_at(dir: &Path, guest: Option<&Path>) -> anyhow::Result<Self> {
         // One that was killed leaves its word behind.
         let _ = std::fs::remove_file(dir.join("ready.json"));
-        let up = Command::new(program("claviger-sim")?)
-            .args(["up", "--dir"])
-            .arg(dir)
-            .env("RUST_LOG", "error")
-            .kill_on_drop(true)
-            .spawn()?;
+        let mut up = Command::new(program("claviger-sim")?);
+        up.args(["up", "--dir"]).arg(dir);
+        if let Some(socket) = guest {
+            up.arg("--guest").arg(socket);
+        }
+        let (children, patience): (&[_], _) = match guest {
+            None => (&["kms", "enclave", "host"], PATIENCE),
+            Some(_) => (&["kms", "host"], PATIENCE_WITH_GUEST),
+        };
         let mut stage = Self {
             dir: dir.to_owned(),
-            up,
+            up: up.env("RUST_LOG", "error").kill_on_drop(true).spawn()?,
+            children,
+            patience,
         };
         stage.serving().await?;
         Ok(stage)
@@ -87,7 +102,7 @@ impl Stage {
 
     /// Waits until every process is there and the enclave serves.
     pub async fn serving(&mut self) -> anyhow::Result<()> {
-        tokio::time::timeout(PATIENCE, async {
+        tokio::time::timeout(self.patience, async {
             loop {
                 if let Some(status) = self.up.try_wait()? {
                     bail!("`claviger-sim up` ended with {status}; see {}", self.logs());
@@ -106,7 +121,8 @@ impl Stage {
         let Ok(profile) = self.profile() else {
             return false;
         };
-        let alive = ["kms", "enclave", "host"]
+        let alive = self
+            .children
             .iter()
             .all(|name| matches!(pid(&profile, name), Ok(pid) if pid > 0 && is_alive(pid)));
         let Ok(operator) = profile.operator() else {
@@ -178,7 +194,7 @@ impl Stage {
     /// Every process id of it.
     pub fn pids(&self) -> anyhow::Result<Vec<u32>> {
         let mut pids = vec![self.up.id().context("`up` has ended")?];
-        for name in ["kms", "enclave", "host"] {
+        for name in self.children {
             pids.push(self.pid(name)?);
         }
         Ok(pids)

@@ -15,3 +15,4 @@ pub mod platform;
 pub mod python;
 pub mod snapshots;
 pub mod store;
+pub mod vm;

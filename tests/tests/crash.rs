@@ -8,39 +8,28 @@
 #[allow(dead_code, reason = "shared with the demonstration")]
 mod stage;
 
+#[path = "crash/acknowledged.rs"]
+mod acknowledged;
+
+use acknowledged::{Given, caller, check_budgets, check_receipts, read, recorded};
 use anyhow::{Context, ensure};
 use claviger_cli::owner::Desk;
 use claviger_client::{Agent, AgentKey};
-use claviger_host::store::local::Reader;
 use claviger_shared::{
     call::{Ask, Reply},
     denial::Code,
-    id::GrantId,
-    log::{
-        receipt::Receipt,
-        record::{Body, Outcome},
-    },
-    wire::storage::StoredEntry,
 };
-use claviger_verify::{audit::Auditor, ring_verifier::RingVerifier};
 use stage::{Stage, answered, get, grant, is_alive};
 use std::{
     collections::BTreeMap,
-    path::Path,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
-use tokio::task::JoinHandle;
 
 /// Agents, each with a budget of its own; the odd ones are soon spent.
 const AGENTS: usize = 4;
 const LARGE: u64 = 1_000_000;
 const SMALL: u64 = 60;
-/// Pause of a caller that was served: an audit without optimisation has to keep up.
-const BREATH: Duration = Duration::from_millis(30);
 /// What dies, in this order; when, is random.
 const VICTIMS: [&str; 6] = ["enclave", "host", "up", "kms", "enclave", "host"];
 
@@ -57,36 +46,6 @@ impl Random {
     }
 }
 
-/// What agents were given.
-#[derive(Default)]
-struct Given {
-    receipts: Mutex<Vec<(GrantId, Vec<u8>)>>,
-    stop: AtomicBool,
-}
-
-/// Calls until told to stop; whatever fails is asked again as a new call.
-fn caller(agent: Arc<Agent>, given: Arc<Given>) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        let mut number = 0_u64;
-        while !given.stop.load(Ordering::Relaxed) {
-            number += 1;
-            let sign = get(&format!("https://api.example.com/v1/orders/ord_{number}"));
-            match agent.ask(Ask::Sign(sign)).await {
-                Ok(Reply::Issued(issued)) => {
-                    let grant = agent.key().grant.clone();
-                    given.receipts.lock().unwrap().push((grant, issued.receipt));
-                    tokio::time::sleep(BREATH).await;
-                }
-                Ok(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-                Err(_) => {
-                    let _ = agent.reconnect().await;
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-            }
-        }
-    })
-}
-
 /// Kills one process and waits until the deployment serves again.
 async fn strike(mut stage: Stage, victim: &str) -> anyhow::Result<Stage> {
     if victim != "up" {
@@ -100,58 +59,6 @@ async fn strike(mut stage: Stage, victim: &str) -> anyhow::Result<Stage> {
         ensure!(!is_alive(pid), "process {pid} outlived its `up`");
     }
     Ok(stage)
-}
-
-fn read(dir: &Path) -> anyhow::Result<Vec<StoredEntry>> {
-    let entries = Reader::open(&dir.join("host/log"))?.entries();
-    Ok(entries.collect::<Result<_, _>>()?)
-}
-
-/// Audits the stored log; credentials recorded per grant.
-fn recorded(stage: &Stage, entries: &[StoredEntry]) -> anyhow::Result<BTreeMap<GrantId, u64>> {
-    let mut auditor = Auditor::new(stage.profile()?.chain()?)?;
-    let mut issued = BTreeMap::new();
-    for stored in entries {
-        for record in auditor.entry(stored)?.records {
-            if let Body::Call(call) = record.body
-                && call.outcome == Outcome::Issued
-            {
-                *issued.entry(call.grant).or_insert(0) += 1;
-            }
-        }
-    }
-    Ok(issued)
-}
-
-/// Every receipt verifies, and its leaf and record stand in the stored log where it says.
-fn check_receipts(
-    stage: &Stage,
-    entries: &[StoredEntry],
-    given: &[(GrantId, Vec<u8>)],
-) -> anyhow::Result<BTreeMap<GrantId, u64>> {
-    let auditor = Auditor::new(stage.profile()?.chain()?)?;
-    let mut acknowledged = BTreeMap::new();
-    let mut seen = std::collections::BTreeSet::new();
-    for (grant, bytes) in given {
-        let receipt = Receipt::decode(bytes)?;
-        let proved = receipt.verify(auditor.log_key(), &RingVerifier)?;
-        let index = proved.leaf.index;
-        let stored = entries.get(usize::try_from(index)?);
-        let stored = stored.with_context(|| format!("acknowledged entry {index} is gone"))?;
-        ensure!(stored.leaf == receipt.leaf, "entry {index} is another");
-        let record = stored.records.get(usize::try_from(receipt.place)?);
-        ensure!(
-            record.is_some_and(|record| **record == *receipt.record),
-            "record {} of entry {index} is another",
-            receipt.place
-        );
-        ensure!(
-            seen.insert((index, receipt.place)),
-            "one record was acknowledged twice"
-        );
-        *acknowledged.entry(grant.clone()).or_insert(0) += 1;
-    }
-    Ok(acknowledged)
 }
 
 async fn is_revoked(agent: &Agent) -> anyhow::Result<()> {
@@ -225,19 +132,7 @@ async fn nothing_acknowledged_is_lost_and_nothing_spent_comes_back() -> anyhow::
     let issued = recorded(&stage, &entries)?;
     let given = std::mem::take(&mut *given.receipts.lock().unwrap());
     let acknowledged = check_receipts(&stage, &entries, &given)?;
-    for (grant, budget) in &budgets {
-        let of = |counts: &BTreeMap<GrantId, u64>| counts.get(grant).copied().unwrap_or_default();
-        println!(
-            "{grant}: {} acknowledged <= {} recorded <= {budget}",
-            of(&acknowledged),
-            of(&issued)
-        );
-        ensure!(of(&acknowledged) > 0, "{grant} was never served");
-        ensure!(
-            of(&acknowledged) <= of(&issued) && of(&issued) <= *budget,
-            "{grant} is overspent"
-        );
-    }
+    check_budgets(&budgets, &acknowledged, &issued)?;
     ensure!(stage.stop().await?.success(), "`up` does not end cleanly");
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 pub mod control;
 pub mod frames;
+mod hybrid;
 
 use crate::config::EnclaveAddress;
 use claviger_shared::{
@@ -95,6 +96,7 @@ fn connect(address: &EnclaveAddress) -> io::Result<UnixStream> {
             // The calls that std makes on a connected stream socket are the same for both families.
             Ok(UnixStream::from(stream.as_fd().try_clone_to_owned()?))
         }
+        EnclaveAddress::Hybrid(at) => hybrid::connect(at),
     }
 }
 

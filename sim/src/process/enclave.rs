@@ -1,4 +1,4 @@
-//! The enclave process: the production library on a mock NSM, behind a Unix socket.
+//! The enclave process: the production library on a mock NSM, behind a Unix socket or, in a virtual machine, a vsock port.
 //!
 //! Everything above the platform's traits is the code that runs in a Nitro Enclave. A process is a boot: PCR16 and PCR17
 //! are untouched when it begins.
@@ -11,7 +11,10 @@ use aws_nitro_enclaves_nsm_api::api::Request;
 use claviger_enclave::{
     boot::{Error as BootError, Platform},
     platform::{Clock, Entropy, NoEntropy, Nsm},
-    serve::run,
+    serve::{
+        link::{FromParent, Listener},
+        run,
+    },
     version,
 };
 use claviger_shared::wire::Phase;
@@ -22,6 +25,7 @@ use std::{
     sync::Arc,
     time::Instant,
 };
+use vsock::{VMADDR_CID_ANY, VsockListener};
 
 /// Where an enclave process finds what its platform gives it.
 #[derive(Debug, Clone)]
@@ -31,7 +35,21 @@ pub struct Files {
     /// What the image measures, as JSON.
     pub measurements: PathBuf,
     /// Where to listen.
-    pub socket: PathBuf,
+    pub at: At,
+}
+
+/// Where an enclave listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum At {
+    /// At a Unix socket.
+    Unix(PathBuf),
+    /// At a vsock port, for one peer alone.
+    Vsock {
+        /// The port.
+        port: u32,
+        /// The peer's context id: the parent's.
+        parent: u32,
+    },
 }
 
 /// Why an enclave process did not run.
@@ -54,6 +72,42 @@ pub enum Error {
     /// The mock NSM's PKI failed.
     #[error(transparent)]
     Pki(#[from] PkiError),
+    /// The vsock port failed.
+    #[error("vsock port {port}: {source}")]
+    Vsock {
+        /// Which.
+        port: u32,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+impl At {
+    /// Listens there; a socket that an earlier process left behind is replaced.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] or [`Error::Vsock`].
+    pub fn listen(&self) -> Result<Box<dyn Listener>, Error> {
+        match self {
+            Self::Unix(socket) => {
+                match std::fs::remove_file(socket) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        return Err(io_at(socket)(error));
+                    }
+                    Ok(()) | Err(_) => {}
+                }
+                let listener = UnixListener::bind(socket).map_err(io_at(socket))?;
+                Ok(Box::new(listener))
+            }
+            Self::Vsock { port, parent } => {
+                let (port, parent) = (*port, *parent);
+                let listener = VsockListener::bind_with_cid_port(VMADDR_CID_ANY, port)
+                    .map_err(|source| Error::Vsock { port, source })?;
+                Ok(Box::new(FromParent { listener, parent }))
+            }
+        }
+    }
 }
 
 fn io_at(path: &Path) -> impl FnOnce(io::Error) -> Error {
@@ -97,12 +151,12 @@ pub fn platform(nsm: MockNsm) -> Platform {
     }
 }
 
-/// Boots and serves until the enclave's life ends; why it ended.
+/// Boots, listens, says so, and serves until the enclave's life ends; why it ended.
 ///
 /// # Errors
 ///
 /// [`Error`].
-pub fn run(files: &Files) -> Result<(Phase, String), Error> {
+pub fn run(files: &Files, listening: impl FnOnce()) -> Result<(Phase, String), Error> {
     let pki = Arc::new(Pki::load_or_generate(&files.pki)?);
     let text = std::fs::read(&files.measurements).map_err(io_at(&files.measurements))?;
     let measurements: Measurements = serde_json::from_slice(&text).map_err(Error::Measurements)?;
@@ -110,11 +164,7 @@ pub fn run(files: &Files) -> Result<(Phase, String), Error> {
     let nsm = MockNsm::new(pki, &measurements, &id, Arc::new(SystemClock))?;
     // The mock answers before it is used, as the device does after a boot.
     let _ = nsm.process(Request::DescribeNSM);
-    let socket = &files.socket;
-    match std::fs::remove_file(socket) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_at(socket)(error)),
-        Ok(()) | Err(_) => {}
-    }
-    let listener = UnixListener::bind(socket).map_err(io_at(socket))?;
-    Ok(run::run(platform(nsm), Box::new(listener))?)
+    let listener = files.at.listen()?;
+    listening();
+    Ok(run::run(platform(nsm), listener)?)
 }

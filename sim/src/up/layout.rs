@@ -45,6 +45,15 @@ pub struct Ports {
     kms: u16,
 }
 
+/// An enclave that somebody else keeps running, in a virtual machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guest {
+    /// The monitor's Unix socket for its guest's ports.
+    pub path: PathBuf,
+    /// The port that the enclave listens on.
+    pub port: u32,
+}
+
 fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
@@ -155,11 +164,17 @@ impl Layout {
         process::enclave::Files {
             pki: self.pki(),
             measurements: self.measurements(),
-            socket: self.0.join("enclave.sock"),
+            at: process::enclave::At::Unix(self.enclave_socket()),
         }
     }
 
-    fn measurements(&self) -> PathBuf {
+    fn enclave_socket(&self) -> PathBuf {
+        self.0.join("enclave.sock")
+    }
+
+    /// What the mock image measures, as JSON.
+    #[must_use]
+    pub fn measurements(&self) -> PathBuf {
         self.0.join("measurements.json")
     }
 
@@ -320,9 +335,13 @@ impl Layout {
     /// # Errors
     ///
     /// Any failure of the file system.
-    pub fn write_host_config(&self, ports: Ports) -> io::Result<()> {
+    pub fn write_host_config(&self, ports: Ports, guest: Option<&Guest>) -> io::Result<()> {
+        let enclave = match guest {
+            None => json!({ "unix": self.enclave_socket() }),
+            Some(Guest { path, port }) => json!({ "hybrid": { "path": path, "port": port } }),
+        };
         let config = json!({
-            "enclave": { "unix": self.enclave().socket },
+            "enclave": enclave,
             "agents": loopback(ports.api), "operators": loopback(ports.operator),
             "dir": self.host_dir(),
             "kms": { "region": REGION, "endpoint": ports.kms_url() },

@@ -7,15 +7,17 @@ pub mod first;
 pub mod layout;
 pub mod supervise;
 
-use crate::nsm::{Measurements, Pki, PkiError};
+use crate::nsm::{Pki, PkiError};
 use first::Setup;
-use layout::{Layout, Ports};
+use layout::{Guest, Layout, Ports};
 use serde_json::{Value, json};
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 use supervise::{Child, Supervisor};
 
 /// How long the whole may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The same where a virtual machine has to boot twice, perhaps an emulated one.
+const PATIENCE_WITH_GUEST: Duration = Duration::from_secs(180);
 
 /// What `up` is told.
 #[derive(Debug, Clone)]
@@ -26,6 +28,8 @@ pub struct Options {
     pub port: Option<u16>,
     /// Answers do not wait for storage: sandbox grants and benchmarks only. Decided at first use.
     pub volatile: bool,
+    /// Where the enclave is, unless `up` is to start it.
+    pub guest: Option<Guest>,
 }
 
 /// Why `up` gave up.
@@ -61,11 +65,23 @@ pub async fn up(options: Options, stop: impl Future<Output = ()> + Send) -> Resu
     let measurements = layout.measurements_or_make()?;
     let ports = layout.ports_or_choose(options.port)?;
     layout.make_callers()?;
-    let supervisor = Supervisor::start(children(&layout, ports)?, &layout)?;
+    let children = children(&layout, ports, options.guest.as_ref())?;
+    let supervisor = Supervisor::start(children, &layout)?;
+    let setup = Setup {
+        layout: &layout,
+        ports,
+        root_der: pki.root_der(),
+        measurements: &measurements,
+        volatile: options.volatile,
+    };
+    let patience = match options.guest {
+        None => PATIENCE,
+        Some(_) => PATIENCE_WITH_GUEST,
+    };
     let ran = tokio::select! {
         () = stop => Ok(()),
         ended = supervisor.ended() => Err(Error::Dies(ended, layout.logs())),
-        ready = serve(&layout, &supervisor, ports, &pki, &measurements, options.volatile) => ready,
+        ready = serve(&setup, &supervisor, patience) => ready,
     };
     supervisor.stop().await;
     layout.forget_ready()?;
@@ -74,21 +90,12 @@ pub async fn up(options: Options, stop: impl Future<Output = ()> + Send) -> Resu
 
 /// Brings the deployment into being where it is not yet, says that it is ready, and then waits for ever.
 async fn serve(
-    layout: &Layout,
+    setup: &Setup<'_>,
     supervisor: &Arc<Supervisor>,
-    ports: Ports,
-    pki: &Pki,
-    measurements: &Measurements,
-    volatile: bool,
+    patience: Duration,
 ) -> Result<(), Error> {
-    let setup = Setup {
-        layout,
-        ports,
-        root_der: pki.root_der(),
-        measurements,
-        volatile,
-    };
-    let ready = tokio::time::timeout(PATIENCE, setup.run());
+    let Setup { layout, ports, .. } = *setup;
+    let ready = tokio::time::timeout(patience, setup.run());
     let grant = ready
         .await
         .map_err(|_| Error::Late("the deployment".to_owned()))??;
@@ -117,12 +124,12 @@ fn ready_file(layout: &Layout, ports: Ports, supervisor: &Supervisor, grant: &st
     })
 }
 
-fn children(layout: &Layout, ports: Ports) -> io::Result<Vec<Child>> {
-    layout.write_host_config(ports)?;
+fn children(layout: &Layout, ports: Ports, guest: Option<&Guest>) -> io::Result<Vec<Child>> {
+    layout.write_host_config(ports, guest)?;
     let dir = layout.root().as_os_str();
     let kms = ports.kms_address().to_string();
     let config = layout.host_config();
-    Ok(vec![
+    let mut children = vec![
         Child::new(
             Child::KMS,
             [
@@ -132,10 +139,6 @@ fn children(layout: &Layout, ports: Ports) -> io::Result<Vec<Child>> {
                 &"--listen".as_ref(),
                 &kms.as_ref(),
             ],
-        ),
-        Child::new(
-            Child::ENCLAVE,
-            [&"enclave".as_ref(), &"--dir".as_ref(), &dir],
         ),
         Child::new(
             Child::HOST,
@@ -148,5 +151,10 @@ fn children(layout: &Layout, ports: Ports) -> io::Result<Vec<Child>> {
         )
         .with("AWS_PROFILE", "host".as_ref())
         .with("AWS_EC2_METADATA_DISABLED", "true".as_ref()),
-    ])
+    ];
+    if guest.is_none() {
+        let enclave = [&"enclave".as_ref(), &"--dir".as_ref(), &dir];
+        children.push(Child::new(Child::ENCLAVE, enclave));
+    }
+    Ok(children)
 }
