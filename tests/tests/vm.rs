@@ -18,3 +18,9 @@ mod job;
 #[path = "../demo/stage.rs"]
 #[allow(dead_code, reason = "shared with the demonstration")]
 mod stage;
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs QEMU: make vm-test"]
+async fn the_whole_job_is_done_behind_vsock() -> anyhow::Result<()> {
+    job::whole(guest::Guest::start().await?).await
+}

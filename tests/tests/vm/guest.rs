@@ -27,8 +27,15 @@ impl Guest {
     /// Starts both and holds the ceremony: the machine boots once to be born, once to serve.
     pub async fn start() -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
-        let vm = Arc::new(simulation::start(dir.path(), &program("claviger-guest")?)?);
-        let stage = Stage::start_at(dir.path(), Some(&vm.places().address())).await;
+        let vm = simulation::start(dir.path(), &program("claviger-guest")?)?;
+        let address = vm.places().address();
+        Self::of(dir, vm, &address).await
+    }
+
+    /// Likewise, with a machine that runs already and is dialled there.
+    pub async fn of(dir: TempDir, vm: Vm, address: &Path) -> anyhow::Result<Self> {
+        let vm = Arc::new(vm);
+        let stage = Stage::start_at(dir.path(), Some(address)).await;
         let stage = stage.with_context(|| format!("the guest's console:\n{}", vm.console()))?;
         ensure!(vm.ups() == 2, "a birth and a boot, not {}", vm.ups());
         Ok(Self { stage, vm, dir })

@@ -33,10 +33,8 @@ const AT_ONCE: usize = 48;
 /// Connections made and let go of.
 const CONNECTIONS: usize = 50;
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs QEMU: make vm-test"]
-async fn the_whole_job_is_done_behind_vsock() -> anyhow::Result<()> {
-    let mut guest = Guest::start().await?;
+/// All of it, and the deployment ended.
+pub async fn whole(mut guest: Guest) -> anyhow::Result<()> {
     let buyer = spend(&guest).await?;
     let revoked = revoke(&guest).await?;
     let (writer, mut receipts) = large_frames(&guest).await?;
