@@ -119,7 +119,9 @@ impl Kms {
             let files = EnvConfigFiles::builder();
             let files = files.with_file(EnvConfigFileKind::Credentials, path);
             // A file that was named comes before whatever the environment holds.
-            let config = ProviderConfig::default().with_http_client(http.clone());
+            let config = ProviderConfig::default()
+                .with_http_client(http.clone())
+                .with_region(Some(Region::new(place.region.clone())));
             let mut provider = ProfileFileCredentialsProvider::builder()
                 .configure(&config)
                 .profile_files(files.build());
