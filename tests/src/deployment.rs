@@ -44,6 +44,7 @@ use claviger_sim::{
     nsm::{Measurements, Pki},
 };
 use claviger_verify::ring_verifier::RingVerifier;
+use serde_json::Value;
 use std::{
     os::unix::net::UnixListener,
     path::PathBuf,
@@ -326,8 +327,12 @@ impl Deployment {
 
     /// Puts the key's policy.
     pub fn put_policy(&self, pins: &Pins) {
-        let policy = policy::render(&parties(), pins);
-        let put = self.admin.put_policy(&self.recipient.arn, &policy);
+        self.put_rendered(&policy::render(&parties(), pins));
+    }
+
+    /// Puts a policy that was rendered already.
+    pub fn put_rendered(&self, policy: &Value) {
+        let put = self.admin.put_policy(&self.recipient.arn, policy);
         self.runtime.block_on(put).unwrap();
     }
 
@@ -517,7 +522,9 @@ async fn admin(dir: &TempDir, endpoint: &str) -> Kms {
     .await
 }
 
-fn parties() -> Parties {
+/// Whom key policies name.
+#[must_use]
+pub fn parties() -> Parties {
     Parties {
         host: HOST.to_owned(),
         administrator: ADMIN.to_owned(),

@@ -9,6 +9,7 @@ pub mod judge;
 pub mod key;
 pub mod reach;
 mod shape;
+pub mod template;
 mod vectors;
 
 use crate::Error;
