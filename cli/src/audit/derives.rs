@@ -72,7 +72,7 @@ pub fn read(text: &str) -> Result<Vec<Derive>, Error> {
     let mut derives = Vec::new();
     for value in values {
         for event in events(value)? {
-            let of = |name: &str| event[name].as_str();
+            let of = |name: &str| event.get(name).and_then(Value::as_str);
             if of("eventSource") == Some("kms.amazonaws.com")
                 && of("eventName") == Some("DeriveSharedSecret")
             {
@@ -92,18 +92,22 @@ fn events(mut value: Value) -> Result<Vec<Value>, Error> {
     if let Value::Array(list) = value {
         return Ok(list);
     }
-    if let Value::Array(records) = value["Records"].take() {
+    let mut list = |name: &str| match value.get_mut(name).map(Value::take) {
+        Some(Value::Array(list)) => Some(list),
+        Some(_) | None => None,
+    };
+    if let Some(records) = list("Records") {
         return Ok(records);
     }
-    if let Value::Array(list) = value["Events"].take() {
+    if let Some(list) = list("Events") {
         let inner = |one: &Value| {
-            let text = one["CloudTrailEvent"].as_str();
+            let text = one.get("CloudTrailEvent").and_then(Value::as_str);
             let text = text.ok_or_else(|| usage("an event without CloudTrailEvent"))?;
             serde_json::from_str(text).map_err(|error| usage(format!("CloudTrailEvent: {error}")))
         };
         return list.iter().map(inner).collect();
     }
-    if value["eventName"].is_string() {
+    if value.get("eventName").is_some_and(Value::is_string) {
         return Ok(vec![value]);
     }
     Err(usage(
@@ -112,39 +116,34 @@ fn events(mut value: Value) -> Result<Vec<Value>, Error> {
 }
 
 fn derive(event: &Value) -> Result<Derive, Error> {
-    let word = |value: &Value, what: &str| {
-        let text = value.as_str().filter(|text| !text.is_empty());
-        text.map(str::to_owned)
+    let text = |at: &str| event.pointer(at).and_then(Value::as_str);
+    let word = |found: Option<&str>, what: &str| {
+        let found = found.filter(|text| !text.is_empty());
+        found
+            .map(str::to_owned)
             .ok_or_else(|| usage(format!("an event has no {what}")))
     };
-    let time = word(&event["eventTime"], "eventTime")?;
-    let resource = event["resources"].as_array().and_then(|list| list.first());
-    let key = resource.map_or(&Value::Null, |resource| &resource["ARN"]);
-    let asked = &event["requestParameters"]["keyId"];
-    let recipient = &event["additionalEventData"]["recipient"];
+    let recipient = "/additionalEventData/recipient";
     let register = |name: &str| {
-        let text = recipient[name].as_str();
-        text.and_then(|text| Pcr::parse(&text.to_ascii_lowercase()).ok())
+        let digits = text(&format!("{recipient}/{name}"))?.to_ascii_lowercase();
+        Pcr::parse(&digits).ok()
     };
+    let time = word(text("/eventTime"), "eventTime")?;
+    let key = text("/resources/0/ARN").or_else(|| text("/requestParameters/keyId"));
     Ok(Derive {
-        id: word(&event["eventID"], "eventID")?,
+        id: word(text("/eventID"), "eventID")?,
         time: UnixMs::parse_rfc3339(&time)
             .map_err(|_| usage(format!("`{time}` is no time of an event")))?,
-        caller: event["userIdentity"]["arn"]
-            .as_str()
-            .unwrap_or("unknown")
-            .to_owned(),
-        key: word(if key.is_string() { key } else { asked }, "key")?,
-        refused: event["errorCode"].as_str().map(str::to_owned),
-        attested: recipient.is_object(),
+        caller: text("/userIdentity/arn").unwrap_or("unknown").to_owned(),
+        key: word(key, "key")?,
+        refused: text("/errorCode").map(str::to_owned),
+        attested: event.pointer(recipient).is_some_and(Value::is_object),
         pcrs: [
             register("attestationDocumentEnclaveImageDigest"),
             register("attestationDocumentEnclavePCR1"),
             register("attestationDocumentEnclavePCR2"),
         ],
-        module: recipient["attestationDocumentModuleId"]
-            .as_str()
-            .map(str::to_owned),
+        module: text(&format!("{recipient}/attestationDocumentModuleId")).map(str::to_owned),
     })
 }
 

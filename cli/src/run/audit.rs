@@ -31,7 +31,7 @@ pub(super) async fn run(named: &Named, verb: AuditVerb) -> Result<Outcome, Error
         AuditVerb::Tail { from, follow } => tail(named, from, follow).await,
         AuditVerb::Export { dir } => export(named, &dir).await,
         AuditVerb::Verify(verify) => self::verify(named, verify),
-        AuditVerb::Derives(args) => self::derives(named, &args),
+        AuditVerb::Derives(args) => derives(named, &args),
     }
 }
 
@@ -167,10 +167,12 @@ fn derives(named: &Named, args: &Derives) -> Result<Outcome, Error> {
         (Some(_) | None, Some(_) | None) => Some(named.required()?),
     };
     let held = profile.as_ref();
-    let manifest = manifest.as_ref().or(held.map(|profile| &profile.manifest));
+    let manifest = manifest
+        .as_ref()
+        .or_else(|| held.map(|profile| &profile.manifest));
     let log = log
         .as_ref()
-        .or(held.and_then(|profile| profile.log.as_ref()));
+        .or_else(|| held.and_then(|profile| profile.log.as_ref()));
     let manifest = manifest.ok_or_else(|| Error::Usage("no --manifest M".to_owned()))?;
     let log =
         log.ok_or_else(|| Error::Usage("the profile names no log: give --log DIR".to_owned()))?;
