@@ -27,17 +27,13 @@ class Systemd(unittest.TestCase):
             root = pathlib.Path(dir)
             shutil.copytree(SYSTEM, root / "usr/lib/systemd/system", symlinks=True, ignore_dangling_symlinks=True)
             here = root / "etc/systemd/system"
-            here.mkdir(parents=True)
-            for file in [*UNITS.glob("*.service"), *UNITS.glob("*.timer")]:
-                shutil.copy(file, here)
+            stand_in = root / "usr/bin/true"
+            stand_in.parent.mkdir(parents=True)
+            stand_in.write_text("#!/bin/sh\n")
+            stand_in.chmod(0o755)
+            subprocess.run([ROOT / "deploy/bin/claviger-install", stand_in, stand_in, root], check=True)
             # Of nitro-cli's package.
             (here / "nitro-enclaves-allocator.service").write_text("[Service]\nType=oneshot\nExecStart=/usr/bin/true\n")
-            programs = [unit(name)["ExecStart"][0].split()[0] for name in SERVICES] + ["/usr/bin/true"]
-            for program in programs:
-                path = root / program.lstrip("/")
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text("#!/bin/sh\n")
-                path.chmod(0o755)
             names = [f"/etc/systemd/system/{name}" for name in (*SERVICES, "claviger-copy.timer")]
             command = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", f"--root={root}"]
             ran = subprocess.run([*command, *names], capture_output=True, text=True)
@@ -76,12 +72,28 @@ class Needs(unittest.TestCase):
         self.assertEqual(unit(SERVICES[1])["DeviceAllow"], ["/dev/nitro_enclaves rw"])
         self.assertIn("nitro-enclaves-allocator.service", unit(SERVICES[1])["Requires"][0])
 
+    def test_what_units_and_configuration_name_is_installed(self):
+        with tempfile.TemporaryDirectory() as dir:
+            root = pathlib.Path(dir)
+            file = root / "file"
+            file.write_text("")
+            subprocess.run([ROOT / "deploy/bin/claviger-install", file, file, root], check=True)
+            for name in SERVICES:
+                paths = [word for word in unit(name)["ExecStart"][0].split() if word.startswith(("/usr", "/etc"))]
+                self.assertTrue(paths)
+                for path in paths:
+                    self.assertTrue((root / path.lstrip("/")).is_file(), path)
+
     def test_what_ends_is_started_again(self):
         for name in SERVICES[:2]:
             self.assertEqual(unit(name)["Restart"], ["always"])
 
+    def test_the_host_beats(self):
+        host = unit(SERVICES[0])
+        self.assertEqual((host["Type"], host["NotifyAccess"], host["WatchdogSec"]), (["notify"], ["main"], ["60"]))
+
     def test_debug_mode_is_never_asked_for(self):
-        for file in [*UNITS.iterdir(), *(ROOT / "deploy/bin").iterdir()]:
+        for file in [*UNITS.iterdir(), *(ROOT / "deploy/bin").iterdir(), ROOT / "deploy/cloudformation/claviger.yaml"]:
             self.assertNotIn("--debug-mode", file.read_text())
 
 

@@ -2,7 +2,12 @@
 //! assumes, and one that a web identity gives. What KMS got was signed by the right key and came with its session token.
 //!
 //! The chain reads the environment, which a process has from its beginning: each test runs itself once more, as a child.
-#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test stops where something is wrong, and its child reads its environment"
+)]
 
 mod aws;
 
