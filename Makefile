@@ -64,7 +64,7 @@ deploy-check: $(DEPLOY_VENV)/.done ## what deploys on AWS: templates linted and 
 
 dr-drill: ## disaster recovery in simulation: host and first KMS key lost, back from the copy by the second; prints how long it took
 	$(CARGO) build --locked -p claviger-sim -p claviger --bins
-	CLAVIGER_DRILL_CALLS=500 $(CARGO) test --locked -p claviger --test owners drill -- --nocapture
+	CLAVIGER_DRILL_CALLS=200 $(CARGO) test --locked -p claviger --test owners drill -- --nocapture
 
 check: ## formatting, lints, the trusted part, dependencies, documentation
 	$(CARGO) fmt --all --check

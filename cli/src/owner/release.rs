@@ -255,6 +255,7 @@ impl Plan {
                 "systemctl restart claviger-enclave; claviger attest; claviger doctor".to_owned(),
             ]);
         }
+        steps.push("keep the keys' stacks true to it: claviger policy render --parameters, and update each (docs/deploy.md)".to_owned());
         steps
     }
 

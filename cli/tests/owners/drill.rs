@@ -8,9 +8,12 @@ use aws_sdk_kms::{
     Client,
     config::{BehaviorVersion, Credentials, Region},
 };
-use claviger_cli::ceremony::{
-    kms::{Kms, Place},
-    policy::{self, Parties},
+use claviger_cli::{
+    ceremony::{
+        kms::{Kms, Place},
+        policy::{self, Parties},
+    },
+    profile::Profile,
 };
 use serde_json::{Value, json};
 use std::{
@@ -117,6 +120,27 @@ fn script(stage: &Stage, name: &str, arguments: &[&str]) {
     assert!(ran.status.success(), "{name}: {said}");
 }
 
+/// The policy of one recipient is behind: `policy check` says which, and `render --put` mends each in its own Region.
+fn every_recipient_is_judged(stage: &Stage, second: &str) {
+    let profile = Profile::read(&stage.path(PROFILE)).unwrap();
+    let place = profile.kms_of(second).unwrap();
+    assert_eq!(place.region, "eu-west-1");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let policy = policy::unborn(profile.parties.as_ref().unwrap());
+        let kms = Kms::connect(&place).await;
+        kms.put_policy(second, &policy).await.unwrap();
+    });
+    let check = ["--profile", PROFILE, "policy", "check", "--json"];
+    let (exit, checked) = stage.run(&check);
+    let found = checked["findings"].as_array().unwrap();
+    let at = |one: &Value| one["at"].as_str().unwrap().contains(second);
+    assert!(exit == 1 && found.iter().all(at), "{checked:#}");
+    assert!(found.iter().any(|one| one["code"] == "release_shut_out"));
+    run(stage, &["policy", "render", "--put"]);
+    assert_eq!(stage.run(&check).0, 0);
+}
+
 fn work(stage: &Stage, calls: usize) -> Vec<Value> {
     let call = |_| {
         let (exit, answer) = sign(stage);
@@ -173,6 +197,7 @@ fn a_drill_brings_a_deployment_back_from_its_copy_by_the_second_key() {
     let Some((stage, keys)) = deployment(calls + LEFT) else {
         return;
     };
+    every_recipient_is_judged(&stage, &keys[1]);
     script(&stage, "claviger-copy", &["sim/host", "copy", "copied"]);
     let answers = work(&stage, calls);
     let before = left(&stage);

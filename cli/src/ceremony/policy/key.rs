@@ -112,11 +112,20 @@ pub async fn live(
     let facts = kms.facts(arn).await?;
     let text = kms.policy(arn).await?;
     let mut found = check(&facts, Some(public_key));
-    found.extend(super::judge::policy(text.as_bytes(), wanted));
+    found.extend(of_policy(arn, &text, wanted));
     for replica in &facts.replicas {
         found.extend(of_replica(kms, replica, wanted).await);
     }
     Ok(found)
+}
+
+/// What is wrong with a key's policy; each place with the key's name, since a deployment has several.
+fn of_policy(arn: &str, text: &str, wanted: &Wanted<'_>) -> Vec<Finding> {
+    let mut found = super::judge::policy(text.as_bytes(), wanted);
+    found
+        .iter_mut()
+        .for_each(|one| one.at = format!("{} of {arn}", one.at));
+    found
 }
 
 /// What is wrong with a replica: it is the same key under another policy, in another Region, with grants of its own.
@@ -137,10 +146,7 @@ async fn of_replica(kms: &Kms, replica: &str, wanted: &Wanted<'_>) -> Vec<Findin
         key: Some(replica),
         ..*wanted
     };
-    let mut found = super::judge::policy(text.as_bytes(), &wanted);
-    found
-        .iter_mut()
-        .for_each(|one| one.at = format!("{} of {replica}", one.at));
+    let mut found = of_policy(replica, &text, &wanted);
     found.extend(of_state(replica, &facts.state));
     found.extend(facts.grants.iter().map(|grant| of_grant(replica, grant)));
     found
