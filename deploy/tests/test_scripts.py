@@ -127,7 +127,7 @@ class Watch(Stand):
             key = newest["recipients"][0]["arn"]
 
             def event(id, pcr0):
-                recipient = {"attestationDocumentModuleId": "i-0-enc0", "attestationDocumentEnclaveImageDigest": pcr0}
+                recipient = {"attestationDocumentModuleId": "i-0-enc0", "attestationDocumentEnclaveImageDigest": base64.b64encode(bytes.fromhex(pcr0)).decode()}
                 inner = {"eventSource": "kms.amazonaws.com", "eventName": "DeriveSharedSecret", "eventID": id,
                          "eventTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 30)), "resources": [{"ARN": key}],
                          "userIdentity": {"arn": "arn:aws:sts::000000000000:assumed-role/claviger-host/i-0"},

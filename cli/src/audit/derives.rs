@@ -6,6 +6,7 @@
 //! must look. CloudTrail is AWS's word: what it leaves out is not seen here.
 
 use crate::Error;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use claviger_shared::{
     id::Pcr,
     time::{Millis, UnixMs},
@@ -125,8 +126,10 @@ fn derive(event: &Value) -> Result<Derive, Error> {
     };
     let recipient = "/additionalEventData/recipient";
     let register = |name: &str| {
-        let digits = text(&format!("{recipient}/{name}"))?.to_ascii_lowercase();
-        Pcr::parse(&digits).ok()
+        let told = text(&format!("{recipient}/{name}"));
+        let fault = || usage(format!("{name} is no register"));
+        told.map(|told| register(told).ok_or_else(fault))
+            .transpose()
     };
     let time = word(text("/eventTime"), "eventTime")?;
     let key = text("/resources/0/ARN").or_else(|| text("/requestParameters/keyId"));
@@ -139,12 +142,21 @@ fn derive(event: &Value) -> Result<Derive, Error> {
         refused: text("/errorCode").map(str::to_owned),
         attested: event.pointer(recipient).is_some_and(Value::is_object),
         pcrs: [
-            register("attestationDocumentEnclaveImageDigest"),
-            register("attestationDocumentEnclavePCR1"),
-            register("attestationDocumentEnclavePCR2"),
+            register("attestationDocumentEnclaveImageDigest")?,
+            register("attestationDocumentEnclavePCR1")?,
+            register("attestationDocumentEnclavePCR2")?,
         ],
         module: text(&format!("{recipient}/attestationDocumentModuleId")).map(str::to_owned),
     })
+}
+
+/// A register as an event tells it: in base64 by what trails hold, in hexadecimal by what policies do.
+fn register(told: &str) -> Option<Pcr> {
+    if let Ok(pcr) = Pcr::parse(&told.to_ascii_lowercase()) {
+        return Some(pcr);
+    }
+    let bytes = STANDARD.decode(told).ok()?;
+    Some(Pcr(bytes.try_into().ok()?))
 }
 
 /// What came of holding one against the other.

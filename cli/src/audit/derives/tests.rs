@@ -8,7 +8,8 @@ const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1";
 const NOON: u64 = 1_795_428_000_000;
 const WITHIN: Millis = Millis(900_000);
 
-/// An event in the form of the AWS KMS developer guide ("Monitoring requests for Nitro enclaves").
+/// An event in the form of the AWS KMS developer guide ("Monitoring requests for Nitro enclaves"); trails hold registers in
+/// base64, which the guide does not say.
 fn event(id: &str, after_s: u64, change: impl FnOnce(&mut Value)) -> Value {
     let mut event = json!({
         "eventVersion": "1.11", "eventSource": "kms.amazonaws.com", "eventName": "DeriveSharedSecret", "awsRegion": "eu-west-1",
@@ -16,8 +17,8 @@ fn event(id: &str, after_s: u64, change: impl FnOnce(&mut Value)) -> Value {
         "userIdentity": { "type": "AssumedRole", "arn": "arn:aws:sts::111122223333:assumed-role/claviger-host/i-0" },
         "requestParameters": { "keyId": KEY, "keyAgreementAlgorithm": "ECDH" }, "responseElements": null,
         "additionalEventData": { "recipient": {
-            "attestationDocumentModuleId": "i-0-enc0", "attestationDocumentEnclaveImageDigest": to_hex(&[1; 48]),
-            "attestationDocumentEnclavePCR1": to_hex(&[2; 48]).to_uppercase(), "attestationDocumentEnclavePCR2": to_hex(&[3; 48]),
+            "attestationDocumentModuleId": "i-0-enc0", "attestationDocumentEnclaveImageDigest": STANDARD.encode([1; 48]),
+            "attestationDocumentEnclavePCR1": to_hex(&[2; 48]).to_uppercase(), "attestationDocumentEnclavePCR2": STANDARD.encode([3; 48]),
         } },
         "resources": [{ "accountId": "111122223333", "type": "AWS::KMS::Key", "ARN": KEY }],
     });
@@ -140,6 +141,14 @@ fn events_are_read_in_each_form() {
     );
     for bad in ["", "{}", "{\"Events\":[{}]}", "nothing"] {
         assert!(bad.is_empty() || read(bad).is_err(), "{bad}");
+    }
+    for unread in ["", "AAAA", "zz"] {
+        let register = |event: &mut Value| {
+            event["additionalEventData"]["recipient"]["attestationDocumentEnclavePCR2"] =
+                json!(unread);
+        };
+        let refused = read(&event("a", 0, register).to_string()).unwrap_err();
+        assert!(refused.to_string().contains("no register"), "{unread}");
     }
     for member in ["eventID", "eventTime"] {
         let broken = event("a", 0, |event| event[member] = Value::Null);
