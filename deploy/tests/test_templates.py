@@ -80,6 +80,19 @@ class Templates(unittest.TestCase):
         lock = template.properties("LogCopies")["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]
         self.assertEqual(lock["Mode"], "COMPLIANCE")
 
+    def test_every_alarm_is_on_the_page_with_what_to_do(self):
+        rows = [line.split("|") for line in (ROOT / "docs/deploy.md").read_text().splitlines() if line.startswith("| `")]
+        page = {row[1].strip().strip("`"): row[2:4] for row in rows if len(row) == 5}
+        alarms = set()
+        for name in ("claviger.yaml", "claviger-key.yaml"):
+            resources = Template(name).body["Resources"]
+            alarms |= {one.removesuffix("Alarm") for one, resource in resources.items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
+            for one, resource in resources.items():
+                if resource["Type"] == "AWS::CloudWatch::Alarm":
+                    self.assertEqual(resource["Properties"]["AlarmActions"], [{"Ref": "Alarms"}], one)
+        self.assertEqual(set(page), alarms)
+        self.assertTrue(all(cell.strip() for cells in page.values() for cell in cells))
+
     def test_files_that_the_instance_changes_at_its_first_start_have_what_is_changed(self):
         data = Template("claviger.yaml").body["Resources"]["HostTemplate"]["Properties"]["LaunchTemplateData"]
         script = data["UserData"]["Fn::Base64"]["Fn::Sub"][0]

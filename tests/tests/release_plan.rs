@@ -224,3 +224,53 @@ fn a_build_that_may_run_already_needs_no_manifest_to_go_back_to() {
         "{refused}"
     );
 }
+
+/// Puts another image in the place of the one before.
+fn put_image(deployment: &mut Deployment, build: &Build) {
+    let release = build.release().unwrap();
+    deployment.version = release.version;
+    deployment.measurements.pcr0 = release.pcr0.0;
+    deployment.measurements.pcr1 = release.pcr1.0;
+    deployment.measurements.pcr2 = release.pcr2.0;
+}
+
+/// The same with enclaves that really boot, on one log.
+#[test]
+fn enclaves_boot_by_the_plan_and_the_old_build_no_more_once_it_is_retired() {
+    let (mut deployment, enclave) = Deployment::serving();
+    enclave.crash();
+    let (old, new) = (build(&deployment.release()), newer());
+    let plan = release::plan(&deployment.verified_chain(), &parties(), &new).unwrap();
+    let signed = |deployment: &Deployment, stage: &Stage| {
+        let body = stage.proposal.body.clone();
+        manifest::sign(body, &[&deployment.owner]).unwrap()
+    };
+
+    let admit = plan.admit.unwrap();
+    deployment.put_rendered(&admit.policy);
+    let link = signed(&deployment, &admit);
+    deployment.links.push(link);
+    for build in [&old, &new, &old, &new] {
+        put_image(&mut deployment, build);
+        deployment.boot().crash();
+    }
+
+    let retire = plan.retire.unwrap();
+    let link = signed(&deployment, &retire);
+    deployment.links.push(link);
+    // Set, and its policy not put yet: a restart waits for it.
+    let waiting = deployment.measured();
+    let document = waiting.kms_document();
+    assert!(deployment.derive(&document).is_err());
+    deployment.put_rendered(&retire.policy);
+    assert!(deployment.derive(&document).is_ok());
+    waiting.crash();
+    deployment.boot().crash();
+
+    // A host that hides the anchor brings the old build to ask, and no further.
+    put_image(&mut deployment, &old);
+    deployment.links.pop();
+    let hidden = deployment.measured();
+    assert!(deployment.derive(&hidden.kms_document()).is_err());
+    hidden.crash();
+}
