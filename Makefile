@@ -19,7 +19,10 @@ BENCHED := -p claviger-sim -p claviger -p claviger-tests --bin claviger-sim --bi
 FUZZ_SECONDS ?= 600
 FUZZ_TARGETS ?= $(filter-out context,$(notdir $(wildcard tests/fuzz/*)))
 
-.PHONY: help build demo docs test check eif pcrs reproduce release-notes deny advisories tcb bench bench-quick hot-path fuzz fmt clean
+DEPLOY_VENV := deploy/.venv
+
+.PHONY: help build demo docs test deploy-check dr-drill check eif pcrs reproduce release-notes vm-test vm-nitro-test deny advisories tcb
+.PHONY: bench bench-quick hot-path fuzz fmt clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,8 +49,23 @@ docs: ## manual pages and completions, into target/docs
 test: $(VENV)/.done ## every test
 	$(CARGO) build --locked -p claviger-sim -p claviger --bins
 	$(CARGO) test --locked --workspace
+	$(MAKE) --no-print-directory deploy-check
 	$(CARGO) test --locked -p claviger-kinds -- --ignored relying_party
 	@scripts/hot-path
+
+$(DEPLOY_VENV)/.done: deploy/requirements.txt
+	$(PYTHON) -m venv $(DEPLOY_VENV)
+	$(DEPLOY_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+deploy-check: $(DEPLOY_VENV)/.done ## what deploys on AWS: templates linted and held to the rendered policy, units, scripts, the canary on the mock KMS
+	$(CARGO) build --locked -p claviger-sim -p claviger --bins
+	$(DEPLOY_VENV)/bin/cfn-lint --regions us-east-1 eu-west-1 -- deploy/cloudformation/*.yaml
+	cd deploy/tests && PYTHONDONTWRITEBYTECODE=1 ../.venv/bin/python -m unittest discover
+
+dr-drill: ## disaster recovery in simulation: host and first KMS key lost, back from the copy by the second; prints how long it took
+	$(CARGO) build --locked -p claviger-sim -p claviger --bins
+	CLAVIGER_DRILL_CALLS=200 $(CARGO) test --locked -p claviger --test owners drill -- --nocapture
 
 check: ## formatting, lints, the trusted part, dependencies, documentation
 	$(CARGO) fmt --all --check
@@ -114,4 +132,4 @@ fmt: ## format everything
 
 clean: ## forget what was built
 	$(CARGO) clean
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) $(DEPLOY_VENV) demo

@@ -24,12 +24,13 @@ use std::{
 };
 
 /// In the order in which they run, against one deployment.
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "quickstart.md",
     "agents.md",
     "catalog.md",
     "grants.md",
     "owners.md",
+    "deploy.md",
     "operators.md",
     "auditors.md",
 ];

@@ -141,6 +141,21 @@ mod tests {
         config("0.0.0.0:2", r#","operator_token_file":"/t""#).unwrap();
     }
 
+    /// What the units of `deploy/systemd` start the host with; the port is the enclave's own.
+    #[test]
+    fn the_example_of_the_deployment_is_a_configuration() {
+        let text = include_bytes!("../../deploy/systemd/host.json");
+        let config = Config::parse(text).unwrap();
+        let wanted = VsockAddress {
+            cid: 16,
+            port: 5000,
+        };
+        assert_eq!(config.enclave, EnclaveAddress::Vsock(wanted));
+        assert!(config.operators.ip().is_loopback() && config.kms.endpoint.is_none());
+        let script = include_str!("../../deploy/bin/claviger-enclave");
+        assert!(script.contains("\nCID=16\n"));
+    }
+
     #[test]
     fn an_unknown_member_is_refused() {
         let refused = config("127.0.0.1:2", r#","operator_token":"x""#);

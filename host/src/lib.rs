@@ -13,6 +13,7 @@ mod boot;
 pub mod config;
 pub mod deployment;
 pub mod error;
+pub mod heartbeat;
 mod http;
 pub mod index;
 pub mod kms;

@@ -2,7 +2,8 @@
 
 use anyhow::Context;
 use clap::Parser;
-use std::path::PathBuf;
+use claviger_host::{Config, heartbeat::Heartbeat};
+use std::{path::PathBuf, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -28,13 +29,16 @@ fn main() -> anyhow::Result<()> {
         .init();
     let path = &arguments.config;
     let bytes = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
-    let config = claviger_host::Config::parse(&bytes)?;
+    let config = Config::parse(&bytes)?;
     let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
     runtime.block_on(async {
         let (mut term, mut int) = (
             signal(SignalKind::terminate())?,
             signal(SignalKind::interrupt())?,
         );
+        if let Some(heart) = heartbeat(&config)? {
+            tokio::spawn(heart.run());
+        }
         let stop = async move {
             tokio::select! {
                 _ = term.recv() => {}
@@ -43,4 +47,17 @@ fn main() -> anyhow::Result<()> {
         };
         Ok(claviger_host::run(config, stop).await?)
     })
+}
+
+/// For a service manager, where one started this process.
+fn heartbeat(config: &Config) -> anyhow::Result<Option<Heartbeat>> {
+    let Some(socket) = std::env::var_os("NOTIFY_SOCKET") else {
+        return Ok(None);
+    };
+    let watchdog = std::env::var_os("WATCHDOG_USEC");
+    let watchdog = watchdog.map(|text| text.to_string_lossy().parse().map(Duration::from_micros));
+    let watchdog = watchdog.transpose().context("WATCHDOG_USEC")?;
+    Heartbeat::connect(&socket, watchdog, config.operators)
+        .context("NOTIFY_SOCKET")
+        .map(Some)
 }

@@ -28,7 +28,7 @@ use claviger_shared::{
     id::Pcr,
     label,
     log::record::{Body, Record},
-    owner::manifest::{Release, chain::Chain},
+    owner::manifest::{Release, Version, chain::Chain},
     wire::{
         FrameType, Phase, Role,
         control::{
@@ -44,6 +44,7 @@ use claviger_sim::{
     nsm::{Measurements, Pki},
 };
 use claviger_verify::ring_verifier::RingVerifier;
+use serde_json::Value;
 use std::{
     os::unix::net::UnixListener,
     path::PathBuf,
@@ -84,6 +85,8 @@ pub struct Deployment {
     pub recipient: Recipient,
     /// What the image measures.
     pub measurements: Measurements,
+    /// Which release the image says it is.
+    pub version: Version,
     /// g0 and g1.
     pub links: Vec<Signed>,
     /// The sealed root.
@@ -210,6 +213,7 @@ impl Deployment {
             host: client(&kms.endpoint(), &host),
             kms: Some(kms),
             measurements: measurements(),
+            version: claviger_enclave::version(),
             bundle: Vec::new(),
             store: Arc::default(),
             tap: Tap::default(),
@@ -255,7 +259,7 @@ impl Deployment {
     #[must_use]
     pub fn release(&self) -> Release {
         Release {
-            version: claviger_enclave::version(),
+            version: self.version,
             pcr0: Pcr(self.measurements.pcr0),
             pcr1: Pcr(self.measurements.pcr1),
             pcr2: Pcr(self.measurements.pcr2),
@@ -326,8 +330,12 @@ impl Deployment {
 
     /// Puts the key's policy.
     pub fn put_policy(&self, pins: &Pins) {
-        let policy = policy::render(&parties(), pins);
-        let put = self.admin.put_policy(&self.recipient.arn, &policy);
+        self.put_rendered(&policy::render(&parties(), pins));
+    }
+
+    /// Puts a policy that was rendered already.
+    pub fn put_rendered(&self, policy: &Value) {
+        let put = self.admin.put_policy(&self.recipient.arn, policy);
         self.runtime.block_on(put).unwrap();
     }
 
@@ -374,7 +382,8 @@ impl Deployment {
         let socket = self.dir.path().join(format!("{number}.sock"));
         let listener = UnixListener::bind(&socket).unwrap();
         let entropy = Arc::new(Recording::default());
-        let platform = platform(nsm, &self.clock, &entropy);
+        let mut platform = platform(nsm, &self.clock, &entropy);
+        platform.version = self.version;
         thread::spawn(move || run::run(platform, Box::new(listener)));
         let gone = Arc::new(AtomicBool::new(false));
         let tap = Arc::clone(&self.tap);
@@ -517,7 +526,9 @@ async fn admin(dir: &TempDir, endpoint: &str) -> Kms {
     .await
 }
 
-fn parties() -> Parties {
+/// Whom key policies name.
+#[must_use]
+pub fn parties() -> Parties {
     Parties {
         host: HOST.to_owned(),
         administrator: ADMIN.to_owned(),

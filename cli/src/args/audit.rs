@@ -21,6 +21,8 @@ pub(crate) enum AuditVerb {
     },
     /// Check a stored log offline, every entry and every promise
     Verify(Verify),
+    /// Hold what CloudTrail saw of the KMS keys against a stored log; exit 1 if a derivation has no boot
+    Derives(Derives),
 }
 
 #[derive(Debug, Args)]
@@ -36,4 +38,20 @@ pub(crate) struct Verify {
     /// Receipts that the log must hold, one a line, base64 or JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) receipts: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Derives {
+    /// Events: what CloudTrail writes to S3, what `aws cloudtrail lookup-events` prints, or one event a line; - for standard input
+    #[arg(required = true, value_name = "EVENTS")]
+    pub(crate) events: Vec<PathBuf>,
+    /// The store's directory, or a copy; without it the profile's `log`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) log: Option<PathBuf>,
+    /// The manifest chain's file; without it the profile's
+    #[arg(long, value_name = "M")]
+    pub(crate) manifest: Option<PathBuf>,
+    /// How long an enclave may take from KMS's answer to its boot entry
+    #[arg(long, value_name = "D", default_value = "15m")]
+    pub(crate) within: String,
 }

@@ -9,6 +9,7 @@ pub(crate) mod exec;
 pub(crate) mod init;
 pub(crate) mod owner;
 pub(crate) mod policy;
+pub(crate) mod release;
 
 use agent::{Agent, Call, CurlArgs, Keygen, Revoke, SidecarArgs, TestArgs};
 use audit::AuditVerb;
@@ -18,6 +19,7 @@ use exec::{ExecArgs, ExecChildArgs};
 use init::Init;
 use owner::{Attest, CatalogVerb, GrantVerb, KeyVerb, ManifestVerb, Stop, Submit, Thaw};
 use policy::PolicyVerb;
+use release::ReleaseVerb;
 use std::path::PathBuf;
 
 /// What stands below the verbs, and in the manual.
@@ -65,6 +67,8 @@ pub(crate) enum Verb {
     Manifest(Group<ManifestVerb>),
     /// Who may unseal: the KMS key policies (owners)
     Policy(Group<PolicyVerb>),
+    /// From one build to another, and back (owners)
+    Release(Group<ReleaseVerb>),
     /// Ask the enclave for a fresh attestation document, check it, and say what it proves
     Attest(Attest),
     /// Check everything that can be checked from here; for each fault, what it means and what mends it

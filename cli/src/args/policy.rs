@@ -42,6 +42,9 @@ pub(crate) enum PolicyVerb {
         /// Put it on every recipient, with the AWS credentials at hand
         #[arg(long)]
         put: bool,
+        /// Print the parameters that make it out of deploy/cloudformation/claviger-key.yaml instead
+        #[arg(long, conflicts_with = "put")]
+        parameters: bool,
     },
     /// Judge the recipients' live policies, metadata and grants by AWS's rules; exit 1 if anything is wrong
     Check {

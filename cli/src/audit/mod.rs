@@ -3,6 +3,7 @@
 //! A log that verifies is whole and keeps every promise; that nothing was cut from its end shows only against a checkpoint
 //! or receipts from elsewhere. The host is not asked.
 
+pub mod derives;
 pub mod export;
 pub mod record;
 pub mod segment;
@@ -10,7 +11,7 @@ pub mod segment;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use claviger_shared::{
     id::Digest,
-    log::{checkpoint, merkle, receipt::Receipt},
+    log::{checkpoint, merkle, receipt::Receipt, record::Body},
     owner::manifest::chain::Chain,
     wire::storage::StoredEntry,
 };
@@ -74,6 +75,7 @@ pub struct Audit {
     auditor: Auditor,
     roots: Vec<Digest>,
     leaves: Vec<Digest>,
+    boots: Vec<derives::Boot>,
     torn_bytes: usize,
 }
 
@@ -98,6 +100,7 @@ impl Audit {
             auditor: Auditor::new(chain)?,
             roots: Vec::new(),
             leaves: Vec::new(),
+            boots: Vec::new(),
             torn_bytes: 0,
         })
     }
@@ -106,7 +109,22 @@ impl Audit {
         let entry = self.auditor.entry(stored)?;
         self.roots.push(entry.checkpoint.root);
         self.leaves.push(merkle::leaf_hash(&stored.leaf));
+        for record in &entry.records {
+            if let Body::Boot(boot) = &record.body {
+                self.boots.push(derives::Boot {
+                    index: stored.index,
+                    time: boot.time,
+                    pcrs: boot.pcrs,
+                });
+            }
+        }
         Ok(())
+    }
+
+    /// The boots that the log knows, in order.
+    #[must_use]
+    pub fn boots(&self) -> &[derives::Boot] {
+        &self.boots
     }
 
     /// Holds the log against a tree head that its own key signed.

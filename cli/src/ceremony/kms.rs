@@ -65,6 +65,8 @@ pub struct Facts {
     pub state: String,
     /// DER SubjectPublicKeyInfo; a key that is not enabled shows none.
     pub public_key: Option<Vec<u8>>,
+    /// ARNs of the same key in other Regions: its primary and every replica.
+    pub replicas: Vec<String>,
     /// Grants beside its policy.
     pub grants: Vec<GrantFacts>,
 }
@@ -119,7 +121,9 @@ impl Kms {
             let files = EnvConfigFiles::builder();
             let files = files.with_file(EnvConfigFileKind::Credentials, path);
             // A file that was named comes before whatever the environment holds.
-            let config = ProviderConfig::default().with_http_client(http.clone());
+            let config = ProviderConfig::default()
+                .with_http_client(http.clone())
+                .with_region(Some(Region::new(place.region.clone())));
             let mut provider = ProfileFileCredentialsProvider::builder()
                 .configure(&config)
                 .profile_files(files.build());
@@ -195,10 +199,22 @@ impl Kms {
             spec: word(metadata.key_spec().map(KeySpec::as_str)),
             origin: word(metadata.origin().map(OriginType::as_str)),
             multi_region: metadata.multi_region() != Some(false),
+            replicas: replicas(&metadata, arn),
             state: word(metadata.key_state().map(KeyState::as_str)),
             public_key: public,
             grants: self.grants(arn).await?,
         })
+    }
+
+    /// The same credentials and endpoint, for a key of another Region.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] for an ARN that is none.
+    pub fn beside(&self, arn: &str) -> Result<Self, Error> {
+        let config = self.0.config().to_builder();
+        let region = Region::new(region_of(arn)?);
+        Ok(Self(Client::from_conf(config.region(region).build())))
     }
 
     async fn grants(&self, arn: &str) -> Result<Vec<GrantFacts>, Error> {
@@ -248,6 +264,18 @@ impl Kms {
             .policy(policy.to_string());
         put.send().await.map(drop).map_err(|error| fault(&error))
     }
+}
+
+/// The other keys of a multi-Region set, as KMS lists them.
+fn replicas(metadata: &KeyMetadata, arn: &str) -> Vec<String> {
+    let Some(set) = metadata.multi_region_configuration() else {
+        return Vec::new();
+    };
+    let all = set.primary_key().into_iter().chain(set.replica_keys());
+    let arns = all.map(|key| key.arn().unwrap_or("unknown"));
+    arns.filter(|other| *other != arn)
+        .map(str::to_owned)
+        .collect()
 }
 
 fn check(metadata: &KeyMetadata, arn: &str) -> Result<(), Error> {

@@ -37,23 +37,13 @@ pub(super) async fn policies(report: &mut Report, profile: &Profile) {
             }
             Ok(found) => found
                 .into_iter()
-                .for_each(|one| report.fault("key policy", of_key(arn, one))),
+                .for_each(|one| report.fault("key policy", one)),
             Err(error) => report.skipped(
                 "key policy",
                 format!("{arn} cannot be read with the AWS credentials at hand: {error}"),
             ),
         }
     }
-}
-
-/// A finding of a policy with its key's name.
-fn of_key(arn: &str, found: Finding) -> Finding {
-    let at = if found.at == arn {
-        found.at
-    } else {
-        format!("{} of {arn}", found.at)
-    };
-    Finding { at, ..found }
 }
 
 async fn live(

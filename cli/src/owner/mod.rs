@@ -13,6 +13,7 @@ pub mod key;
 pub mod lint;
 pub mod manifest;
 pub mod propose;
+pub mod release;
 pub mod signers;
 pub mod terms;
 pub mod words;

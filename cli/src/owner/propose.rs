@@ -71,23 +71,7 @@ pub fn next(chain: &Chain, changes: &Changes) -> Result<Proposal, Error> {
         ));
     }
     let bytes = chain.bytes(newest.generation).unwrap_or_default();
-    let mut value: Value =
-        serde_json::from_slice(bytes).map_err(|error| usage(error.to_string()))?;
-    let members = value
-        .as_object_mut()
-        .ok_or_else(|| usage("not a manifest"))?;
-    let words = change(members, changes)?;
-    if words.is_empty() && !changes.anchor {
-        return Err(usage(
-            "nothing changes: see `claviger manifest propose --help`",
-        ));
-    }
-    members.insert(
-        "generation".to_owned(),
-        json!(newest.generation.saturating_add(1)),
-    );
-    members.insert("supersedes".to_owned(), json!(newest.digest));
-    members.remove("anchor");
+    let (mut value, words) = draft(newest, bytes, changes)?;
     let plain = written(&value)?;
     let must_anchor = demands_anchor(chain, &plain)?;
     if must_anchor || changes.anchor {
@@ -103,6 +87,49 @@ pub fn next(chain: &Chain, changes: &Changes) -> Result<Proposal, Error> {
         words,
         must_anchor,
     })
+}
+
+/// Writes the anchor that is to follow a proposal which nobody signed yet: what it takes away, it takes away for ever.
+///
+/// # Errors
+///
+/// As [`next`].
+pub fn anchor_after(before: &Proposal, changes: &Changes) -> Result<Proposal, Error> {
+    let (mut value, words) = draft(&before.manifest, &before.body, changes)?;
+    put(&mut value, "anchor", json!(true));
+    let body = written(&value)?;
+    Ok(Proposal {
+        manifest: Manifest::parse(&body)?,
+        body,
+        words,
+        must_anchor: true,
+    })
+}
+
+/// A manifest with its changes and its place in the chain, no anchor yet.
+fn draft(
+    before: &Manifest,
+    bytes: &[u8],
+    changes: &Changes,
+) -> Result<(Value, Vec<String>), Error> {
+    let mut value: Value =
+        serde_json::from_slice(bytes).map_err(|error| usage(error.to_string()))?;
+    let members = value
+        .as_object_mut()
+        .ok_or_else(|| usage("not a manifest"))?;
+    let words = change(members, changes)?;
+    if words.is_empty() && !changes.anchor {
+        return Err(usage(
+            "nothing changes: see `claviger manifest propose --help`",
+        ));
+    }
+    members.insert(
+        "generation".to_owned(),
+        json!(before.generation.saturating_add(1)),
+    );
+    members.insert("supersedes".to_owned(), json!(before.digest));
+    members.remove("anchor");
+    Ok((value, words))
 }
 
 fn put(value: &mut Value, name: &str, member: Value) {

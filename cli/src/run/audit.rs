@@ -1,30 +1,37 @@
 //! The log's verbs: records printed as they are checked, and the offline audit.
 
-use super::{Named, read_text};
+use super::{Named, name, read_text};
 use crate::{
-    args::audit::{AuditVerb, Verify},
+    args::audit::{AuditVerb, Derives, Verify},
     output::{Outcome, stdout},
 };
 use claviger_cli::{
     Error,
-    audit::{Audit, Refuted, export::Export, record},
+    audit::{Audit, Refuted, derives, export::Export, record},
+    owner::terms::parse_length,
     profile::read_chain,
     view::View,
 };
-use claviger_client::render;
-use claviger_shared::owner::manifest::{AttestationRoot, chain::Chain};
+use claviger_client::{render, session::wall_clock_ms};
+use claviger_shared::{
+    owner::manifest::{AttestationRoot, chain::Chain},
+    time::UnixMs,
+};
 use claviger_verify::audit::Auditor;
 use serde_json::{Value, json};
-use std::{path::Path, time::Duration};
+use std::{io::Read, path::Path, time::Duration};
 
 /// Pause between two looks for new entries.
 const PAUSE: Duration = Duration::from_millis(300);
+/// Most bytes of events that are read from standard input.
+const MAX_INPUT: u64 = 256 * 1024 * 1024;
 
 pub(super) async fn run(named: &Named, verb: AuditVerb) -> Result<Outcome, Error> {
     match verb {
         AuditVerb::Tail { from, follow } => tail(named, from, follow).await,
         AuditVerb::Export { dir } => export(named, &dir).await,
         AuditVerb::Verify(verify) => self::verify(named, verify),
+        AuditVerb::Derives(args) => derives(named, &args),
     }
 }
 
@@ -146,4 +153,66 @@ fn summed(
         members.insert("receipts".to_owned(), json!(audit.holds_receipts(lines)?));
     }
     Ok(value)
+}
+
+fn derives(named: &Named, args: &Derives) -> Result<Outcome, Error> {
+    let Derives {
+        events,
+        log,
+        manifest,
+        within,
+    } = args;
+    let profile = match (log, manifest) {
+        (Some(_), Some(_)) => None,
+        (Some(_) | None, Some(_) | None) => Some(named.required()?),
+    };
+    let held = profile.as_ref();
+    let manifest = manifest
+        .as_ref()
+        .or_else(|| held.map(|profile| &profile.manifest));
+    let log = log
+        .as_ref()
+        .or_else(|| held.and_then(|profile| profile.log.as_ref()));
+    let manifest = manifest.ok_or_else(|| Error::Usage("no --manifest M".to_owned()))?;
+    let log =
+        log.ok_or_else(|| Error::Usage("the profile names no log: give --log DIR".to_owned()))?;
+    let within = name(within, "a length such as 15m", |text| {
+        parse_length(text).ok_or(())
+    })?;
+    let mut all = Vec::new();
+    for file in events {
+        all.extend(derives::read(&text_of(file)?)?);
+    }
+    let chain = read_chain(manifest)?;
+    let simulation = is_simulation(&chain);
+    let keys: Vec<String> = chain
+        .newest()
+        .recipients
+        .iter()
+        .map(|to| to.arn.clone())
+        .collect();
+    let audit = Audit::of_store(log, chain)
+        .map_err(|refuted| Error::Distrust(format!("log: {refuted}")))?;
+    let now = UnixMs(wall_clock_ms());
+    let found = derives::compare(all, audit.boots(), &keys, within, now);
+    let mut value = found.to_json();
+    render::mark(&mut value, simulation);
+    Ok(Outcome {
+        value,
+        exit: u8::from(!found.is_well()),
+        document: false,
+    })
+}
+
+/// A file's text, or that of standard input.
+fn text_of(file: &Path) -> Result<String, Error> {
+    if file != Path::new("-") {
+        return read_text("cannot read the events", file);
+    }
+    let mut text = String::new();
+    std::io::stdin()
+        .take(MAX_INPUT)
+        .read_to_string(&mut text)
+        .map_err(Error::io("cannot read", file))?;
+    Ok(text)
 }

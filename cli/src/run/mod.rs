@@ -70,6 +70,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Outcome, Error> {
         }
         Verb::Doctor(at) => owner::doctor(&named(at.profile), json).await,
         Verb::Policy(group) => owner::policy(&named(group.at.profile), group.verb, json).await,
+        Verb::Release(group) => owner::release(&named(group.at.profile), group.verb, json),
         Verb::Freeze(stop) => owner::freeze(&named(stop.at.profile), &stop.out).await,
         Verb::Thaw(thaw) => owner::thaw(&named(thaw.at.profile), &thaw.out).await,
         Verb::Submit(submit) => {

@@ -9,6 +9,7 @@ mod init;
 mod key;
 mod manifest;
 mod policy;
+mod release;
 mod terms;
 
 pub(super) use attest::{attest, doctor};
@@ -18,6 +19,7 @@ pub(super) use init::init;
 pub(super) use key::key;
 pub(super) use manifest::manifest;
 pub(super) use policy::policy;
+pub(super) use release::release;
 
 use super::{Named, read, read_text};
 use crate::{

@@ -9,6 +9,7 @@
 
 mod ceremony;
 mod doctor;
+mod drill;
 mod grants;
 mod proxy;
 mod stage;

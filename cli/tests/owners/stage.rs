@@ -98,7 +98,8 @@ impl Stage {
         write(
             &self.path("sim/kms-callers.json"),
             &json!({ "callers": [
-            caller("host", "claviger-host", None), caller("kms-admin", "kms-admin", Some(may_create.to_string())),
+            caller("host", "claviger-host", None), caller("kms-admin", "kms-admin", None),
+            caller("kms-break-glass", "kms-break-glass", Some(may_create.to_string())),
         ] }),
         );
         let profile = |name: &str| {
@@ -107,7 +108,8 @@ impl Stage {
                 "[{name}]\naws_access_key_id = {id}\naws_secret_access_key = secret-of-{name}\n\n"
             )
         };
-        fs::write(self.path("aws"), profile("host") + &profile("kms-admin")).unwrap();
+        let profiles = ["host", "kms-admin", "kms-break-glass"].map(profile);
+        fs::write(self.path("aws"), profiles.concat()).unwrap();
         write(
             &self.path("host.json"),
             &json!({
@@ -220,7 +222,7 @@ impl Stage {
             "--region",
             "us-east-1",
             "--aws-profile",
-            "kms-admin",
+            "kms-break-glass",
             "--aws-credentials",
             "aws",
             "--host-role",
@@ -228,7 +230,7 @@ impl Stage {
             "--administrator",
             &role("kms-admin"),
             "--break-glass",
-            &role("kms-admin"),
+            &role("kms-break-glass"),
             "--api",
             &format!("http://127.0.0.1:{agents}"),
             "--operator-api",

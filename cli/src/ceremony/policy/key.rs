@@ -21,6 +21,7 @@ pub fn check(facts: &Facts, pinned: Option<&[u8]>) -> Vec<Finding> {
         multi_region,
         state,
         public_key,
+        replicas,
         grants,
     } = facts;
     let mut found = Vec::new();
@@ -69,6 +70,15 @@ pub fn check(facts: &Facts, pinned: Option<&[u8]>) -> Vec<Finding> {
             NEW_KEY,
         ));
     }
+    found.extend(replicas.iter().map(|replica| {
+        finding(
+            "replica_exists",
+            arn.clone(),
+            format!("{replica} is the same key"),
+            "what its own policy allows, it does with this deployment's secret",
+            NEW_KEY,
+        )
+    }));
     found.extend(grants.iter().map(|grant| of_grant(arn, grant)));
     found
 }
@@ -102,8 +112,44 @@ pub async fn live(
     let facts = kms.facts(arn).await?;
     let text = kms.policy(arn).await?;
     let mut found = check(&facts, Some(public_key));
-    found.extend(super::judge::policy(text.as_bytes(), wanted));
+    found.extend(of_policy(arn, &text, wanted));
+    for replica in &facts.replicas {
+        found.extend(of_replica(kms, replica, wanted).await);
+    }
     Ok(found)
+}
+
+/// What is wrong with a key's policy; each place with the key's name, since a deployment has several.
+fn of_policy(arn: &str, text: &str, wanted: &Wanted<'_>) -> Vec<Finding> {
+    let mut found = super::judge::policy(text.as_bytes(), wanted);
+    found
+        .iter_mut()
+        .for_each(|one| one.at = format!("{} of {arn}", one.at));
+    found
+}
+
+/// What is wrong with a replica: it is the same key under another policy, in another Region, with grants of its own.
+async fn of_replica(kms: &Kms, replica: &str, wanted: &Wanted<'_>) -> Vec<Finding> {
+    let read = async {
+        let kms = kms.beside(replica)?;
+        Ok::<_, Error>((kms.facts(replica).await?, kms.policy(replica).await?))
+    };
+    let (facts, text) = match read.await {
+        Ok(read) => read,
+        Err(error) => {
+            let what = format!("its policy cannot be read: {error}");
+            let why = "a policy that nobody read is not known to hold";
+            return vec![finding("replica_unread", replica, what, why, NEW_KEY)];
+        }
+    };
+    let wanted = Wanted {
+        key: Some(replica),
+        ..*wanted
+    };
+    let mut found = of_policy(replica, &text, &wanted);
+    found.extend(of_state(replica, &facts.state));
+    found.extend(facts.grants.iter().map(|grant| of_grant(replica, grant)));
+    found
 }
 
 fn of_grant(arn: &str, grant: &GrantFacts) -> Finding {
@@ -134,6 +180,7 @@ mod tests {
             multi_region: false,
             state: "Enabled".to_owned(),
             public_key: Some(vec![1]),
+            replicas: Vec::new(),
             grants: Vec::new(),
         }
     }
@@ -142,11 +189,15 @@ mod tests {
     fn each_wrong_fact_is_found() {
         assert!(check(&facts(), Some(&[1])).is_empty());
         type Change = fn(&mut Facts);
-        let table: [(&str, Change); 8] = [
+        let table: [(&str, Change); 9] = [
             ("key_usage", |f| f.usage = "ENCRYPT_DECRYPT".to_owned()),
             ("key_spec", |f| f.spec = "ECC_NIST_P384".to_owned()),
             ("key_origin", |f| f.origin = "EXTERNAL".to_owned()),
             ("multi_region", |f| f.multi_region = true),
+            ("replica_exists", |f| {
+                f.replicas
+                    .push("arn:aws:kms:eu-west-2:111122223333:key/1".to_owned());
+            }),
             ("key_state", |f| f.state = "Disabled".to_owned()),
             ("key_state", |f| f.state = "PendingDeletion".to_owned()),
             ("other_public_key", |f| f.public_key = Some(vec![2])),

@@ -9,6 +9,7 @@ pub mod judge;
 pub mod key;
 pub mod reach;
 mod shape;
+pub mod template;
 mod vectors;
 
 use crate::Error;
@@ -133,7 +134,8 @@ fn management(parties: &Parties) -> Vec<Value> {
         }),
         json!({
             "Sid": "BreakGlass", "Effect": "Allow", "Principal": { "AWS": parties.break_glass }, "Resource": "*",
-            "Action": ["kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion"],
+            "Action": ["kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion", "kms:DescribeKey", "kms:GetPublicKey",
+                "kms:GetKeyPolicy", "kms:ListGrants", "kms:ListResourceTags"],
         }),
         json!({
             "Sid": "ReadByHost", "Effect": "Allow", "Principal": { "AWS": parties.host }, "Resource": "*",

@@ -13,7 +13,7 @@ use claviger_cli::{
         policy::{
             self, Parties, Pins,
             judge::{self, Wanted},
-            key,
+            key, template,
         },
     },
     finding::Finding,
@@ -27,8 +27,19 @@ use std::sync::Arc;
 pub(crate) async fn policy(named: &Named, verb: PolicyVerb, json: bool) -> Result<Outcome, Error> {
     let profile = named.optional()?;
     match verb {
-        PolicyVerb::Render { parties, pins, put } => {
-            render(profile.as_ref(), &parties, &pins, put).await
+        PolicyVerb::Render {
+            parties,
+            pins,
+            put,
+            parameters,
+        } => {
+            let rendered = render(profile.as_ref(), &parties, &pins, put).await?;
+            if parameters {
+                let parties = self::parties(profile.as_ref(), &parties)?;
+                let pins = Pinned::read(profile.as_ref(), &pins)?.pins;
+                return self::parameters(&parties, pins.as_ref());
+            }
+            Ok(rendered)
         }
         PolicyVerb::Check {
             parties,
@@ -81,6 +92,18 @@ async fn render(
     }
     Ok(Outcome {
         value: document,
+        exit: 0,
+        document: true,
+    })
+}
+
+/// The template's parameters for a policy that was found sound.
+fn parameters(parties: &Parties, pins: Option<&Pins>) -> Result<Outcome, Error> {
+    let parameters = template::parameters(parties, pins).ok_or_else(|| {
+        Error::Usage("the template has room for two releases: use --put instead".to_owned())
+    })?;
+    Ok(Outcome {
+        value: template::file(&parameters),
         exit: 0,
         document: true,
     })
