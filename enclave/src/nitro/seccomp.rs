@@ -81,6 +81,8 @@ const ALLOWED: &[Allowed] = &[
     (libc::SYS_mprotect, &[NOT_EXECUTABLE]), // guard pages
     (libc::SYS_mremap, &[]),        // the C library's larger blocks
     (libc::SYS_munmap, &[]),        // memory given back
+    (libc::SYS_newfstatat, &[]),    // see `ABSENT`
+    (libc::SYS_openat, &[]),        // see `ABSENT`
     (libc::SYS_prctl, &[NAME]),     // a thread's name
     (libc::SYS_read, &[]),          // from the host
     (libc::SYS_recvfrom, &[]),      // from the host
@@ -139,9 +141,11 @@ fn list() -> Result<BpfProgram, Error> {
 }
 
 /// Calls that the kernel answers as if it did not have them, though the list lets them pass.
-const ABSENT: [i64; 2] = [
-    libc::SYS_access, // the allocator looks for memory nodes in /sys, which is gone
+const ABSENT: [i64; 4] = [
+    libc::SYS_access,     // the allocator looks for memory nodes in /sys, which is gone
     libc::SYS_clone3, // its flags stand in memory, which no filter can read: the C library then takes clone
+    libc::SYS_newfstatat, // the crypto library looks for a device of snapshots
+    libc::SYS_openat, // the C library counts processors in /sys when many threads have asked it for memory
 ];
 
 fn absent() -> Result<BpfProgram, Error> {

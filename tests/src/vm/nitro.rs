@@ -26,6 +26,8 @@ use std::{
 pub const MEMORY: u32 = 256;
 /// The parent instance, measured into PCR4.
 pub const INSTANCE: &str = "i-0emulated000000000";
+/// Has the kernel say which signal ended the image, and where: told behind the image's own command line, which stays as it is.
+const TOLD: &str = "print-fatal-signals=1 loglevel=7";
 /// Where Debian has the firmware that the machine starts with.
 const FIRMWARE: [&str; 2] = ["/usr/share/qemu", "/usr/share/seabios"];
 
@@ -110,7 +112,7 @@ pub fn start(dir: &Path, memory: u32) -> anyhow::Result<Nitro> {
     };
     fs::write(layout.measurements(), serde_json::to_vec(&measurements)?)?;
     let place = layout.root().join("vm");
-    let vm = Vm::start(&place, machine(&image_file(), memory, "")?)?;
+    let vm = Vm::start(&place, machine(&image_file(), memory, TOLD)?)?;
     let address = place.join("courier.sock");
     let resigner = Resigner::new(pki, Arc::new(SystemClock));
     let courier = Courier::start(&address, vm.places().address(), resigner)?;
