@@ -54,6 +54,8 @@ const DUPLICATE: Argument = exactly(1, 1030);
 const IS_OPEN: Argument = exactly(1, 1);
 /// `PR_SET_NAME` (Linux, prctl.h).
 const NAME: Argument = exactly(0, 15);
+/// `PR_SET_VMA` (Linux, prctl.h).
+const NAME_OF_MEMORY: Argument = exactly(0, 0x5356_4d41);
 /// `AF_VSOCK`'s own level and `SOL_SOCKET`, whose options are time limits and sizes alone.
 const OF_SOCKET: Argument = exactly(1, 1);
 
@@ -83,6 +85,7 @@ const ALLOWED: &[Allowed] = &[
     (libc::SYS_munmap, &[]),        // memory given back
     (libc::SYS_newfstatat, &[]),    // see `ABSENT`
     (libc::SYS_openat, &[]),        // see `ABSENT`
+    (libc::SYS_prctl, &[NAME_OF_MEMORY]), // the allocator names what it maps
     (libc::SYS_prctl, &[NAME]),     // a thread's name
     (libc::SYS_read, &[]),          // from the host
     (libc::SYS_recvfrom, &[]),      // from the host
