@@ -19,7 +19,7 @@ BENCHED := -p claviger-sim -p claviger -p claviger-tests --bin claviger-sim --bi
 FUZZ_SECONDS ?= 600
 FUZZ_TARGETS ?= $(filter-out context,$(notdir $(wildcard tests/fuzz/*)))
 
-.PHONY: help build demo docs test check deny advisories tcb bench bench-quick hot-path fuzz fmt clean
+.PHONY: help build demo docs test vm-test vm-bench check deny advisories tcb bench bench-quick hot-path fuzz fmt clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,17 @@ test: $(VENV)/.done ## every test
 	$(CARGO) test --locked --workspace
 	$(CARGO) test --locked -p claviger-kinds -- --ignored relying_party
 	@scripts/hot-path
+
+vm-test: ## the enclave in a virtual machine behind vsock: its job, crashes, stalls, a few figures; needs QEMU
+	@scripts/vm-tools
+	$(CARGO) build --locked -p claviger-sim -p claviger -p claviger-tests --bins
+	$(CARGO) test --locked -p claviger-tests --test vm -- --ignored --test-threads=1
+	target/debug/claviger-bench vm 1
+
+vm-bench: ## the same enclave's speed behind vsock, in a profile that builds faster
+	@scripts/vm-tools
+	$(CARGO) build --locked --profile bench-quick $(BENCHED) --bin claviger-guest
+	target/bench-quick/claviger-bench vm 5
 
 check: ## formatting, lints, the trusted part, dependencies, documentation
 	$(CARGO) fmt --all --check

@@ -5,7 +5,7 @@
 
 pub mod control;
 pub mod frames;
-mod hybrid;
+pub mod hybrid;
 
 use crate::config::EnclaveAddress;
 use claviger_shared::{
