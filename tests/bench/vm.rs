@@ -25,9 +25,12 @@ pub fn measure(seconds: f64) -> anyhow::Result<()> {
         let deployment = Deployment::start_in_machine(volatile, AGENTS)?;
         let vm = deployment.vm.as_ref().context("no machine")?;
         for shape in SHAPES {
-            let ask = asks::sign(asks::get());
+            let (callers, depth) = shape;
+            let lanes = calls::streams(&deployment, callers, &asks::sign(asks::get()))?;
+            // Handshakes are over: what is looked at is calls.
             let before = Account::now(vm)?;
-            calls::through_host(&mut run, &deployment, "behind vsock", shape, &ask)?;
+            let plan = calls::plan(&run, &deployment, "behind vsock", depth)?;
+            plan.keep(&mut run, lanes)?;
             let [user, kernel, idle] = Account::now(vm)?.shares_since(&before);
             println!(
                 "    its machine: programs {user:.2}, kernel {kernel:.2}, idle {idle:.2}{}",
