@@ -21,8 +21,8 @@ FUZZ_TARGETS ?= $(filter-out context,$(notdir $(wildcard tests/fuzz/*)))
 
 DEPLOY_VENV := deploy/.venv
 
-.PHONY: help build demo docs test deploy-check dr-drill check eif pcrs reproduce release-notes vm-test vm-nitro-test deny advisories tcb
-.PHONY: bench bench-quick hot-path fuzz fmt clean
+.PHONY: help build demo docs test deploy-check dr-drill check eif pcrs reproduce release-notes vm-test vm-bench vm-nitro-test deny advisories
+.PHONY: tcb bench bench-quick hot-path fuzz fmt clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -66,6 +66,24 @@ deploy-check: $(DEPLOY_VENV)/.done ## what deploys on AWS: templates linted and 
 dr-drill: ## disaster recovery in simulation: host and first KMS key lost, back from the copy by the second; prints how long it took
 	$(CARGO) build --locked -p claviger-sim -p claviger --bins
 	CLAVIGER_DRILL_CALLS=200 $(CARGO) test --locked -p claviger --test owners drill -- --nocapture
+
+vm-test: ## the enclave in a virtual machine behind vsock: its job, crashes, stalls, a few figures; needs QEMU
+	@scripts/vm-tools
+	$(CARGO) build --locked -p claviger-sim -p claviger -p claviger-tests --bins
+	$(CARGO) test --locked -p claviger-tests --test vm -- --ignored --test-threads=1
+	target/debug/claviger-bench vm 1
+
+vm-bench: ## the same enclave's speed behind vsock, in a profile that builds faster
+	@scripts/vm-tools
+	$(CARGO) build --locked --profile bench-quick $(BENCHED) --bin claviger-guest
+	target/bench-quick/claviger-bench vm 5
+
+vm-nitro-test: ## the production image, unchanged, on an emulated Nitro machine; builds QEMU once, about ten minutes
+	@scripts/vm-tools
+	@scripts/vm-nitro-tools
+	@$(MAKE) --no-print-directory eif >/dev/null
+	$(CARGO) build --locked -p claviger-sim -p claviger -p claviger-tests --bins
+	$(CARGO) test --locked -p claviger-tests --test vm_nitro -- --ignored --test-threads=1 --nocapture
 
 check: ## formatting, lints, the trusted part, dependencies, documentation
 	$(CARGO) fmt --all --check

@@ -11,6 +11,7 @@ use claviger_client::{
     trust::{self, Floor, Trusted},
 };
 use claviger_shared::id::{Digest, GrantId, KeyId};
+use claviger_tests::vm::{Part, Vm, simulation};
 use std::{
     future::Future,
     path::{Path, PathBuf},
@@ -30,8 +31,10 @@ pub struct Granted {
 
 /// A running deployment.
 pub struct Deployment {
-    // Stopped before the directory is taken away.
+    // Stopped before the machine and the directory are taken away.
     up: Kept,
+    /// What the enclave is in, where it is no process of this machine.
+    pub vm: Option<Vm>,
     dir: tempfile::TempDir,
     /// Whether answers do not wait for storage.
     pub volatile: bool,
@@ -57,9 +60,25 @@ pub fn wait<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Resul
 impl Deployment {
     /// Starts it and makes so many agents.
     pub fn start(volatile: bool, agents: usize) -> anyhow::Result<Self> {
+        Self::start_with(false, volatile, agents)
+    }
+
+    /// Likewise, its enclave in a virtual machine.
+    pub fn start_in_machine(volatile: bool, agents: usize) -> anyhow::Result<Self> {
+        Self::start_with(true, volatile, agents)
+    }
+
+    fn start_with(machine: bool, volatile: bool, agents: usize) -> anyhow::Result<Self> {
         let dir = tempfile::Builder::new().prefix("claviger-").tempdir()?;
         let mut command = Kept::command(beside("claviger-sim")?)?;
         command.args(["up", "--dir"]).arg(dir.path());
+        let vm = if machine {
+            let vm = simulation::start(dir.path(), &beside("claviger-guest")?)?;
+            command.arg("--guest").arg(vm.places().address());
+            Some(vm)
+        } else {
+            None
+        };
         command.env("RUST_LOG", "warn");
         if volatile {
             command.arg("--volatile");
@@ -73,6 +92,7 @@ impl Deployment {
         let trusted = wait(attest(&profile))?;
         let mut deployment = Self {
             up,
+            vm,
             dir,
             volatile,
             profile,
@@ -121,12 +141,15 @@ impl Deployment {
         Ok(u32::try_from(pid.context("no pid")?)?)
     }
 
-    /// Enclave and host.
+    /// Enclave and host; where the enclave is in a machine, that machine and its device.
     pub fn pids(&self) -> anyhow::Result<Vec<(&'static str, u32)>> {
-        Ok(vec![
-            ("enclave", self.pid("enclave")?),
-            ("host", self.pid("host")?),
-        ])
+        let host = ("host", self.pid("host")?);
+        let Some(vm) = &self.vm else {
+            return Ok(vec![("enclave", self.pid("enclave")?), host]);
+        };
+        let part = |part| vm.pid(part).context("the machine does not run");
+        let (enclave, device) = (part(Part::Guest)?, part(Part::Device)?);
+        Ok(vec![("enclave", enclave), host, ("device", device)])
     }
 
     /// The key that an agent is started with.

@@ -30,6 +30,7 @@ mod report;
 mod run;
 mod sidecar;
 mod svg;
+mod vm;
 
 use anyhow::{Context, bail};
 use deployment::Deployment;
@@ -37,7 +38,7 @@ use run::Run;
 use rustix::process::Resource;
 use std::path::Path;
 
-const USAGE: &str = "usage: claviger-bench quick | full [SECONDS] | docs | calls [SECONDS] | grants NUMBER | boot RECORDS";
+const USAGE: &str = "usage: claviger-bench quick | full [SECONDS] | docs | calls [SECONDS] | vm [SECONDS] | grants NUMBER | boot RECORDS";
 /// Where everything that a run found is kept.
 const FILE: &str = "target/bench.json";
 
@@ -66,6 +67,8 @@ fn main() -> anyhow::Result<()> {
         ["grants", number] => just(|run| grants::measure(run, &[number.parse()?])),
         ["boot", records] => just(|run| boot::measure(run, &[records.parse()?])),
         ["docs"] => page::write(Path::new(FILE)),
+        ["vm"] => vm::measure(1.5),
+        ["vm", seconds] => vm::measure(seconds.parse().context(USAGE)?),
         ["calls"] => just_calls(3.0),
         ["calls", seconds] => just_calls(seconds.parse().context(USAGE)?),
         _ => bail!(USAGE),

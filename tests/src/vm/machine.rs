@@ -62,7 +62,10 @@ impl Machine {
                 tool.display()
             );
         }
-        let line = format!("console=ttyS0 quiet panic=-1 reboot=t{}", frequency());
+        let line = format!(
+            "console=ttyS0 quiet panic=-1 reboot=t tsc=reliable{}",
+            frequency()
+        );
         let mut arguments: Vec<OsString> = Vec::new();
         let mut add = |name: &str, value: OsString| arguments.extend([name.into(), value]);
         add("-M", "microvm,memory-backend=memory,rtc=on".into());
@@ -92,7 +95,8 @@ impl Machine {
 }
 
 /// The kernel's argument that spares it from measuring its time-stamp counter, which under load it measures wrong and then waits
-/// for ever: an emulated counter runs like the real one.
+/// for ever: an emulated counter runs like the real one. That it is to be relied on is said beside it, for the kernel compares it
+/// with ticks, which come late where the machine is busy, and would then count time in those.
 fn frequency() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("cpu MHz"));

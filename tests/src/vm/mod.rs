@@ -3,6 +3,7 @@
 //! Two processes make one: the emulator and the vsock device beside it. A guest that ends is booted again; a device that ends takes
 //! its guest with it, because the guest's driver does not notice. It knows nothing of what runs inside but the heartbeat.
 
+pub mod account;
 pub mod courier;
 pub mod image;
 pub mod keeper;
