@@ -65,6 +65,34 @@ fn a_grant_is_completed_read_linted_and_follows_the_catalog() {
     );
 }
 
+/// A catalog of 477 KiB: its command is a record that a receipt has to carry back to the owner.
+#[test]
+fn a_catalog_near_the_limit_is_set_and_proved() {
+    let Some(stage) = Stage::start(&["ana"], 1) else {
+        return;
+    };
+    stage.be_born(&["ana"]);
+    let mut catalog: Value = serde_json::from_str(CATALOG).unwrap();
+    for number in 0..8 {
+        let members: Vec<_> = (0..250).map(|member| format!("/{member:0>240}")).collect();
+        catalog["resources"][format!("large_{number}")] = json!({"env": "live", "routes": [
+            {"kind": "http", "host": "api.example.com", "path": format!("/v1/large/{number}"), "methods": ["POST"], "body": members}]});
+    }
+    let text = catalog.to_string();
+    assert!(text.len() > 470 * 1024, "{}", text.len());
+    fs::write(stage.path("large.json"), text).unwrap();
+    let profile = ["--profile", "ceremony/profile.json", "--json"];
+    let run = |verb: &[&str]| stage.run(&[&profile[..], verb].concat());
+    let (exit, set) = run(&["catalog", "set", "large.json"]);
+    assert_eq!((exit, &set["resources"]), (0, &json!(10)), "{set}");
+    let (exit, shown) = run(&["catalog", "show"]);
+    assert_eq!(exit, 0);
+    assert!(
+        shown.to_string().contains("large_7"),
+        "the log does not hold it"
+    );
+}
+
 /// Creates the grant of this test; its id.
 fn created(stage: &Stage, run: &impl Fn(&[&str]) -> (i32, Value)) -> String {
     let text = r#"{"permissions":{"read":["orders"],"write":["charges"],"delete":[]}}"#;

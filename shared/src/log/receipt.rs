@@ -9,11 +9,16 @@ use super::{
     merkle,
     record::{self, Record},
 };
-use crate::{codec::cbor, crypto::Verifier, id::Digest, wire::storage::MAX_LEAF};
+use crate::{
+    codec::cbor,
+    crypto::Verifier,
+    id::Digest,
+    wire::storage::{MAX_LEAF, MAX_RECORD_BYTES},
+};
 use serde::{Deserialize, Serialize};
 
-/// Largest receipt.
-pub const MAX_BYTES: usize = 60 * 1024;
+/// Largest receipt: the largest record (an entry may hold 768 KiB of them, `wire::storage`) and its proof.
+pub const MAX_BYTES: usize = MAX_RECORD_BYTES + 16 * 1024;
 
 /// The proof's bytes, in canonical CBOR.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -112,8 +112,7 @@ fn note(bytes: usize) -> Sign {
     }
 }
 
-/// A catalog is set which takes the enclave more than one write to store, and bodies are signed up to the largest. The catalog is
-/// not larger because an owner's tool takes no receipt over 60 KiB.
+/// A catalog is set which takes the enclave many writes to store, and bodies are signed up to the largest.
 async fn large_frames(guest: &Guest) -> anyhow::Result<(Agent, Vec<Vec<u8>>)> {
     let text = fs::read(guest.dir.path().join("catalog.json"))?;
     let mut catalog: Value = serde_json::from_slice(&text)?;
@@ -126,11 +125,13 @@ async fn large_frames(guest: &Guest) -> anyhow::Result<(Agent, Vec<Vec<u8>>)> {
     };
     let notes = route("/v1/notes", json!(["/text", "/title"]));
     resources.insert("notes".to_owned(), notes);
-    let members = (0..200).map(|member| format!("/{member:0>240}"));
-    let padding = route("/v1/large", members.collect());
-    resources.insert("large".to_owned(), padding);
+    for number in 0..5 {
+        let members = (0..250).map(|member| format!("/{member:0>240}"));
+        let padding = route(&format!("/v1/large/{number}"), members.collect());
+        resources.insert(format!("large_{number}"), padding);
+    }
     let text = catalog.to_string();
-    ensure!(text.len() > PIECE, "the catalog is small");
+    ensure!(text.len() > PIECE * 8, "the catalog is small");
     let mut desk = guest.stage.desk().await?;
     desk.set_catalog(text.as_bytes(), &[]).await?;
     let mut wanted = grant(1000, 5000, 20_000);
