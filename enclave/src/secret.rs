@@ -89,6 +89,32 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Bytes of stack that are wiped: more than the calls of any step that handles a secret go down.
+const DEPTH: usize = 64 * 1024;
+
+/// Does something with a secret, and wipes the stack that it used.
+///
+/// A cipher keeps a block of what it opens on the stack, a compiler puts what is moved there: what a thread does next would
+/// cover it sooner or later, or never.
+#[inline(never)]
+pub fn on_wiped_stack<T>(work: impl FnOnce() -> T) -> T {
+    let done = below(work);
+    wipe();
+    done
+}
+
+/// A frame of its own, so that what `work` keeps on the stack stands where [`wipe`] writes.
+#[inline(never)]
+fn below<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
+
+#[inline(never)]
+fn wipe() {
+    let mut room = [0_u8; DEPTH];
+    room.zeroize();
+}
+
 /// The crypto provider refused; nothing was signed, sealed or opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("cryptographic operation failed")]
