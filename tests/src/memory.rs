@@ -91,8 +91,8 @@ impl Wanted {
         let mut read = 0;
         each_part(pid, |region, bytes| {
             read += bytes.len();
-            for (name, _) in self.find(bytes) {
-                found.push((name, region.to_owned()));
+            for (name, at) in self.find(bytes) {
+                found.push((name, format!("byte {at} of the part of {region}")));
             }
         })?;
         // A process that seems to have no memory was not read.
@@ -182,7 +182,10 @@ fn each_part(pid: u32, mut look: impl FnMut(&str, &[u8])) -> io::Result<()> {
             if there && memory.read_exact_at(&mut page, at).is_ok() {
                 run.extend_from_slice(&page);
             } else if !run.is_empty() {
-                look(&format!("{region} of {} KiB", (end - start) / 1024), &run);
+                let below = end - at + run.len() as u64;
+                let size = (end - start) / 1024;
+                let place = format!("{region}, {size} KiB, that begins {below} before its end");
+                look(&place, &run);
                 run.clear();
             }
         }
@@ -195,7 +198,7 @@ mod tests {
     use super::*;
 
     fn secret(seed: u8) -> Vec<u8> {
-        (0..32)
+        (0..32_u8)
             .map(|at| seed.wrapping_mul(31).wrapping_add(at.wrapping_mul(7)))
             .collect()
     }

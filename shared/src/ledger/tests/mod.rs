@@ -4,6 +4,7 @@ mod calls;
 mod commands;
 mod grants;
 mod history;
+mod limits;
 mod lines;
 mod manifests;
 mod order;
