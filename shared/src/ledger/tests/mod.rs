@@ -2,6 +2,7 @@
 
 mod calls;
 mod commands;
+mod denials;
 mod grants;
 mod history;
 mod limits;
