@@ -61,6 +61,23 @@ fn an_answer_opens_under_its_number_alone() {
 }
 
 #[test]
+fn a_channel_key_is_what_was_drawn_and_prints_its_name_alone() {
+    struct Drawn(Vec<u8>);
+    impl crate::platform::Entropy for Drawn {
+        fn fill(&self, out: &mut [u8]) -> Result<(), crate::platform::NoEntropy> {
+            out.copy_from_slice(&self.0);
+            Ok(())
+        }
+    }
+    let private = vec![7; 32];
+    let key = super::key::ChannelKey::generate(&Drawn(private.clone())).unwrap();
+    assert_eq!(key.expose()[..], private);
+    let own = claviger_shared::crypto::noise::public_key(key.expose()).unwrap();
+    assert_eq!(key.public().unwrap().0, own);
+    assert_eq!(format!("{key:?}"), "ChannelKey");
+}
+
+#[test]
 fn the_first_frame_confirms_and_no_other() {
     let channel = channel(1, 1);
     assert!(!channel.is_confirmed());
@@ -163,6 +180,7 @@ fn channels_that_nobody_used_go_first() {
     let fifth = channel(1, 5);
     table.insert(Arc::clone(&fifth), true).unwrap();
     made.push(Arc::clone(&fifth));
+    left(&table, &made, &[1, 2, 3, 4, 5]);
     fifth.confirm();
     table.confirmed(&fifth);
     left(&table, &made, &[1, 3, 4, 5]);

@@ -1,9 +1,13 @@
 //! How many grants and keys a deployment may have, on both sides.
 
-use super::history::{History, grant};
+use super::history::{History, at, call, grant};
 use crate::{
     id::{KeyId, X25519Public},
-    ledger::{CommandDenied, Violation, command::MAX_KEYS, state::MAX_GRANTS},
+    ledger::{
+        CommandDenied, Violation,
+        command::MAX_KEYS,
+        state::{MAX_GRANTS, MAX_OUTSTANDING},
+    },
     sample::with,
 };
 use serde_json::json;
@@ -76,4 +80,37 @@ fn keys_are_limited_on_both_sides() {
     assert_eq!(history.state.data.keys.len(), MAX_KEYS);
     let told = refused(history.create_key("k_over"));
     assert!(told.contains("at most 10000 keys"), "{told}");
+}
+
+/// Beyond so many destinations a further one is told as `other`, until some have ended.
+#[test]
+fn destinations_of_a_grant_are_limited_on_both_sides() {
+    let mut history = History::ready();
+    let slot = history.slot();
+    let mut note = |destination: &str, dies_at: u64, now: u64| {
+        let mut effect = call(0, 1).effects[0].clone();
+        effect.destination = destination.to_owned();
+        history
+            .state
+            .note_issued(slot, &effect, at(dies_at), at(now));
+        let told = history.state.grant(slot).unwrap().outstanding(at(now));
+        told.into_iter()
+            .map(|one| one.destination)
+            .collect::<Vec<_>>()
+    };
+    for number in 1..MAX_OUTSTANDING {
+        note(&format!("{number}.example.com"), 60, 0);
+    }
+    let full = note("last.example.com", 60, 0);
+    assert_eq!(full.len(), MAX_OUTSTANDING);
+    assert!(full.contains(&"last.example.com".to_owned()));
+    assert!(!full.contains(&"other".to_owned()));
+    // One that is known keeps its name.
+    assert_eq!(note("last.example.com", 61, 1), full);
+    let over = note("over.example.com", 62, 1);
+    assert_eq!(over.len(), MAX_OUTSTANDING + 1);
+    assert!(over.contains(&"other".to_owned()));
+    // All but three end at this very moment.
+    let ended = note("over.example.com", 70, 60);
+    assert_eq!(ended, ["last.example.com", "other", "over.example.com"]);
 }
