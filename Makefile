@@ -11,6 +11,12 @@ DENY := $(TOOLS)/bin/cargo-deny
 DENY_VERSION := 0.20.2
 FUZZ := $(TOOLS)/bin/cargo-fuzz
 FUZZ_VERSION := 0.13.2
+CYCLONEDX := $(TOOLS)/bin/cargo-cyclonedx
+CYCLONEDX_VERSION := 0.5.9
+SCHEMA := $(TOOLS)/sbom
+SCHEMA_VERSION := 11.12.0
+MUTANTS := $(TOOLS)/bin/cargo-mutants
+MUTANTS_VERSION := 27.1.0
 BAO := target/openbao/.bao
 BAO_VERSION := 2.7.2
 # The programs of a benchmark.
@@ -22,7 +28,7 @@ FUZZ_TARGETS ?= $(filter-out context,$(notdir $(wildcard tests/fuzz/*)))
 DEPLOY_VENV := deploy/.venv
 
 .PHONY: help build demo docs test deploy-check dr-drill check eif pcrs reproduce release-notes vm-test vm-bench vm-nitro-test deny advisories
-.PHONY: tcb bench bench-quick hot-path fuzz fmt clean
+.PHONY: tcb licences sbom vendor timing mutants bench bench-quick hot-path fuzz fmt clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -88,7 +94,7 @@ vm-nitro-test: ## the production image, unchanged, on an emulated Nitro machine;
 check: ## formatting, lints, the trusted part, dependencies, documentation
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	$(MAKE) --no-print-directory tcb deny
+	$(MAKE) --no-print-directory tcb deny licences
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items --quiet
 
 eif: ## the enclave's image, without Docker: target/image/claviger.eif and release.json
@@ -119,6 +125,32 @@ deny: $(DENY) ## licences, sources, banned crates and the arrows between our own
 
 advisories: $(DENY) ## known vulnerabilities; needs the advisory database
 	@$(DENY) check advisories || { echo "advisories: found some, or the database could not be fetched: not checked"; exit 1; }
+
+licences: ## what the licences in the enclave's binary ask to be passed on with it, into target/licences
+	@scripts/licences
+
+$(CYCLONEDX):
+	$(CARGO) install --locked --debug --quiet --root $(TOOLS) --version $(CYCLONEDX_VERSION) cargo-cyclonedx
+
+$(SCHEMA)/.done-$(SCHEMA_VERSION):
+	$(PYTHON) -m venv $(SCHEMA)
+	$(SCHEMA)/bin/python -m pip install --quiet --disable-pip-version-check 'cyclonedx-python-lib[json-validation]==$(SCHEMA_VERSION)'
+	touch $@
+
+sbom: $(CYCLONEDX) $(SCHEMA)/.done-$(SCHEMA_VERSION) ## a CycloneDX bill of materials of each shipped binary, checked, into target/sbom
+	@scripts/sbom $(CURDIR)/$(TOOLS) $(CURDIR)/$(SCHEMA)/bin/python
+
+vendor: ## the enclave built from vendored sources, without a network and without what cargo fetched before; takes minutes
+	@scripts/vendor --build target/vendor
+
+timing: ## comparisons with a secret, a million measurements each, in the release profile; wants a quiet machine
+	$(CARGO) test --locked --profile bench-quick -p claviger-tests --test timing -- --ignored --nocapture
+
+$(MUTANTS):
+	$(CARGO) install --locked --debug --quiet --root $(TOOLS) --version $(MUTANTS_VERSION) cargo-mutants
+
+mutants: $(MUTANTS) ## the deciding parts changed in every small way, one by one: each change must fail a test; takes hours
+	@scripts/mutants $(CURDIR)/$(MUTANTS)
 
 # What `claviger-bench` finds OpenBao by; where it cannot be installed the run says so and goes on.
 $(BAO):

@@ -46,7 +46,11 @@ fn finish(cli: Cli) -> ExitCode {
         .enable_all()
         .build();
     let ran = match runtime {
-        Ok(runtime) => runtime.block_on(run::run(cli)),
+        // Before any verb reads a secret: an agent key, an owner's key, one to be imported.
+        Ok(runtime) => match claviger_cli::exec::harden() {
+            Ok(()) => runtime.block_on(run::run(cli)),
+            Err(error) => Err(error),
+        },
         Err(error) => Err(Error::Unavailable(error.to_string())),
     };
     let exit = match ran {

@@ -155,3 +155,6 @@ fn lifetime(grant: &Grant, effects: &Effects, now: UnixMs) -> Result<UnixMs, Den
         Err(Code::Outliving.into())
     }
 }
+
+#[cfg(test)]
+mod tests;

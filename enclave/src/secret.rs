@@ -40,16 +40,34 @@ impl Secret {
     ///
     /// [`NoEntropy`].
     pub fn generate(entropy: &dyn Entropy) -> Result<Self, NoEntropy> {
-        let mut secret = Self(Box::new([0; 32]));
+        let mut secret = Self::room();
         entropy.fill(secret.0.as_mut())?;
         Ok(secret)
     }
 
     /// Takes bytes over and wipes where they stood.
     pub fn take(bytes: &mut [u8; 32]) -> Self {
-        let secret = Self(Box::new(*bytes));
+        let mut secret = Self::room();
+        // Into its place: an array that is handed over by value leaves a copy on the stack.
+        secret.0.copy_from_slice(bytes);
         bytes.zeroize();
         secret
+    }
+
+    /// A copy of bytes that somebody else wipes.
+    ///
+    /// # Errors
+    ///
+    /// [`Failed`] unless there are 32.
+    pub fn copy_of(bytes: &[u8]) -> Result<Self, Failed> {
+        let bytes: &[u8; 32] = bytes.try_into().map_err(|_| Failed)?;
+        let mut secret = Self::room();
+        secret.0.copy_from_slice(bytes);
+        Ok(secret)
+    }
+
+    fn room() -> Self {
+        Self(Box::new([0; 32]))
     }
 
     /// The bytes.
@@ -71,6 +89,32 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Bytes of stack that are wiped: more than the calls of any step that handles a secret go down.
+const DEPTH: usize = 64 * 1024;
+
+/// Does something with a secret, and wipes the stack that it used.
+///
+/// A cipher keeps a block of what it opens on the stack, a compiler puts what is moved there: what a thread does next would
+/// cover it sooner or later, or never.
+#[inline(never)]
+pub fn on_wiped_stack<T>(work: impl FnOnce() -> T) -> T {
+    let done = below(work);
+    wipe();
+    done
+}
+
+/// A frame of its own, so that what `work` keeps on the stack stands where [`wipe`] writes.
+#[inline(never)]
+fn below<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
+
+#[inline(never)]
+fn wipe() {
+    let mut room = [0_u8; DEPTH];
+    room.zeroize();
+}
+
 /// The crypto provider refused; nothing was signed, sealed or opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("cryptographic operation failed")]
@@ -82,12 +126,12 @@ pub struct Failed;
 ///
 /// [`Failed`].
 pub fn derive(secret: &[u8], salt: &[u8], info: &[u8]) -> Result<Secret, Failed> {
-    let mut out = Zeroizing::new([0_u8; 32]);
+    let mut out = Secret::room();
     let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(secret);
     let info = [info];
     let okm = prk.expand(&info, hkdf::HKDF_SHA256).map_err(|_| Failed)?;
-    okm.fill(out.as_mut()).map_err(|_| Failed)?;
-    Ok(Secret::take(&mut out))
+    okm.fill(out.0.as_mut()).map_err(|_| Failed)?;
+    Ok(out)
 }
 
 /// AES-256-GCM under a key that is used for one message only, with the zero nonce.

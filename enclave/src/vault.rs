@@ -8,7 +8,7 @@
 use crate::{
     core::{Reserved, Spent},
     platform::Entropy,
-    secret::{Failed, RootKeys, Secret},
+    secret::{Failed, RootKeys, Secret, on_wiped_stack},
 };
 use aws_lc_rs::{
     agreement,
@@ -124,9 +124,11 @@ impl Vault {
         origin: &str,
         key: &KeyCreate,
     ) -> Result<Born, Failed> {
-        let (secret, signer) = Signer::generate(entropy, key.alg)?;
-        let secret = secret.expose();
-        Self::wrap(entropy, keys, origin, key, (secret, signer))
+        on_wiped_stack(|| {
+            let (secret, signer) = Signer::generate(entropy, key.alg)?;
+            let secret = secret.expose();
+            Self::wrap(entropy, keys, origin, key, (secret, signer))
+        })
     }
 
     /// Takes a key that was made elsewhere and wraps it; it signs nothing before [`Self::insert`].
@@ -143,11 +145,13 @@ impl Vault {
         secret: &[u8],
     ) -> Result<Born, Failed> {
         let secret: &[u8; 32] = secret.try_into().map_err(|_| Failed)?;
-        let signer = Signer::new(import.key.alg, secret)?;
-        if signer.public() != import.public {
-            return Err(Failed);
-        }
-        Self::wrap(entropy, keys, origin, &import.key, (secret, signer))
+        on_wiped_stack(|| {
+            let signer = Signer::new(import.key.alg, secret)?;
+            if signer.public() != import.public {
+                return Err(Failed);
+            }
+            Self::wrap(entropy, keys, origin, &import.key, (secret, signer))
+        })
     }
 
     fn wrap(
@@ -205,9 +209,12 @@ impl Vault {
             env: state.env,
             public: &state.public,
         };
-        let bytes = keys.unwrap(&facts.aad()?, blob)?;
-        let secret: &[u8; 32] = bytes.as_slice().try_into().map_err(|_| Failed)?;
-        let signer = Signer::new(state.alg, secret)?;
+        let aad = facts.aad()?;
+        let signer = on_wiped_stack(|| {
+            let bytes = keys.unwrap(&aad, blob)?;
+            let secret: &[u8; 32] = bytes.as_slice().try_into().map_err(|_| Failed)?;
+            Signer::new(state.alg, secret)
+        })?;
         if signer.public() != state.public {
             return Err(Failed);
         }

@@ -13,6 +13,7 @@ mod boot;
 pub mod config;
 pub mod deployment;
 pub mod error;
+mod hardened;
 pub mod heartbeat;
 mod http;
 pub mod index;
@@ -29,4 +30,5 @@ mod tests;
 
 pub use config::Config;
 pub use error::Error;
+pub use hardened::harden;
 pub use run::{run, run_with};

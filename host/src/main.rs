@@ -18,6 +18,7 @@ struct Arguments {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    claviger_host::harden().context("close this process to others")?;
     tracing_subscriber::fmt()
         .json()
         .with_writer(std::io::stderr)

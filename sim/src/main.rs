@@ -134,6 +134,8 @@ enum NsmVerb {
 
 fn main() -> anyhow::Result<ExitCode> {
     let Arguments { verb } = Arguments::parse();
+    // Every process of a simulation: the enclave holds keys, the mock KMS holds its own, `up` holds the owner's.
+    claviger_host::harden().context("close this process to others")?;
     // Libraries below speak only of trouble: an SDK's own lines name access keys.
     let filter = EnvFilter::try_from_default_env();
     let filter =

@@ -31,7 +31,7 @@ use claviger_sim::{
     nsm::{Measurements, Pki},
 };
 use claviger_tests::platform::{TestClock, nsm};
-use claviger_verify::attestation::{Root, verify_at_own_time};
+use claviger_verify::attestation::{At, Root, verify_at};
 use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
@@ -124,8 +124,9 @@ fn document(
         panic!("no document");
     };
     let root = Root::Pinned(pki.root_der().to_vec());
-    let read = verify_at_own_time(&document, &root).unwrap();
+    let read = verify_at(&document, &root, At::Own).unwrap();
     let registers = read
+        .document()
         .pcrs()
         .iter()
         .map(|(index, value)| (*index, Pcr(*value)))

@@ -44,7 +44,6 @@ pub(super) async fn sidecar(
         ready_file,
         no_renew,
     } = args;
-    exec::harden()?;
     let key = agent::agent_key(&named(agent.at.profile), &agent.key)?;
     let mut stop = Stop::new()?;
     let (listener, sidecar) = open(key, listen).await?;
@@ -166,7 +165,6 @@ fn tell(error: &Error, json: bool) {
 }
 
 async fn run(named: impl Fn(Option<PathBuf>) -> Named, args: ExecArgs) -> Result<u8, Error> {
-    exec::harden()?;
     let user = args.as_user.as_deref().map(User::find).transpose()?;
     let confinement = plan::decide(plan::Situation {
         privileged: exec::is_privileged(),

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use claviger_shared::crypto::{constant_time_eq, sha256};
+use claviger_shared::crypto::TokenDigest;
 use hyper::header::{AUTHORIZATION, HeaderMap};
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 /// A token. `Debug` shows nothing of it.
 pub struct Token {
     text: Zeroizing<String>,
-    digest: [u8; 32],
+    digest: TokenDigest,
 }
 
 impl Token {
@@ -24,7 +24,7 @@ impl Token {
         let filled = SystemRandom::new().fill(bytes.as_mut());
         filled.map_err(|_| Error::Unavailable("no randomness".to_owned()))?;
         let text = Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_ref()));
-        let digest = sha256(&[text.as_bytes()]).0;
+        let digest = TokenDigest::of(text.as_bytes());
         Ok(Self { text, digest })
     }
 
@@ -41,7 +41,7 @@ impl Token {
             return false;
         };
         let given = value.as_bytes().strip_prefix(b"Bearer ");
-        given.is_some_and(|given| constant_time_eq(&sha256(&[given]).0, &self.digest))
+        given.is_some_and(|given| self.digest.admits(given))
     }
 }
 

@@ -104,10 +104,7 @@ fn seal_body(data_key: &Secret, head: &Head, root: &Secret) -> Result<Vec<u8>, F
 
 fn agree(ephemeral: &PrivateKey, point: &[u8]) -> Result<Secret, Failed> {
     let peer = UnparsedPublicKey::new(&ECDH_P256, point);
-    agreement::agree(ephemeral, peer, Failed, |shared| {
-        let mut bytes: [u8; 32] = shared.try_into().map_err(|_| Failed)?;
-        Ok(Secret::take(&mut bytes))
-    })
+    agreement::agree(ephemeral, peer, Failed, Secret::copy_of)
 }
 
 fn kek(

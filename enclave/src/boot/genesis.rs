@@ -10,7 +10,7 @@ use super::{
     measure::Measured,
 };
 use crate::{
-    secret::{RootKeys, Secret},
+    secret::{RootKeys, Secret, on_wiped_stack},
     serve::{
         journal::{Head, head_entry},
         storage::Storage,
@@ -53,10 +53,12 @@ pub fn genesis(measured: Measured, storage: &Storage, nonce: &[u8]) -> Result<Bo
     let entropy = platform.entropy.as_ref();
     let g0 = chain.fingerprint();
     let log_origin = measured.log_origin();
-    let root = Secret::generate(entropy).map_err(|_| Error::Platform("entropy"))?;
-    let keys = RootKeys::derive(&root, &g0, &log_origin).map_err(failed)?;
-    let bundle = bundle::seal(entropy, &root, &g0, &chain.g0().recipients).map_err(failed)?;
-    drop(root);
+    let (keys, bundle) = on_wiped_stack(|| {
+        let root = Secret::generate(entropy).map_err(|_| Error::Platform("entropy"))?;
+        let keys = RootKeys::derive(&root, &g0, &log_origin).map_err(failed)?;
+        let bundle = bundle::seal(entropy, &root, &g0, &chain.g0().recipients).map_err(failed)?;
+        Ok((keys, bundle))
+    })?;
     let facts = record::Genesis {
         g0,
         bundle: Bundle::digest(&bundle),

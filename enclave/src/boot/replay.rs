@@ -95,8 +95,7 @@ fn snapshot(
     let at = storage.tail().ok()?.snapshot?;
     let bytes = storage.get_snapshot(at.digest, MAX_SNAPSHOT).ok()?;
     let (body, mac) = bytes.split_last_chunk::<32>()?;
-    let expected = key.mac(&[claviger_shared::label::SNAPSHOT_MAC, body]);
-    if !claviger_shared::crypto::constant_time_eq(&expected.0, mac) {
+    if !key.verify(&[claviger_shared::label::SNAPSHOT_MAC, body], mac) {
         return None;
     }
     let body: SnapshotBody = cbor::decode_many(body, MAX_SNAPSHOT, MAX_SNAPSHOT_ITEMS).ok()?;

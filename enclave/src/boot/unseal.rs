@@ -10,7 +10,10 @@ use super::{
     cms::RecipientKey,
     measure::Measured,
 };
-use crate::{platform::Nsm, secret::RootKeys};
+use crate::{
+    platform::Nsm,
+    secret::{RootKeys, on_wiped_stack},
+};
 use claviger_shared::{
     attest::kms_user_data,
     bundle::Bundle,
@@ -72,11 +75,13 @@ impl Asking {
             return Err(Error::Bundle);
         }
         let parsed = Bundle::parse(bytes).map_err(|_| Error::Bundle)?;
-        let shared = key.open(ciphertext).map_err(|_| Error::Reply)?;
-        let g0 = chain.fingerprint();
-        let root = bundle::open(&parsed, recipient, &shared, &g0).map_err(|_| Error::Bundle)?;
-        let keys = RootKeys::derive(&root, &g0, &measured.log_origin());
-        let keys = keys.map_err(|_| Error::Platform("crypto"))?;
+        let keys = on_wiped_stack(|| {
+            let shared = key.open(ciphertext).map_err(|_| Error::Reply)?;
+            let g0 = chain.fingerprint();
+            let root = bundle::open(&parsed, recipient, &shared, &g0).map_err(|_| Error::Bundle)?;
+            let keys = RootKeys::derive(&root, &g0, &measured.log_origin());
+            keys.map_err(|_| Error::Platform("crypto"))
+        })?;
         if keys.log_key().vkey() == running.log_vkey {
             Ok(keys)
         } else {

@@ -2,12 +2,14 @@
 //!
 //! It is drawn at each boot, attested, and never stored. It does not know what is said under it.
 
-use crate::platform::{Entropy, NoEntropy};
+use crate::{
+    platform::{Entropy, NoEntropy},
+    secret::Secret,
+};
 use claviger_shared::{crypto::noise, id::X25519Public};
-use zeroize::Zeroizing;
 
 /// This boot's channel key.
-pub struct ChannelKey(Zeroizing<[u8; 32]>);
+pub struct ChannelKey(Secret);
 
 impl std::fmt::Debug for ChannelKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -22,20 +24,18 @@ impl ChannelKey {
     ///
     /// [`crate::platform::NoEntropy`].
     pub fn generate(entropy: &dyn Entropy) -> Result<Self, NoEntropy> {
-        let mut key = Zeroizing::new([0_u8; 32]);
-        entropy.fill(key.as_mut())?;
-        Ok(Self(key))
+        Secret::generate(entropy).map(Self)
     }
 
     /// The private key.
     #[must_use]
     pub fn expose(&self) -> &[u8; 32] {
-        &self.0
+        self.0.expose()
     }
 
     /// Its public key.
     #[must_use]
     pub fn public(&self) -> Option<X25519Public> {
-        noise::public_key(&self.0).ok().map(X25519Public)
+        noise::public_key(self.expose()).ok().map(X25519Public)
     }
 }

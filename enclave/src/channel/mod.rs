@@ -6,6 +6,8 @@
 pub mod agents;
 pub mod key;
 pub mod table;
+#[cfg(test)]
+mod tests;
 pub mod window;
 
 use crate::secret::GrantDigests;

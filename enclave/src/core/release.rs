@@ -34,7 +34,7 @@ impl<W> Core<W> {
         }
     }
 
-    fn may_release(&self, check: &ReleaseCheck) -> bool {
+    pub(super) fn may_release(&self, check: &ReleaseCheck) -> bool {
         let same = self
             .state
             .check_active(check.slot, self.now)

@@ -4,7 +4,7 @@
 //! blob stored before the command that names it is applied; a command that is then refused leaves a blob nobody can use.
 
 use super::hub::{Hub, Waiting};
-use crate::vault::Born as BornKey;
+use crate::{secret::on_wiped_stack, vault::Born as BornKey};
 use claviger_shared::{
     codec::cbor,
     crypto::{AwsLc, import, sha256},
@@ -164,8 +164,10 @@ fn take_in(
         let detail = "expected the digest of the sealed key that was sent beside the command";
         return Err(wrong("/action/sealed", detail));
     }
-    let secret = import::prologue(origin, import)
-        .and_then(|prologue| import::open(hub.channel_key.expose(), &prologue, sealed));
+    let secret = on_wiped_stack(|| {
+        import::prologue(origin, import)
+            .and_then(|prologue| import::open(hub.channel_key.expose(), &prologue, sealed))
+    });
     let secret = secret.map_err(|_| {
         let detail = "expected a key sealed to this boot's channel key for these very facts";
         wrong("/action/sealed", detail)

@@ -10,11 +10,11 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use claviger_shared::crypto::{constant_time_eq, sha256};
+use claviger_shared::crypto::TokenDigest;
 use std::{net::IpAddr, path::Path, sync::Arc};
 
 /// A token, as its digest.
-pub(crate) struct Token([u8; 32]);
+pub(crate) struct Token(TokenDigest);
 
 impl Token {
     /// Reads a file of one line.
@@ -29,7 +29,7 @@ impl Token {
     fn new(text: &str) -> Result<Self, Error> {
         let fine = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
         if fine {
-            Ok(Self(sha256(&[text.as_bytes()]).0))
+            Ok(Self(TokenDigest::of(text.as_bytes())))
         } else {
             Err(Error::Token)
         }
@@ -41,7 +41,7 @@ impl Token {
             return false;
         };
         let given = value.as_bytes().strip_prefix(b"Bearer ");
-        given.is_some_and(|given| constant_time_eq(&sha256(&[given]).0, &self.0))
+        given.is_some_and(|given| self.0.admits(given))
     }
 }
 

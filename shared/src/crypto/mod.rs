@@ -126,6 +126,35 @@ impl MacKey {
         out.copy_from_slice(context.sign().as_ref());
         Digest(out)
     }
+
+    /// Whether this is the MAC of the parts, in time that does not depend on how much of it is right.
+    #[must_use]
+    pub fn verify(&self, parts: &[&[u8]], mac: &[u8; 32]) -> bool {
+        constant_time_eq(&self.mac(parts).0, mac)
+    }
+}
+
+/// A bearer token, as its digest: what a face keeps of a token that others must show.
+pub struct TokenDigest(Digest);
+
+impl std::fmt::Debug for TokenDigest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TokenDigest")
+    }
+}
+
+impl TokenDigest {
+    /// Of a token.
+    #[must_use]
+    pub fn of(token: &[u8]) -> Self {
+        Self(sha256(&[token]))
+    }
+
+    /// Whether this is the token, in time that depends on its length alone.
+    #[must_use]
+    pub fn admits(&self, given: &[u8]) -> bool {
+        constant_time_eq(&sha256(&[given]).0, &self.0.0)
+    }
 }
 
 /// Whether two byte strings are equal, in time that depends on their lengths alone.

@@ -13,7 +13,7 @@ use snow::{
     resolvers::CryptoResolver,
     types::{Cipher, Dh, Hash, Random},
 };
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 /// The one suite of agent channels.
 pub const SUITE: &str = "Noise_IK_25519_ChaChaPoly_SHA256";
@@ -222,7 +222,8 @@ impl Cipher for ChaChaPoly {
         out: &mut [u8],
     ) -> Result<usize, Error> {
         let key = self.0.as_ref().ok_or(Error::Decrypt)?;
-        let mut buffer = ciphertext.to_vec();
+        // What is opened may be a private key that is brought in: no copy of it stays behind.
+        let mut buffer = Zeroizing::new(ciphertext.to_vec());
         let plain = key
             .open_in_place(nonce(counter), Aad::from(authtext), &mut buffer)
             .map_err(|_| Error::Decrypt)?;

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_nitro_enclaves_nsm_api::api::AttestationDoc;
-use claviger_verify::attestation::{self, Root};
+use claviger_verify::attestation::{self, At, Root};
 
 use super::*;
 use crate::nsm::pcr::PCR_LEN;
@@ -364,8 +364,8 @@ fn a_document_verifies_under_the_own_root_only() {
     );
     assert_eq!(document.pcr(1), Some(&[2; PCR_LEN]));
     assert!(!document.is_debug());
-    assert!(attestation::verify_at_own_time(&bench.document(), &Root::Aws).is_err());
-    assert!(attestation::verify_at_own_time(&bench.document(), &boot().root).is_err());
+    assert!(attestation::verify_at(&bench.document(), &Root::Aws, At::Own).is_err());
+    assert!(attestation::verify_at(&bench.document(), &boot().root, At::Own).is_err());
 }
 
 #[test]

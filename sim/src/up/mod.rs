@@ -154,7 +154,10 @@ fn children(layout: &Layout, ports: Ports, guest: Option<&Guest>) -> io::Result<
     ];
     if guest.is_none() {
         let enclave = [&"enclave".as_ref(), &"--dir".as_ref(), &dir];
-        children.push(Child::new(Child::ENCLAVE, enclave));
+        // A function that is bound at its first call has the vector registers written to the stack, with whatever a copy of
+        // a secret left in them. The production binary is static and binds nothing.
+        let child = Child::new(Child::ENCLAVE, enclave).with("LD_BIND_NOW", "1".as_ref());
+        children.push(child);
     }
     Ok(children)
 }

@@ -6,7 +6,7 @@ use claviger_enclave::boot::{
     cms,
 };
 use claviger_shared::{bundle::Bundle, wire::control::MAX_CIPHERTEXT_FOR_RECIPIENT};
-use claviger_verify::attestation;
+use claviger_verify::attestation::{self, Archived, At};
 
 /// A KMS reply: its parts are parts of it, it is for one key alone, and any BER is walked to its end or refused.
 pub fn cms(data: &[u8]) {
@@ -57,13 +57,13 @@ fn walk(reader: &mut Reader<'_>, within: &[u8], depth: usize) {
 /// An attestation document: what verifies says exactly what the module said.
 pub fn attestation(data: &[u8]) {
     let context = context();
-    let taken = attestation::verify_at_own_time(data, &context.root);
+    let taken = attestation::verify_at(data, &context.root, At::Own).map(Archived::into_document);
     if let Ok(document) = &taken {
         assert!(
             context.documents.contains(document),
             "a document was taken that no module made"
         );
-        assert!(attestation::verify_at_own_time(data, &attestation::Root::Aws).is_err());
+        assert!(attestation::verify_at(data, &attestation::Root::Aws, At::Own).is_err());
         let now = document.timestamp_ms();
         assert_eq!(
             attestation::verify(data, &context.root, now, 1000).as_ref(),

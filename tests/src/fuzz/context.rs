@@ -9,7 +9,7 @@ use claviger_shared::{
     wire::{control::Signed, storage::Entries},
 };
 use claviger_verify::{
-    attestation::{self, Document, Root},
+    attestation::{self, At, Document, Root},
     ring_verifier::RingVerifier,
 };
 use std::sync::{Arc, LazyLock};
@@ -59,8 +59,11 @@ fn load() -> Context {
         .collect();
     let root = Root::Pinned(file("attestation-root.der"));
     let documents = ["document-kms.cbor", "document-channel.cbor"];
-    let documents =
-        documents.map(|name| attestation::verify_at_own_time(&file(name), &root).unwrap());
+    let documents = documents.map(|name| {
+        attestation::verify_at(&file(name), &root, At::Own)
+            .unwrap()
+            .into_document()
+    });
     let recipient = documents[0].public_key().unwrap().to_vec();
     Context {
         links,

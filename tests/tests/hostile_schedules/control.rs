@@ -18,7 +18,7 @@ use claviger_tests::{
     history::Dice,
     owner::Granted,
 };
-use claviger_verify::attestation::{self, Root};
+use claviger_verify::attestation::{self, At, Root};
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -265,8 +265,8 @@ impl Schedule {
                 let asked: Attest = cbor::decode(&asked.body, asked.body.len()).unwrap();
                 let Document { document } = cbor::decode(body, body.len()).unwrap();
                 let root = Root::Pinned(self.deployment.attestation_root());
-                let document = attestation::verify_at_own_time(&document, &root).unwrap();
-                let told = document.nonce().unwrap_or_default();
+                let document = attestation::verify_at(&document, &root, At::Own).unwrap();
+                let told = document.document().nonce().unwrap_or_default();
                 assert_eq!(told, asked.nonce, "a document for another nonce");
                 self.control.documents += 1;
             }

@@ -13,6 +13,8 @@ use super::error::Error;
 use super::root::Root;
 use super::x509::{Certificate, POINT_LEN};
 
+const TOO_LONG: &str = "longer than a certificate of it allows";
+
 /// The key that may sign the document.
 ///
 /// Having one means its certificate chains to the root under every rule of this module.
@@ -55,6 +57,13 @@ fn check_rules(
     }
     if !root.is_valid_at(at_ms) {
         return Err(Error::Validity);
+    }
+    // A path library takes an anchor for a name and a key alone, so the root's own path length is checked here.
+    if root
+        .path_len
+        .is_some_and(|most| intermediates.len() > usize::from(most))
+    {
+        return Err(Error::Chain(TOO_LONG));
     }
     let mut issuer = root.subject;
     for intermediate in intermediates {
@@ -135,7 +144,7 @@ fn reason(error: &webpki::Error) -> Error {
     ) {
         Error::Validity
     } else if *error == webpki::Error::PathLenConstraintViolated {
-        Error::Chain("longer than a certificate of it allows")
+        Error::Chain(TOO_LONG)
     } else {
         Error::Chain("does not lead to the root")
     }

@@ -37,7 +37,7 @@ pub const MAX_AHEAD_MS: u64 = 60_000;
 /// A verified attestation document.
 ///
 /// Having one means: a security module whose certificate chains to the root the caller named signed exactly these
-/// values at [`Document::timestamp_ms`], and the chain was valid then (or at the time given to [`verify`]). It says
+/// values at [`Document::timestamp_ms`], and the chain was valid at the time given to [`verify`] or [`verify_at`]. It says
 /// nothing about whether the measurements are the ones the caller wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
@@ -94,43 +94,79 @@ impl Document {
     }
 }
 
+/// A document as it was when it was made: verified at a time that the caller stated, or at its own.
+///
+/// It is a type of its own so that nobody takes it for a fresh one: what asks for a [`Document`] that is worth something
+/// now cannot be given one by mistake. It proves that the module signed then, not that the enclave still runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Archived {
+    document: Document,
+    at_ms: u64,
+}
+
+impl Archived {
+    /// What the module signed.
+    pub const fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// The time at which every certificate was valid, in milliseconds since the Unix epoch.
+    pub const fn at_ms(&self) -> u64 {
+        self.at_ms
+    }
+
+    /// What the module signed, for who has said that it need not be fresh.
+    pub fn into_document(self) -> Document {
+        self.document
+    }
+}
+
+/// The time at which [`verify_at`] verifies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum At {
+    /// The time that the document states itself.
+    Own,
+    /// Another time, in milliseconds since the Unix epoch: when somebody stored the document, for example. The document
+    /// may not be from after it.
+    Stated(u64),
+}
+
 /// Verifies a document that was made just now: chain valid at `now_ms`, timestamp at most `max_age_ms` old.
 ///
 /// # Errors
 ///
 /// The first rule that the document breaks, in the order size, envelope, members, chain, signature, age.
 pub fn verify(doc: &[u8], root: &Root, now_ms: u64, max_age_ms: u64) -> Result<Document, Error> {
-    let document = verify_at(doc, root, Some(now_ms))?;
-    if document.timestamp_ms > now_ms.saturating_add(MAX_AHEAD_MS) {
-        return Err(Error::FromTheFuture);
-    }
-    if now_ms.saturating_sub(document.timestamp_ms) > max_age_ms {
+    let Archived { document, at_ms } = verify_at(doc, root, At::Stated(now_ms))?;
+    if at_ms.saturating_sub(document.timestamp_ms) > max_age_ms {
         return Err(Error::TooOld);
     }
     Ok(document)
 }
 
-/// Verifies an archived document at the time it states itself.
+/// Verifies an archived document at another time than now.
 ///
 /// The certificates of a document live for hours, so an archive cannot be verified at today's date. What this proves
-/// is that the module signed at that time, not that it was recently.
+/// is that the module signed then, not that it was recently.
 ///
 /// # Errors
 ///
-/// As [`verify`], without the age.
-pub fn verify_at_own_time(doc: &[u8], root: &Root) -> Result<Document, Error> {
-    verify_at(doc, root, None)
-}
-
-fn verify_at(doc: &[u8], root: &Root, at_ms: Option<u64>) -> Result<Document, Error> {
+/// As [`verify`], without the greatest age.
+pub fn verify_at(doc: &[u8], root: &Root, at: At) -> Result<Archived, Error> {
     if doc.len() > MAX_DOCUMENT {
         return Err(Error::TooLarge);
     }
     let envelope = cose::Envelope::parse(doc)?;
     let payload = payload::parse(envelope.payload)?;
-    let at_ms = at_ms.unwrap_or(payload.timestamp_ms);
+    let at_ms = match at {
+        At::Own => payload.timestamp_ms,
+        At::Stated(at_ms) => at_ms,
+    };
     let signer = chain::verify(&payload.certificate, &payload.cabundle, root, at_ms)?;
     envelope.verify(&signer)?;
+    if payload.timestamp_ms > at_ms.saturating_add(MAX_AHEAD_MS) {
+        return Err(Error::FromTheFuture);
+    }
 
     let payload::Payload {
         module_id,
@@ -142,12 +178,13 @@ fn verify_at(doc: &[u8], root: &Root, at_ms: Option<u64>) -> Result<Document, Er
         user_data,
         nonce,
     } = payload;
-    Ok(Document {
+    let document = Document {
         module_id,
         timestamp_ms,
         pcrs,
         public_key,
         user_data,
         nonce,
-    })
+    };
+    Ok(Archived { document, at_ms })
 }

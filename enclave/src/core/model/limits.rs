@@ -1,10 +1,14 @@
 //! The core's own limits, on both sides.
 
 use super::{Action, world::World};
-use crate::core::{COMMIT_RECORDS, Input, MAX_IN_FLIGHT, Output, commit::Pace};
+use crate::core::{
+    COMMIT_RECORDS, Input, MAX_IN_FLIGHT, MAX_WAIT, Output, Standing, commit::Pace,
+    input::ReleaseCheck,
+};
 use claviger_shared::{
     denial::Code,
     ledger::Slot,
+    time::{Millis, UnixMs},
     wire::storage::{MAX_RECORD_BYTES, MAX_RECORDS},
 };
 
@@ -87,4 +91,39 @@ fn an_entry_never_holds_more_than_a_reader_takes() {
     assert_eq!(denied, Code::ALL.len() * 3, "none is forgotten");
     assert!(!world.core.has_tallies());
     assert!(world.core.state().grant(Slot(0)).is_some());
+}
+
+#[test]
+fn a_credential_is_released_until_it_expires_and_has_waited_enough() {
+    let world = World::new();
+    let now = world.core.now;
+    let check = |expires_at: UnixMs, decided_at: UnixMs| ReleaseCheck {
+        slot: world.slot(2),
+        epoch: world.core.state().grant(world.slot(2)).unwrap().epoch,
+        decided_at,
+        expires_at,
+    };
+    assert!(world.core.may_release(&check(now.plus(Millis(1)), now)));
+    assert!(!world.core.may_release(&check(now, now)));
+    let waited = |ms: u64| UnixMs(now.0 - MAX_WAIT.0 - ms);
+    let later = now.plus(Millis(1000));
+    assert!(world.core.may_release(&check(later, waited(0))));
+    assert!(!world.core.may_release(&check(later, waited(1))));
+    let mut other = check(later, now);
+    other.epoch = other.epoch.wrapping_add(1);
+    assert!(!world.core.may_release(&other), "amended meanwhile");
+}
+
+#[test]
+fn storage_that_answers_ends_a_stall_and_its_root_is_remembered() {
+    let mut world = World::new();
+    world.ask(2, 0);
+    world.act(&Action::Sign(0));
+    world.act(&Action::Begin);
+    let roots = world.core.roots.len();
+    world.core.stall();
+    assert!(matches!(world.core.standing, Standing::Stalled));
+    world.act(&Action::Stored);
+    assert!(matches!(world.core.standing, Standing::Serving));
+    assert_eq!(world.core.roots.len(), roots + 1);
 }

@@ -2,8 +2,10 @@
 
 mod calls;
 mod commands;
+mod denials;
 mod grants;
 mod history;
+mod limits;
 mod lines;
 mod manifests;
 mod order;

@@ -1,8 +1,9 @@
 //! The envelope: which forms of COSE_Sign1 are accepted, the size limit, the age.
 
-use super::super::{Error, MAX_AHEAD_MS, MAX_DOCUMENT, verify, verify_at_own_time};
+use super::super::{At, Error, MAX_AHEAD_MS, MAX_DOCUMENT, verify, verify_at};
+use super::at_own_time;
 use super::document::{ES384, Members, array, bytes, envelope, head, map, sign, text, uint};
-use super::pki::{NOW_MS, Pki};
+use super::pki::{LEAF_END_MS, NOW_MS, Pki};
 
 #[test]
 fn a_document_of_the_right_shape_verifies_and_reads_back() {
@@ -30,12 +31,12 @@ fn a_document_of_the_right_shape_verifies_and_reads_back() {
 fn tag_18_or_no_tag_is_accepted_and_any_other_is_refused() {
     let pki = Pki::new();
     let doc = Members::of(&pki).sign(&pki);
-    let tagged = |tag: u64| verify_at_own_time(&[head(6, tag), doc.clone()].concat(), &pki.root());
+    let tagged = |tag: u64| at_own_time(&[head(6, tag), doc.clone()].concat(), &pki.root());
     assert!(tagged(18).is_ok());
     assert!(matches!(tagged(17), Err(Error::Envelope(_))));
     assert!(matches!(tagged(61), Err(Error::Envelope(_))));
     let twice = [head(6, 18), head(6, 18), doc.clone()].concat();
-    assert!(verify_at_own_time(&twice, &pki.root()).is_err());
+    assert!(at_own_time(&twice, &pki.root()).is_err());
 }
 
 #[test]
@@ -44,9 +45,9 @@ fn a_payload_map_of_indefinite_length_is_accepted() {
     let pki = Pki::new();
     let definite = Members::of(&pki).encode();
     let indefinite = [&[0xbf], &definite[1..], &[0xff]].concat();
-    assert!(verify_at_own_time(&sign(&indefinite, &pki), &pki.root()).is_ok());
+    assert!(at_own_time(&sign(&indefinite, &pki), &pki.root()).is_ok());
     let unended = [&[0xbf], &definite[1..]].concat();
-    assert!(verify_at_own_time(&sign(&unended, &pki), &pki.root()).is_err());
+    assert!(at_own_time(&sign(&unended, &pki), &pki.root()).is_err());
 }
 
 #[test]
@@ -62,10 +63,7 @@ fn the_protected_header_is_exactly_es384() {
     ] {
         let doc = envelope(header, &[0xa0], &payload, &pki);
         assert!(
-            matches!(
-                verify_at_own_time(&doc, &pki.root()),
-                Err(Error::Envelope(_))
-            ),
+            matches!(at_own_time(&doc, &pki.root()), Err(Error::Envelope(_))),
             "{header:02x?}"
         );
     }
@@ -81,7 +79,7 @@ fn the_unprotected_header_is_empty() {
         &pki,
     );
     assert!(matches!(
-        verify_at_own_time(&doc, &pki.root()),
+        at_own_time(&doc, &pki.root()),
         Err(Error::Envelope(_))
     ));
 }
@@ -102,7 +100,7 @@ fn four_parts_and_nothing_after_them() {
         ("text", payload_as_text),
         ("empty", Vec::new()),
     ] {
-        assert!(verify_at_own_time(&doc, &pki.root()).is_err(), "{what}");
+        assert!(at_own_time(&doc, &pki.root()).is_err(), "{what}");
     }
 }
 
@@ -118,15 +116,12 @@ fn a_signature_is_96_bytes_and_by_the_leaf() {
             bytes(&vec![1; length]),
         ]);
         assert!(
-            matches!(
-                verify_at_own_time(&doc, &pki.root()),
-                Err(Error::Envelope(_))
-            ),
+            matches!(at_own_time(&doc, &pki.root()), Err(Error::Envelope(_))),
             "{length}"
         );
     }
     assert_eq!(
-        verify_at_own_time(&sign(&payload, &other), &pki.root()),
+        at_own_time(&sign(&payload, &other), &pki.root()),
         Err(Error::Signature)
     );
 }
@@ -136,11 +131,11 @@ fn a_document_is_at_most_16_kib() {
     let pki = Pki::new();
     // The largest document of legal members is far smaller, so the limit shows by which rule refuses.
     assert!(matches!(
-        verify_at_own_time(&vec![0; MAX_DOCUMENT], &pki.root()),
+        at_own_time(&vec![0; MAX_DOCUMENT], &pki.root()),
         Err(Error::Malformed(_))
     ));
     assert_eq!(
-        verify_at_own_time(&vec![0; MAX_DOCUMENT + 1], &pki.root()),
+        at_own_time(&vec![0; MAX_DOCUMENT + 1], &pki.root()),
         Err(Error::TooLarge)
     );
 }
@@ -175,8 +170,82 @@ fn a_signed_payload_of_any_bytes_ends_in_an_answer() {
         }
         changed.truncate(changed.len() - random(2) * random(64));
         // Signed by the leaf, so that every rule behind the signature is reached; most are refused, none panics.
-        if let Ok(document) = verify_at_own_time(&sign(&changed, &pki), &pki.root()) {
+        if let Ok(document) = at_own_time(&sign(&changed, &pki), &pki.root()) {
             assert!(!document.module_id().is_empty() && !document.pcrs().is_empty());
         }
     }
+}
+
+#[test]
+fn a_payload_is_not_empty_and_nothing_follows_it() {
+    let pki = Pki::new();
+    assert!(matches!(
+        at_own_time(&sign(&[], &pki), &pki.root()),
+        Err(Error::Envelope(_))
+    ));
+    let more = [&Members::of(&pki).encode()[..], &[0]].concat();
+    assert_eq!(
+        at_own_time(&sign(&more, &pki), &pki.root()),
+        Err(Error::Malformed("bytes after the end"))
+    );
+}
+
+#[test]
+fn a_string_in_pieces_is_refused() {
+    let pki = Pki::new();
+    let pieces = |whole: Vec<u8>, major: u8| [&[(major << 5) | 31][..], &whole, &[0xff]].concat();
+    let (id, key) = (text("i-0"), bytes(b"key"));
+    for (name, whole, major) in [("module_id", id, 3), ("public_key", key, 2)] {
+        let of = |value: Vec<u8>| Members::of(&pki).set(name, value).sign(&pki);
+        assert!(
+            at_own_time(&of(whole.clone()), &pki.root()).is_ok(),
+            "{name}"
+        );
+        assert!(
+            matches!(
+                at_own_time(&of(pieces(whole, major)), &pki.root()),
+                Err(Error::Malformed(_))
+            ),
+            "{name}"
+        );
+    }
+    // The payload itself, and the parts of the envelope.
+    let doc = Members::of(&pki).sign(&pki);
+    let payload = bytes(&Members::of(&pki).encode());
+    let at = doc.windows(payload.len()).position(|part| part == payload);
+    let at = at.unwrap();
+    let split = [
+        &doc[..at],
+        &pieces(payload.clone(), 2),
+        &doc[at + payload.len()..],
+    ]
+    .concat();
+    assert!(matches!(
+        at_own_time(&split, &pki.root()),
+        Err(Error::Malformed(_))
+    ));
+}
+
+/// The two functions differ in type, in what they ask for, and in this.
+#[test]
+fn an_archive_is_verified_at_a_time_and_never_before_it_was_made() {
+    let pki = Pki::new();
+    let doc = Members::of(&pki).sign(&pki);
+    let at = |at| verify_at(&doc, &pki.root(), at).map(|archived| archived.at_ms());
+    assert_eq!(at(At::Own), Ok(NOW_MS));
+    let later = NOW_MS + 3_600_000;
+    assert_eq!(at(At::Stated(later)), Ok(later));
+    assert_eq!(
+        at(At::Stated(LEAF_END_MS + 1000)),
+        Err(Error::Validity),
+        "the signer had expired"
+    );
+    let ahead = NOW_MS - MAX_AHEAD_MS;
+    assert_eq!(at(At::Stated(ahead)), Ok(ahead));
+    assert_eq!(at(At::Stated(ahead - 1)), Err(Error::FromTheFuture));
+    let archived = verify_at(&doc, &pki.root(), At::Own).unwrap();
+    assert_eq!(
+        *archived.document(),
+        verify(&doc, &pki.root(), NOW_MS, 0).unwrap()
+    );
 }

@@ -1,12 +1,13 @@
 //! The members: each rule of AWS's `attestation_process.md` §3.2.2.2, on both sides of its limit.
 
-use super::super::{Document, Error, verify_at_own_time};
+use super::super::{Document, Error};
+use super::at_own_time;
 use super::document::{Members, NULL, array, bytes, map, pcrs, text, uint};
 use super::pki::Pki;
 
 fn check(members: impl FnOnce(Members) -> Members) -> Result<Document, Error> {
     let pki = Pki::new();
-    verify_at_own_time(&members(Members::of(&pki)).sign(&pki), &pki.root())
+    at_own_time(&members(Members::of(&pki)).sign(&pki), &pki.root())
 }
 
 #[track_caller]
