@@ -12,9 +12,11 @@ mod stage;
 #[allow(dead_code, reason = "shared with the demonstration")]
 mod command;
 
+#[path = "p01/own.rs"]
+mod own;
+
 use aws_lc_rs::{
     agreement::{ECDH_P256, PrivateKey, UnparsedPublicKey, agree},
-    rand,
     signature::{Ed25519KeyPair, KeyPair},
 };
 use base64::{
@@ -26,25 +28,18 @@ use claviger_enclave::{
     boot::bundle,
     secret::{RootKeys, Secret, derive},
 };
-use claviger_shared::{
-    bundle::Bundle,
-    call::{Ask, Reply},
-    crypto::MacKey,
-    label,
-    owner::manifest::chain::Chain,
-};
+use claviger_shared::{bundle::Bundle, crypto::MacKey, label, owner::manifest::chain::Chain};
 use claviger_tests::memory::{Wanted, before};
 use claviger_verify::ring_verifier::RingVerifier;
 use command::{bare, done, text};
-use serde_json::{Value, json};
-use stage::{Stage, answered, get, grant, is_alive, signal};
+use own::{ORDER, Own};
+use serde_json::Value;
+use stage::{Stage, is_alive, signal};
 use std::{
     fs,
     path::{Path, PathBuf},
     time::Duration,
 };
-
-const ORDER: &str = "https://api.example.com/v1/orders/ord_1";
 
 /// Whether other processes may be read at all; in continuous integration they must be.
 fn may_look() -> bool {
@@ -54,77 +49,6 @@ fn may_look() -> bool {
         println!("skipped: needs to be root to read processes that are not dumpable");
     }
     root
-}
-
-/// A private key made here: what a test must know of it, and its file outside the deployment.
-struct Own {
-    name: &'static str,
-    secret: [u8; 32],
-}
-
-impl Own {
-    fn random(name: &'static str) -> Self {
-        let mut secret = [0; 32];
-        rand::fill(&mut secret).unwrap();
-        // Below the order of P-256, whose first bytes are ones.
-        secret[0] &= 0x7f;
-        Self { name, secret }
-    }
-
-    /// As a JWK, whose public half the command works out again.
-    fn jwk(&self, p256: bool) -> Value {
-        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-        if p256 {
-            let key = PrivateKey::from_private_key(&ECDH_P256, &self.secret).unwrap();
-            let point = key.compute_public_key().unwrap();
-            let (x, y) = point.as_ref()[1..].split_at(32);
-            json!({"kty": "EC", "crv": "P-256", "d": text(&self.secret), "x": text(x), "y": text(y)})
-        } else {
-            let pair = Ed25519KeyPair::from_seed_unchecked(&self.secret).unwrap();
-            let public = pair.public_key().as_ref();
-            json!({"kty": "OKP", "crv": "Ed25519", "d": text(&self.secret), "x": text(public)})
-        }
-    }
-
-    /// Imports it, gives an agent a grant over it, and lets it sign.
-    async fn import(&self, stage: &Stage, outside: &Path, p256: bool) {
-        let file = outside.join(self.name);
-        fs::write(&file, self.jwk(p256).to_string()).unwrap();
-        let file = file.to_str().unwrap().to_owned();
-        let agent = format!("{}-bot", self.name.replace('_', "-"));
-        let words = [
-            "key", "import", "--file", &file, "--kind", "http", "--agent", &agent, "--name",
-            self.name,
-        ];
-        done(stage, &words).await.unwrap();
-        fs::remove_file(&file).unwrap();
-        let mut scope = grant(100, 100, 100);
-        scope["agent"]["id"] = json!(agent);
-        scope["keys"] = json!([self.name]);
-        scope["permissions"] = json!({"read": ["order_history"], "write": [], "delete": []});
-        scope["allow_minting"] = json!([]);
-        let agent = stage.agent(&agent, &scope).await.unwrap();
-        for _ in 0..3 {
-            let reply = answered(&agent, Ask::Sign(get(ORDER))).await.unwrap();
-            assert!(matches!(reply, Reply::Issued(_)), "{reply:?}");
-        }
-    }
-
-    async fn retire(&self, stage: &Stage) {
-        done(stage, &["key", "retire", self.name]).await.unwrap();
-    }
-
-    /// The half of the hash of an Ed25519 seed that signs, beside the seed.
-    fn wanted(&self, wanted: Wanted, p256: bool) -> Wanted {
-        let wanted = wanted.and(self.name, &self.secret);
-        if p256 {
-            return wanted;
-        }
-        let expanded = claviger_shared::crypto::sha512(&[&self.secret]);
-        wanted
-            .and(&format!("{} scalar", self.name), &expanded[1..])
-            .and(&format!("{} prefix", self.name), &expanded[32..])
-    }
 }
 
 /// A sidecar with the deployment's agent key, as an agent's program has it; killed when dropped.

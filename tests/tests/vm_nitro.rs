@@ -20,6 +20,8 @@ mod ends;
 mod guest;
 #[path = "vm/job.rs"]
 mod job;
+#[path = "p01/own.rs"]
+mod own;
 #[path = "vm_nitro/registers.rs"]
 mod registers;
 #[path = "../demo/stage.rs"]
@@ -27,6 +29,8 @@ mod registers;
 mod stage;
 #[path = "vm_nitro/unsigned.rs"]
 mod unsigned;
+#[path = "vm_nitro/wiped.rs"]
+mod wiped;
 
 use claviger_tests::vm::nitro;
 
