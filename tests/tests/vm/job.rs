@@ -7,6 +7,7 @@ use crate::{
     stage::grant,
 };
 use anyhow::{Context, ensure};
+use claviger_cli::owner::Desk;
 use claviger_client::Agent;
 use claviger_host::{
     config::{EnclaveAddress, HybridAddress},
@@ -99,7 +100,7 @@ async fn revoke(guest: &Guest) -> anyhow::Result<Agent> {
 }
 
 /// A note whose body has so many bytes.
-fn note(bytes: usize) -> Sign {
+pub fn note(bytes: usize) -> Sign {
     let body = json!({ "text": "x".repeat(bytes), "title": "a note" });
     Sign {
         input: Input::Http(HttpInput {
@@ -112,8 +113,8 @@ fn note(bytes: usize) -> Sign {
     }
 }
 
-/// A catalog is set which takes the enclave many writes to store, and bodies are signed up to the largest.
-async fn large_frames(guest: &Guest) -> anyhow::Result<(Agent, Vec<Vec<u8>>)> {
+/// Sets a catalog of some hundred KiB, an entry that takes the enclave many writes to store, with notes of any size.
+pub async fn allow_notes(guest: &Guest, desk: &mut Desk) -> anyhow::Result<()> {
     let text = fs::read(guest.dir.path().join("catalog.json"))?;
     let mut catalog: Value = serde_json::from_slice(&text)?;
     let resources = catalog["resources"]
@@ -132,8 +133,14 @@ async fn large_frames(guest: &Guest) -> anyhow::Result<(Agent, Vec<Vec<u8>>)> {
     }
     let text = catalog.to_string();
     ensure!(text.len() > PIECE * 8, "the catalog is small");
-    let mut desk = guest.stage.desk().await?;
     desk.set_catalog(text.as_bytes(), &[]).await?;
+    Ok(())
+}
+
+/// Bodies are signed up to the largest.
+async fn large_frames(guest: &Guest) -> anyhow::Result<(Agent, Vec<Vec<u8>>)> {
+    let mut desk = guest.stage.desk().await?;
+    allow_notes(guest, &mut desk).await?;
     let mut wanted = grant(1000, 5000, 20_000);
     wanted["permissions"]["write"] = json!(["charges", "notes", "tokens"]);
     let agent = guest.stage.agent_by(&mut desk, "writer", &wanted).await?;
