@@ -27,7 +27,7 @@ FUZZ_TARGETS ?= $(filter-out context,$(notdir $(wildcard tests/fuzz/*)))
 
 DEPLOY_VENV := deploy/.venv
 
-.PHONY: help build demo docs test deploy-check dr-drill check eif pcrs reproduce release-notes vm-test vm-bench vm-nitro-test deny advisories
+.PHONY: help build demo docs test deploy-check dr-drill check eif eif-check pcrs reproduce release-notes vm-test vm-bench vm-nitro-test deny advisories
 .PHONY: tcb licences sbom vendor timing mutants bench bench-quick hot-path fuzz fmt clean
 
 help: ## this list
@@ -107,6 +107,9 @@ pcrs: target/image/claviger.eif ## PCR0, PCR1, PCR2 of the image; with G0=FILE a
 
 target/image/claviger.eif:
 	@$(MAKE) --no-print-directory eif >/dev/null
+
+eif-check: target/image/claviger.eif ## AWS's own library reads the image, measures it alike, and makes one that measures alike; builds it once
+	CARGO_TARGET_DIR=$(CURDIR)/target/eif-official $(CARGO) run --quiet --locked --manifest-path tests/eif-official/Cargo.toml -- $< target/image/release.json
 
 reproduce: ## the image built twice, in other folders, times, users and languages, compared to the byte
 	@scripts/reproduce

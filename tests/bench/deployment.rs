@@ -11,7 +11,7 @@ use claviger_client::{
     trust::{self, Floor, Trusted},
 };
 use claviger_shared::id::{Digest, GrantId, KeyId};
-use claviger_tests::vm::{Part, Vm, simulation};
+use claviger_tests::vm::{Part, Vm, nitro, simulation};
 use std::{
     future::Future,
     path::{Path, PathBuf},
@@ -27,6 +27,17 @@ pub struct Granted {
     pub secret: [u8; 32],
     /// The public half of its signing key.
     pub public: Vec<u8>,
+}
+
+/// Where a deployment's enclave runs.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// In a process of this machine.
+    Process,
+    /// The simulation's, in a virtual machine.
+    Machine,
+    /// The production image, on an emulated Nitro machine.
+    Nitro,
 }
 
 /// A running deployment.
@@ -60,24 +71,35 @@ pub fn wait<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Resul
 impl Deployment {
     /// Starts it and makes so many agents.
     pub fn start(volatile: bool, agents: usize) -> anyhow::Result<Self> {
-        Self::start_with(false, volatile, agents)
+        Self::start_with(Place::Process, volatile, agents)
     }
 
     /// Likewise, its enclave in a virtual machine.
     pub fn start_in_machine(volatile: bool, agents: usize) -> anyhow::Result<Self> {
-        Self::start_with(true, volatile, agents)
+        Self::start_with(Place::Machine, volatile, agents)
     }
 
-    fn start_with(machine: bool, volatile: bool, agents: usize) -> anyhow::Result<Self> {
+    /// Likewise, the production image on an emulated Nitro machine.
+    pub fn start_on_nitro(volatile: bool, agents: usize) -> anyhow::Result<Self> {
+        Self::start_with(Place::Nitro, volatile, agents)
+    }
+
+    fn start_with(place: Place, volatile: bool, agents: usize) -> anyhow::Result<Self> {
         let dir = tempfile::Builder::new().prefix("claviger-").tempdir()?;
         let mut command = Kept::command(beside("claviger-sim")?)?;
         command.args(["up", "--dir"]).arg(dir.path());
-        let vm = if machine {
-            let vm = simulation::start(dir.path(), &beside("claviger-guest")?)?;
-            command.arg("--guest").arg(vm.places().address());
-            Some(vm)
-        } else {
-            None
+        let vm = match place {
+            Place::Process => None,
+            Place::Machine => {
+                let vm = simulation::start(dir.path(), &beside("claviger-guest")?)?;
+                command.arg("--guest").arg(vm.places().address());
+                Some(vm)
+            }
+            Place::Nitro => {
+                let nitro = nitro::start(dir.path(), nitro::MEMORY)?;
+                command.arg("--guest").arg(&nitro.address);
+                Some(nitro.vm)
+            }
         };
         command.env("RUST_LOG", "warn");
         if volatile {

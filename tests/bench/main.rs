@@ -38,7 +38,7 @@ use run::Run;
 use rustix::process::Resource;
 use std::path::Path;
 
-const USAGE: &str = "usage: claviger-bench quick | full [SECONDS] | docs | calls [SECONDS] | vm [SECONDS] | grants NUMBER | boot RECORDS";
+const USAGE: &str = "usage: claviger-bench quick | full [SECONDS] | docs | calls [SECONDS] | vm [SECONDS] | vm-nitro [SECONDS] | grants NUMBER | boot RECORDS";
 /// Where everything that a run found is kept.
 const FILE: &str = "target/bench.json";
 
@@ -68,6 +68,8 @@ fn main() -> anyhow::Result<()> {
         ["boot", records] => just(|run| boot::measure(run, &[records.parse()?])),
         ["docs"] => page::write(Path::new(FILE)),
         ["vm"] => vm::measure(1.5),
+        ["vm-nitro"] => vm::measure_nitro(1.5),
+        ["vm-nitro", seconds] => vm::measure_nitro(seconds.parse().context(USAGE)?),
         ["vm", seconds] => vm::measure(seconds.parse().context(USAGE)?),
         ["calls"] => just_calls(3.0),
         ["calls", seconds] => just_calls(seconds.parse().context(USAGE)?),

@@ -41,6 +41,22 @@ pub fn measure(seconds: f64) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Every shape on an emulated Nitro machine. The production image tells nobody what its processor did.
+pub fn measure_nitro(seconds: f64) -> anyhow::Result<()> {
+    let mut run = Run::new(seconds);
+    println!("{}", report::machine()?);
+    report::head();
+    for volatile in [false, true] {
+        let deployment = Deployment::start_on_nitro(volatile, AGENTS)?;
+        for (callers, depth) in SHAPES {
+            let lanes = calls::streams(&deployment, callers, &asks::sign(asks::get()))?;
+            let plan = calls::plan(&run, &deployment, "image behind vsock", depth)?;
+            plan.keep(&mut run, lanes)?;
+        }
+    }
+    Ok(())
+}
+
 fn verdict((_, depth): (usize, usize), user: f64) -> String {
     match depth {
         1 => String::new(),
