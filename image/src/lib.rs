@@ -7,3 +7,12 @@
 pub mod cpio;
 pub mod eif;
 pub mod ramdisk;
+
+use claviger_shared::{crypto::sha384, id::Pcr, label};
+
+/// PCR16 of a deployment, from the exact bytes of its first manifest, g0: extended once, from zero (DESIGN §4).
+#[must_use]
+pub fn deployment(g0: &[u8]) -> Pcr {
+    let extended = sha384(&[label::PCR_DEPLOYMENT, g0]);
+    sha384(&[&[0; 48], &extended.0])
+}

@@ -3,10 +3,11 @@
 use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
 use claviger_image::{
+    deployment,
     eif::{self, Eif, Measured},
     ramdisk,
 };
-use claviger_shared::{crypto::sha384, id::to_hex, label};
+use claviger_shared::{crypto::sha384, id::to_hex};
 use serde_json::json;
 use std::{
     fs,
@@ -166,9 +167,7 @@ fn release(measured: &Measured) -> serde_json::Value {
 fn pcrs(image: &Eif, g0: Option<&Path>) -> anyhow::Result<serde_json::Value> {
     let mut shown = release(&eif::measure(image));
     if let (Some(g0), Some(members)) = (g0, shown.as_object_mut()) {
-        // DESIGN §4: PCR16 is extended once, with the labelled digest of g0's exact bytes.
-        let extended = sha384(&[label::PCR_DEPLOYMENT, &file(g0)?]);
-        let pcr16 = sha384(&[&[0; 48], &extended.0]);
+        let pcr16 = deployment(&file(g0)?);
         members.insert("pcr16".to_owned(), to_hex(&pcr16.0).into());
     }
     Ok(shown)
