@@ -3,7 +3,6 @@
 use crate::guest::Guest;
 use anyhow::{Context, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use claviger_shared::{crypto::sha384, label};
 use claviger_sim::clock::{SystemClock, WallClock as _};
 use claviger_tests::vm::nitro;
 use claviger_verify::attestation::{Root, verify};
@@ -56,18 +55,14 @@ async fn registers_are_as_computed_and_locked() -> anyhow::Result<()> {
     );
     let profile = guest.stage.profile()?;
     let g0 = first(&std::fs::read(&profile.manifest)?)?;
-    let once =
-        |label: &[u8], bytes: &[u8]| sha384(&[&[0; 48], &sha384(&[label, bytes]).0]).0.to_vec();
     for document in &documents {
         let found = registers(document)?;
         let image = [measured.pcr0, measured.pcr1, measured.pcr2];
         for (index, own) in (0..).zip(image) {
             ensure!(found.get(&index) == Some(&own.0.to_vec()), "PCR{index}");
         }
-        ensure!(
-            found.get(&16) == Some(&once(label::PCR_DEPLOYMENT, &g0)),
-            "PCR16"
-        );
+        let pcr16 = claviger_image::deployment(&g0).0.to_vec();
+        ensure!(found.get(&16) == Some(&pcr16), "PCR16");
         // Only locked registers are in a document: all of them are.
         ensure!(found.len() == 32, "{} registers are locked", found.len());
         // Nobody takes it for a signed one.
