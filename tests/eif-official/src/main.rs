@@ -5,13 +5,15 @@
 
 use anyhow::{Context, Result, ensure};
 use aws_nitro_enclaves_image_format::{
-    defs::{EIF_HDR_ARCH_X86_64, EifIdentityInfo},
+    defs::EifIdentityInfo,
     utils::{EifBuilder, eif_reader::EifReader},
 };
 use serde_json::Value;
 use sha2::{Digest, Sha384};
 use std::{collections::BTreeMap, fs, path::Path};
 
+/// No flag: x86_64.
+const X86_64: u16 = 0;
 const HEADER: usize = 548;
 const SECTION: usize = 12;
 
@@ -35,9 +37,14 @@ fn main() -> Result<()> {
 
 fn same(how: &str, theirs: &BTreeMap<String, String>, ours: &Value) -> Result<()> {
     for register in ["PCR0", "PCR1", "PCR2"] {
-        let own = ours[register.to_lowercase()].as_str().context("no such register")?;
+        let own = ours[register.to_lowercase()]
+            .as_str()
+            .context("no such register")?;
         let other = theirs.get(register).map(String::as_str);
-        ensure!(other == Some(own), "{how}: {register} is {other:?}, not {own}");
+        ensure!(
+            other == Some(own),
+            "{how}: {register} is {other:?}, not {own}"
+        );
         println!("{how}: {register} {own}");
     }
     Ok(())
@@ -68,7 +75,7 @@ fn build(parts: &[Vec<u8>], metadata: EifIdentityInfo) -> Result<BTreeMap<String
     };
     let kernel = write("kernel", kernel)?;
     let cmdline = String::from_utf8(cmdline.clone())?;
-    let mut builder = EifBuilder::new(&kernel, cmdline, None, Sha384::new(), EIF_HDR_ARCH_X86_64, metadata);
+    let mut builder = EifBuilder::new(&kernel, cmdline, None, Sha384::new(), X86_64, metadata);
     for (name, disk) in [("boot", boot), ("application", application)] {
         let disk = write(name, disk)?;
         builder.add_ramdisk(Path::new(&disk));
