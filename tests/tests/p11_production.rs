@@ -118,9 +118,10 @@ fn p11_both_binaries_run_the_same_code() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let read = |path: &str| std::fs::read_to_string(format!("{root}/{path}")).unwrap();
     let (production, simulation) = (
-        read("enclave/src/main.rs"),
+        read("enclave/src/nitro/mod.rs"),
         read("sim/src/process/enclave.rs"),
     );
+    assert!(read("enclave/src/main.rs").contains("nitro::live("));
     for source in [&production, &simulation] {
         assert!(source.contains("run::run("), "serve::run::run");
     }
