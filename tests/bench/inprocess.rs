@@ -8,7 +8,7 @@ use claviger_enclave::{
     core::{Core, Input, Intent, Output, Signed, Verdict},
     vault::Vault,
 };
-use claviger_kinds::any::AnyCall;
+use claviger_kinds::{ToSign, any::AnyCall};
 use claviger_shared::{
     call::{self, Sign},
     effect::Effects,
@@ -194,7 +194,7 @@ impl Bench {
         let Verdict::Reserved(reserved) = self.decide(slot, false, idempotency)? else {
             bail!("not reserved")
         };
-        let (spent, _) = self.vault.sign(reserved, &[]);
+        let (spent, _) = self.vault.sign(reserved, &ToSign::Message(Vec::new()));
         let signed = Signed {
             spent,
             nonce: [4; 16],
