@@ -246,7 +246,11 @@ impl Held {
                 if signing.access_key_id != self.info.thumbprint {
                     return Err(Failed);
                 }
-                let scope = (signing.date(), signing.region.as_str(), signing.service.as_str());
+                let scope = (
+                    signing.date(),
+                    signing.region.as_str(),
+                    signing.service.as_str(),
+                );
                 Ok(key.sign(scope, signing.string_to_sign().as_bytes()))
             }
             (Signer::Ed25519(pair), ToSign::Message(message)) => {

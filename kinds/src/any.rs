@@ -1,8 +1,6 @@
 //! A call of any kind: what the enclave and the client dispatch on.
 
-use crate::{
-    Call, Moment, SigningKeyInfo, ToSign, aws::AwsCall, http::HttpCall, jwt::JwtCall,
-};
+use crate::{Call, Moment, SigningKeyInfo, ToSign, aws::AwsCall, http::HttpCall, jwt::JwtCall};
 use claviger_shared::{
     call::{Input, Sign},
     catalog::Catalog,

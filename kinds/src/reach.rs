@@ -2,9 +2,12 @@
 //!
 //! It is a help, not a promise: a call is decided when it is made. The list is cut where it would be too long for an answer.
 
-use crate::{aws::place::verb_by_name, http::matching::verb_of, routes::named};
+use crate::{http::matching::verb_of, routes::named};
 use claviger_shared::{
-    call::{Reach, aws::Service},
+    call::{
+        Reach,
+        aws::{Service, verb_by_name},
+    },
     catalog::{AwsRoute, AwsTarget, Catalog, HttpRoute, Route},
     effect::{Kind, Verb},
     grant::Grant,

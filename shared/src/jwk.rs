@@ -70,6 +70,20 @@ pub fn pem(alg: Alg, public: &[u8]) -> Option<String> {
     Some(out)
 }
 
+/// What of a public key is shown, by name: `jwk` and `pem`, or, of a symmetric key, `access_key_id`.
+#[must_use]
+pub fn shown(alg: Alg, public: &[u8]) -> Vec<(String, Value)> {
+    let id = alg.access_key_id(public).map(Value::from);
+    let all = [
+        ("access_key_id", id),
+        ("jwk", jwk(alg, public)),
+        ("pem", pem(alg, public).map(Value::from)),
+    ];
+    let all = all.into_iter();
+    all.filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect()
+}
+
 fn required(alg: Alg, public: &[u8]) -> Option<Map<String, Value>> {
     let (x, y) = coordinates(alg, public)?;
     let (kty, crv) = match alg {

@@ -81,10 +81,16 @@ impl AccessKey {
             hmac::Key::new(hmac::HMAC_SHA256, tag.as_ref())
         };
         let key = hmac::Key::new(hmac::HMAC_SHA256, &self.secret);
-        let key = [date, region, service, TERMINATION].into_iter().fold(key, |key, part| next(&key, part));
+        let key = [date, region, service, TERMINATION]
+            .into_iter()
+            .fold(key, |key, part| next(&key, part));
         let key = Arc::new(key);
         let mut derived = self.derived.write().unwrap_or_else(PoisonError::into_inner);
-        derived.retain(|Derived { scope: [of, ..], .. }| &**of == date);
+        derived.retain(
+            |Derived {
+                 scope: [of, ..], ..
+             }| &**of == date,
+        );
         if derived.len() >= KEPT {
             derived.remove(0);
         }
@@ -129,6 +135,9 @@ mod tests {
         assert_eq!(key.sign(("20261123", "eu-west-0", "s3"), b"x"), first);
         assert_ne!(key.sign(("20261124", "eu-west-0", "s3"), b"x"), first);
         assert_eq!(held(), 1);
-        assert_eq!(format!("{:?}", key.session_token().unwrap()), "SessionToken");
+        assert_eq!(
+            format!("{:?}", key.session_token().unwrap()),
+            "SessionToken"
+        );
     }
 }

@@ -42,13 +42,11 @@ pub(super) fn check(
         Holds::None if has_body => return Err(Denial::at(Code::UnlistedMember, BODY_PARAM)),
         Holds::None => {}
         // Empty for what is read by nobody; S3 writes an empty object.
-        Holds::Opaque => {
-            match to.body.as_ref().map(|rule| rule.media) {
-                Some(Media::Json) => media(request, JSON)?,
-                Some(Media::Form) => media(request, FORM)?,
-                Some(Media::Opaque) | None => {}
-            }
-        }
+        Holds::Opaque => match to.body.as_ref().map(|rule| rule.media) {
+            Some(Media::Json) => media(request, JSON)?,
+            Some(Media::Form) => media(request, FORM)?,
+            Some(Media::Opaque) | None => {}
+        },
         Holds::AnyJson => {
             media(request, JSON)?;
             request.parts.content.json()?;
@@ -98,7 +96,9 @@ fn check_object(body: &Value, members: &[&str]) -> Result<(), Denial> {
     let Value::Object(all) = body else {
         return Err(Denial::at(Code::UnparsableContent, BODY_PARAM));
     };
-    let unlisted = all.iter().find(|(name, _)| !members.contains(&name.as_str()));
+    let unlisted = all
+        .iter()
+        .find(|(name, _)| !members.contains(&name.as_str()));
     unlisted.map_or(Ok(()), |(name, _)| {
         let place = crate::http::content::form_place(name);
         Err(Denial::at(Code::UnlistedMember, place))

@@ -60,11 +60,7 @@ pub(super) fn denied(place: impl Into<String>) -> Denial {
     Denial::at(Code::MethodDenied, place)
 }
 
-fn json(
-    service: &'static Service,
-    prefix: &str,
-    request: &Request<'_>,
-) -> Result<Derived, Denial> {
+fn json(service: &'static Service, prefix: &str, request: &Request<'_>) -> Result<Derived, Denial> {
     let said = Headers::param(TARGET);
     let root = request.parts.url.path == "/" && request.parts.url.members.is_empty();
     if !root {
@@ -80,13 +76,21 @@ fn json(
     let action = action.ok_or_else(|| denied(said.clone()))?;
     let body = request.parts.content.json()?;
     let (mut found, mut place) = (Vec::new(), BODY_PARAM.to_owned());
-    for selector in service.selectors.iter().filter(|selector| !selector.at.is_empty()) {
+    for selector in service
+        .selectors
+        .iter()
+        .filter(|selector| !selector.at.is_empty())
+    {
         place = format!("{BODY_PARAM}/{}", selector.at);
-        let value = body.pointer(&format!("/{}", selector.at)).and_then(Value::as_str);
+        let value = body
+            .pointer(&format!("/{}", selector.at))
+            .and_then(Value::as_str);
         let value = value.ok_or_else(|| Denial::at(Code::UnparsableContent, place.clone()))?;
         if service.name == "sqs" {
             let host = service.host(&request.input.region);
-            let url = value.strip_prefix("https://").and_then(|rest| rest.strip_prefix(host.as_str()));
+            let url = value
+                .strip_prefix("https://")
+                .and_then(|rest| rest.strip_prefix(host.as_str()));
             let (account, queue) = url
                 .and_then(|rest| rest.strip_prefix('/'))
                 .and_then(|rest| rest.split_once('/'))
@@ -151,7 +155,11 @@ fn query(
     };
     let (mut found, mut place) = (Vec::new(), at(ACTION));
     // What an action never carries does not name its resource.
-    for selector in service.selectors.iter().filter(|one| admitted.contains(&one.at)) {
+    for selector in service
+        .selectors
+        .iter()
+        .filter(|one| admitted.contains(&one.at))
+    {
         place = at(selector.at);
         let value = value(selector.at);
         let value = value.ok_or_else(|| Denial::at(Code::DestinationDenied, place.clone()))?;
@@ -177,7 +185,10 @@ fn rest(service: &'static Service, request: &Request<'_>) -> Result<Derived, Den
     let action = at_path.find(|action| action.path.0 == request.input.method);
     let action = action.ok_or_else(|| denied(METHOD_PARAM))?;
     let value = value_of(action.path.1, segments).unwrap_or_default();
-    let selector = service.selectors.first().map_or("", |selector| selector.name);
+    let selector = service
+        .selectors
+        .first()
+        .map_or("", |selector| selector.name);
     Ok(Derived {
         action,
         more: Vec::new(),

@@ -3,7 +3,10 @@
 //! A request that is none is refused for the route it came furthest with: resource; then action; then members; then the
 //! values that charges require.
 
-use super::{PRESIGN_PARAM, Request, SERVICE_PARAM, content, derive::{self, Derived}};
+use super::{
+    PRESIGN_PARAM, Request, SERVICE_PARAM, content,
+    derive::{self, Derived},
+};
 use crate::{
     http::{charge, matching::Far},
     routes::{Candidate, named, only_one},
@@ -34,9 +37,15 @@ pub(super) fn effects(
         AwsTarget::Resource(resource) => &resource.charge,
         AwsTarget::Place(_) => &[],
     };
-    let one = |action: &Action, charges| effect(&found, request, action, derived.found.as_slice(), charges);
+    let one = |action: &Action, charges| {
+        effect(&found, request, action, derived.found.as_slice(), charges)
+    };
     let first = one(derived.action, charge::charges(charge, &request.parts)?);
-    let mut rest: Vec<_> = derived.more.iter().map(|(action, _)| one(action, Vec::new())).collect();
+    let mut rest: Vec<_> = derived
+        .more
+        .iter()
+        .map(|(action, _)| one(action, Vec::new()))
+        .collect();
     if let Some((bucket, key)) = &derived.source {
         rest.push(source(service, request, (bucket, key), catalog, grant)?);
     }
@@ -51,7 +60,9 @@ fn effect(
     charges: Vec<claviger_shared::effect::Charge>,
 ) -> Effect {
     let (max_lifetime, fixed) = request.lifetime;
-    let parameters = parts.iter().map(|(name, value)| (format!("path.{name}"), value.clone()));
+    let parameters = parts
+        .iter()
+        .map(|(name, value)| (format!("path.{name}"), value.clone()));
     Effect {
         kind: Kind::Aws,
         verb: action.verb,
@@ -76,8 +87,12 @@ fn routes<'a>(
     grant: &'a Grant,
 ) -> impl Iterator<Item = (Found<'a>, &'a AwsResource)> {
     named(catalog, grant).filter_map(move |(resource, number, route)| {
-        let Route::Aws(route) = route else { return None };
-        let AwsTarget::Resource(to) = &route.to else { return None };
+        let Route::Aws(route) = route else {
+            return None;
+        };
+        let AwsTarget::Resource(to) = &route.to else {
+            return None;
+        };
         (route.service == service.name).then_some((
             Candidate {
                 resource,
@@ -98,7 +113,10 @@ fn find<'a>(
     catalog: &'a Catalog,
     grant: &'a Grant,
 ) -> Result<Found<'a>, Denial> {
-    let mut furthest = (Far::Nowhere, Denial::at(Code::DestinationDenied, SERVICE_PARAM));
+    let mut furthest = (
+        Far::Nowhere,
+        Denial::at(Code::DestinationDenied, SERVICE_PARAM),
+    );
     let (mut matching, mut any) = (Vec::new(), false);
     for (candidate, to) in routes(service, catalog, grant) {
         if candidate.route.region != request.input.region {
@@ -130,7 +148,9 @@ fn source(
     let action = service.action("GetObject").ok_or_else(|| none.clone())?;
     let parts = [("bucket", bucket.to_owned()), ("key", key.to_owned())];
     let reads = |to: &AwsResource| {
-        is_resource(to, &parts) && to.charge.is_empty() && to.actions.iter().any(|name| name == action.name)
+        is_resource(to, &parts)
+            && to.charge.is_empty()
+            && to.actions.iter().any(|name| name == action.name)
     };
     // A bucket's name is one in all Regions.
     let matching = routes(service, catalog, grant).filter(|(_, to)| reads(to));
@@ -151,7 +171,9 @@ fn is_resource(to: &AwsResource, parts: &[(&'static str, String)]) -> bool {
         part.map(|(_, value)| value.as_str())
     };
     let said = parts.iter().filter(|(name, _)| *name != "key");
-    let all = said.clone().all(|(name, _)| to.resource.contains_key(*name));
+    let all = said
+        .clone()
+        .all(|(name, _)| to.resource.contains_key(*name));
     all && to.resource.iter().all(|(name, value)| match name.as_str() {
         "prefix" => part("key").is_some_and(|key| key.starts_with(value.as_str())),
         name => part(name) == Some(value.as_str()),
@@ -174,12 +196,18 @@ fn matches(
     }
     if let Some((_, headers)) = derived.more.iter().find(|(action, _)| !admits(action)) {
         let mut all = request.parts.headers.iter();
-        let by = all.find(|(name, _)| fits(headers, name)).map_or("", |(name, _)| name);
-        return Err((Far::Place, Denial::at(Code::UnlistedMember, Headers::param(by))));
+        let by = all
+            .find(|(name, _)| fits(headers, name))
+            .map_or("", |(name, _)| name);
+        return Err((
+            Far::Place,
+            Denial::at(Code::UnlistedMember, Headers::param(by)),
+        ));
     }
     check_members(service, request, derived, to).map_err(|denial| (Far::Method, denial))?;
     let media = charge::media(to.body.as_ref());
-    charge::check_required(&to.charge, media, &request.parts).map_err(|denial| (Far::Members, denial))
+    charge::check_required(&to.charge, media, &request.parts)
+        .map_err(|denial| (Far::Members, denial))
 }
 
 fn check_members(
@@ -194,7 +222,10 @@ fn check_members(
         let mut query = request.parts.url.members.iter();
         let unlisted = query.find(|(name, _)| !action.query.admit(name, &to.query));
         if let Some((name, _)) = unlisted {
-            return Err(Denial::at(Code::UnlistedMember, format!("{URL_PARAM}?{name}")));
+            return Err(Denial::at(
+                Code::UnlistedMember,
+                format!("{URL_PARAM}?{name}"),
+            ));
         }
     }
     let added = |name: &str| derived.more.iter().any(|(_, headers)| fits(headers, name));
@@ -205,8 +236,9 @@ fn check_members(
     if let Some((name, _)) = unlisted {
         return Err(Denial::at(Code::UnlistedMember, Headers::param(name)));
     }
-    // Of what has no body nothing goes unsigned.
-    if request.unsigned && action.content != Holds::None && !to.unsigned_payload {
+    // A body has no meaning in the three others: nothing of them goes unsigned.
+    let changes = !matches!(request.input.method.as_str(), "GET" | "HEAD" | "DELETE");
+    if request.unsigned && changes && !to.unsigned_payload {
         let place = if request.input.presign {
             PRESIGN_PARAM.to_owned()
         } else {

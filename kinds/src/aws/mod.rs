@@ -8,7 +8,7 @@
 mod content;
 mod derive;
 mod matching;
-pub(crate) mod place;
+mod place;
 mod s3;
 pub mod sigv4;
 
@@ -106,7 +106,10 @@ impl Call for AwsCall {
             return Err(Denial::at(Code::InvalidRequest, BODY_PARAM));
         }
         if unsigned && (input.presign || !is_s3) {
-            return Err(Denial::at(Code::InvalidRequest, Headers::param(CONTENT_SHA256)));
+            return Err(Denial::at(
+                Code::InvalidRequest,
+                Headers::param(CONTENT_SHA256),
+            ));
         }
         let content = Content::new(bytes);
         let request = Request {
@@ -138,7 +141,9 @@ impl Call for AwsCall {
             presign: input.presign,
             ttl_s: input.ttl_s,
             region: input.region.clone(),
-            scope: service.map_or(input.service.as_str(), |service| service.scope).to_owned(),
+            scope: service
+                .map_or(input.service.as_str(), |service| service.scope)
+                .to_owned(),
             is_s3,
             effects: Arc::new(effects),
         })
@@ -165,7 +170,10 @@ impl Call for AwsCall {
             .part(payload.as_bytes())
             .part(&[u8::from(self.presign)])
             .count(self.members.len());
-        let pairs = self.members.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let pairs = self
+            .members
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
         let parts = pairs.fold(parts, |parts, (name, value)| {
             parts.part(name.as_bytes()).part(value.as_bytes())
         });
@@ -214,7 +222,9 @@ impl Call for AwsCall {
             let (authority, path) = (&self.authority, &self.path);
             return Ok(Credential::Aws {
                 headers: Vec::new(),
-                url: Some(format!("https://{authority}{path}?{query}&X-Amz-Signature={signature}")),
+                url: Some(format!(
+                    "https://{authority}{path}?{query}&X-Amz-Signature={signature}"
+                )),
             });
         }
         let names = signing.signed_headers().ok_or(Code::InvalidRequest)?;
@@ -223,7 +233,9 @@ impl Call for AwsCall {
         let mut add = |name: &str, value: String| headers.push((name.to_owned(), value));
         add(
             "authorization",
-            format!("{ALGORITHM} Credential={id}/{scope}, SignedHeaders={names}, Signature={signature}"),
+            format!(
+                "{ALGORITHM} Credential={id}/{scope}, SignedHeaders={names}, Signature={signature}"
+            ),
         );
         if self.is_s3 {
             add(CONTENT_SHA256, self.payload().into_owned());
@@ -246,7 +258,9 @@ impl AwsCall {
 
     fn members(&self) -> Vec<(&str, &str)> {
         let pairs = self.members.iter();
-        pairs.map(|(name, value)| (name.as_str(), value.as_str())).collect()
+        pairs
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect()
     }
 
     /// The canonical request whose signature stands in header fields.
@@ -302,11 +316,17 @@ fn read_url(text: &str, is_s3: bool) -> Result<Url, Denial> {
     };
     let path = url.path.split('/').skip(1).zip(&url.segments);
     let path = path.fold(true, |fine, (raw, text)| fine && is_escaped(raw, text));
-    let query = url.query.as_deref().into_iter().flat_map(|query| query.split('&'));
-    let query = query.zip(&url.members).fold(true, |fine, (raw, (name, value))| {
-        let (raw_name, raw_value) = raw.split_once('=').unwrap_or((raw, ""));
-        fine && is_escaped(raw_name, name) && is_escaped(raw_value, value)
-    });
+    let query = url
+        .query
+        .as_deref()
+        .into_iter()
+        .flat_map(|query| query.split('&'));
+    let query = query
+        .zip(&url.members)
+        .fold(true, |fine, (raw, (name, value))| {
+            let (raw_name, raw_value) = raw.split_once('=').unwrap_or((raw, ""));
+            fine && is_escaped(raw_name, name) && is_escaped(raw_value, value)
+        });
     if path && query {
         Ok(url)
     } else {
@@ -325,7 +345,10 @@ fn read_headers(fields: &[(String, String)]) -> Result<(Headers, bool), Denial> 
             Ok((Headers::parse(&rest)?, true))
         }
         // A digest of the caller's is never signed; one of chunks says nothing of what they hold.
-        Some(_) => Err(Denial::at(Code::InvalidRequest, Headers::param(CONTENT_SHA256))),
+        Some(_) => Err(Denial::at(
+            Code::InvalidRequest,
+            Headers::param(CONTENT_SHA256),
+        )),
     }
 }
 
@@ -347,6 +370,8 @@ fn lifetime(input: &AwsInput, is_s3: bool, grant: &Grant) -> Result<(Millis, boo
     }
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]

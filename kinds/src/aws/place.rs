@@ -11,10 +11,13 @@ use crate::{
     routes::{Candidate, named, only_one},
 };
 use claviger_shared::{
-    call::{aws::is_region, http::{Headers, URL_PARAM}},
+    call::{
+        aws::{is_region, verb_by_name},
+        http::{Headers, URL_PARAM},
+    },
     catalog::{AwsPlace, AwsTarget, Catalog, Route},
     denial::{Code, Denial},
-    effect::{Effect, Effects, Kind, Verb},
+    effect::{Effect, Effects, Kind},
     grant::Grant,
 };
 
@@ -40,11 +43,16 @@ pub(super) fn effects(
     };
     let action = action(request)?;
     let name = action.as_ref().map(|(name, _)| name.as_str());
-    let mut furthest = (Far::Nowhere, Denial::at(Code::DestinationDenied, SERVICE_PARAM));
+    let mut furthest = (
+        Far::Nowhere,
+        Denial::at(Code::DestinationDenied, SERVICE_PARAM),
+    );
     let (mut matching, mut any) = (Vec::new(), false);
     for (resource, number, route) in named(catalog, grant) {
         let Route::Aws(route) = route else { continue };
-        let AwsTarget::Place(place) = &route.to else { continue };
+        let AwsTarget::Place(place) = &route.to else {
+            continue;
+        };
         if route.service != input.service || route.region != input.region {
             continue;
         }
@@ -67,7 +75,9 @@ pub(super) fn effects(
     let found = only_one(matching, grant, furthest.1, URL_PARAM)?;
     let http = &found.route.http;
     let path = path_parameters(&http.path, parts.url);
-    let path = path.into_iter().map(|(name, value)| (format!("path.{name}"), value));
+    let path = path
+        .into_iter()
+        .map(|(name, value)| (format!("path.{name}"), value));
     let query = parts.url.members.iter();
     let query = query.map(|(name, value)| (format!("query.{name}"), value.clone()));
     let (max_lifetime, fixed) = request.lifetime;
@@ -110,8 +120,14 @@ fn action(request: &Request<'_>) -> Result<Option<(String, String)>, Denial> {
     };
     let body = body.iter().find(|(name, _)| name == ACTION);
     let said = [
-        parts.headers.value(TARGET).map(|value| (value, Headers::param(TARGET))),
-        parts.url.member(ACTION).map(|value| (value, format!("{URL_PARAM}?{ACTION}"))),
+        parts
+            .headers
+            .value(TARGET)
+            .map(|value| (value, Headers::param(TARGET))),
+        parts
+            .url
+            .member(ACTION)
+            .map(|value| (value, format!("{URL_PARAM}?{ACTION}"))),
         body.map(|(_, value)| (value.as_str(), format!("{}/{ACTION}", super::BODY_PARAM))),
     ];
     let mut said = said.into_iter().flatten();
@@ -129,18 +145,5 @@ fn admits(place: &AwsPlace, action: Option<&(String, String)>) -> Result<(), (Fa
         None => denied(super::METHOD_PARAM),
         Some((name, _)) if place.actions.contains(name) => Ok(()),
         Some((_, at)) => denied(at),
-    }
-}
-
-/// What an action does, by how its name begins; what is not known to look or remove, changes.
-pub(crate) fn verb_by_name(name: &str) -> Verb {
-    let name = name.rsplit_once('.').map_or(name, |(_, name)| name);
-    let begins = |words: &[&str]| words.iter().any(|word| name.starts_with(word));
-    if begins(&["Get", "List", "Describe", "Head", "BatchGet", "Query", "Scan"]) {
-        Verb::Read
-    } else if begins(&["Delete", "Remove", "Terminate", "Purge"]) {
-        Verb::Delete
-    } else {
-        Verb::Write
     }
 }

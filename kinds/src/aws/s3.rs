@@ -1,6 +1,9 @@
 //! S3: which action a method, a path and subresources are; buckets in the host or the path; what header fields add.
 
-use super::{METHOD_PARAM, Request, derive::{Derived, denied}};
+use super::{
+    METHOD_PARAM, Request,
+    derive::{Derived, denied},
+};
 use claviger_shared::{
     call::{
         aws::{Action, Service},
@@ -69,8 +72,13 @@ fn object(request: &Request<'_>, host: &str) -> Result<(String, String), Denial>
         let (bucket, key) = url.segments.split_first().ok_or_else(elsewhere)?;
         return Ok((bucket.clone(), key.join("/")));
     }
-    let bucket = url.host.strip_suffix(host).and_then(|rest| rest.strip_suffix('.'));
-    let bucket = bucket.filter(|bucket| !bucket.contains('.')).ok_or_else(elsewhere)?;
+    let bucket = url
+        .host
+        .strip_suffix(host)
+        .and_then(|rest| rest.strip_suffix('.'));
+    let bucket = bucket
+        .filter(|bucket| !bucket.contains('.'))
+        .ok_or_else(elsewhere)?;
     Ok((bucket.to_owned(), url.segments.join("/")))
 }
 

@@ -4,12 +4,7 @@
 //! it sorts, escapes and trims as AWS does when it checks. It knows no key.
 
 use crate::SessionToken;
-use claviger_shared::{
-    call::http::put_escaped,
-    crypto::sha256,
-    id::to_hex,
-    time::UnixMs,
-};
+use claviger_shared::{call::http::put_escaped, crypto::sha256, id::to_hex, time::UnixMs};
 use std::fmt::Write;
 
 /// The algorithm's name.
@@ -68,7 +63,10 @@ impl Signing {
     /// The query, as the canonical request has it.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
-        std::str::from_utf8(&self.canonical).ok()?.split('\n').nth(2)
+        std::str::from_utf8(&self.canonical)
+            .ok()?
+            .split('\n')
+            .nth(2)
     }
 }
 
@@ -83,7 +81,10 @@ pub fn scope(time: &str, region: &str, service: &str) -> String {
 #[must_use]
 pub fn time(at: UnixMs) -> String {
     let seconds = UnixMs(at.secs().saturating_mul(1000)).to_string();
-    seconds.chars().filter(|c| !matches!(c, '-' | ':')).collect()
+    seconds
+        .chars()
+        .filter(|c| !matches!(c, '-' | ':'))
+        .collect()
 }
 
 /// The canonical URI: of S3 the path as it is sent; of others that path escaped once more.

@@ -44,7 +44,11 @@ fn normalized(path: &str) -> String {
             part => kept.push(part),
         }
     }
-    let end = if path.ends_with('/') && !kept.is_empty() { "/" } else { "" };
+    let end = if path.ends_with('/') && !kept.is_empty() {
+        "/"
+    } else {
+        ""
+    };
     format!("/{}{end}", kept.join("/"))
 }
 
@@ -55,10 +59,13 @@ fn written(text: &str) -> Written {
     let (method, rest) = first.split_once(' ').unwrap();
     let (target, _) = rest.rsplit_once(" HTTP/1.1").unwrap();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let query = query.split('&').filter(|member| !member.is_empty()).map(|member| {
-        let (name, value) = member.split_once('=').unwrap_or((member, ""));
-        (decoded(name), decoded(value))
-    });
+    let query = query
+        .split('&')
+        .filter(|member| !member.is_empty())
+        .map(|member| {
+            let (name, value) = member.split_once('=').unwrap_or((member, ""));
+            (decoded(name), decoded(value))
+        });
     let mut headers: Vec<(String, String)> = Vec::new();
     for line in lines {
         if line.starts_with(' ') {
@@ -89,12 +96,17 @@ pub(super) fn signature(secret: &str, signing: &Signing) -> String {
         hmac::sign(&key, data.as_bytes()).as_ref().to_vec()
     };
     let key = mac(format!("AWS4{secret}").as_bytes(), &signing.time[..8]);
-    let key = mac(&mac(&mac(&key, &signing.region), &signing.service), "aws4_request");
+    let key = mac(
+        &mac(&mac(&key, &signing.region), &signing.service),
+        "aws4_request",
+    );
     hex::encode(mac(&key, &signing.string_to_sign()))
 }
 
 fn pairs(of: &[(String, String)]) -> Vec<(&str, &str)> {
-    of.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    of.iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect()
 }
 
 fn signing(case: &Value) -> Signing {
@@ -128,7 +140,9 @@ fn every_case_of_the_suite_is_signed_to_the_byte_in_both_forms() {
         // The suite escapes once. Where it writes a path escaped, that is S3's rule; elsewhere once is what comes of a raw path.
         let uri = sigv4::uri(&path, path.contains('%'));
         let payload = to_hex(&sha256(&[request.body.as_bytes()]).0);
-        let secret = context["credentials"]["secret_access_key"].as_str().unwrap();
+        let secret = context["credentials"]["secret_access_key"]
+            .as_str()
+            .unwrap();
         let later = context["omit_session_token"] == true;
 
         let mut header = signing(case);
@@ -163,7 +177,10 @@ fn every_case_of_the_suite_is_signed_to_the_byte_in_both_forms() {
         }
         url.canonical = sigv4::canonical(&request.method, &uri, &query, &mut headers, &payload);
         check(case, "query", &url, secret);
-        assert!(url.query().unwrap().contains("X-Amz-Expires=3600"), "{name}");
+        assert!(
+            url.query().unwrap().contains("X-Amz-Expires=3600"),
+            "{name}"
+        );
     }
 }
 
@@ -171,9 +188,21 @@ fn every_case_of_the_suite_is_signed_to_the_byte_in_both_forms() {
 fn check(case: &Value, form: &str, signing: &Signing, secret: &str) {
     let name = &case["name"];
     let canonical = std::str::from_utf8(&signing.canonical).unwrap();
-    assert_eq!(canonical, case[form]["canonical"].as_str().unwrap(), "{name} {form}");
-    assert_eq!(signing.string_to_sign(), case[form]["string"].as_str().unwrap(), "{name} {form}");
-    assert_eq!(signature(secret, signing), case[form]["signature"].as_str().unwrap(), "{name} {form}");
+    assert_eq!(
+        canonical,
+        case[form]["canonical"].as_str().unwrap(),
+        "{name} {form}"
+    );
+    assert_eq!(
+        signing.string_to_sign(),
+        case[form]["string"].as_str().unwrap(),
+        "{name} {form}"
+    );
+    assert_eq!(
+        signature(secret, signing),
+        case[form]["signature"].as_str().unwrap(),
+        "{name} {form}"
+    );
 }
 
 #[test]
@@ -185,7 +214,8 @@ fn what_the_suite_puts_right_is_refused() {
         let target = request.lines().next().unwrap().split_once(' ').unwrap().1;
         let (target, _) = target.rsplit_once(" HTTP/1.1").unwrap();
         let right = target.bytes().all(|b| b.is_ascii_graphic())
-            && normalized(target.split_once('?').map_or(target, |(path, _)| path)) == target.split_once('?').map_or(target, |(path, _)| path)
+            && normalized(target.split_once('?').map_or(target, |(path, _)| path))
+                == target.split_once('?').map_or(target, |(path, _)| path)
             && !target.split_once('?').map_or(target, |(path, _)| path)[1..].ends_with('/');
         let read = read_url(&format!("https://example.amazonaws.com{target}"), false);
         match (right, read) {

@@ -71,7 +71,11 @@ pub(crate) const fn is_bound(route: &HttpRoute) -> bool {
     !route.charge.is_empty() && !route.replayable
 }
 
-pub(crate) fn matches(route: &HttpRoute, method: &str, parts: &Parts<'_>) -> Result<(), (Far, Denial)> {
+pub(crate) fn matches(
+    route: &HttpRoute,
+    method: &str,
+    parts: &Parts<'_>,
+) -> Result<(), (Far, Denial)> {
     if !is_place(route, parts.url) {
         let denial = Denial::at(Code::DestinationDenied, URL_PARAM);
         return Err((Far::Nowhere, denial));

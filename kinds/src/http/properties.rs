@@ -17,7 +17,12 @@ fn parse(input: &HttpInput) -> Result<HttpCall, Denial> {
 }
 
 fn message(call: &HttpCall, moment: &Moment) -> Vec<u8> {
-    let bytes = call.to_sign(&key(Kind::Http, Alg::P256), moment).unwrap().message().unwrap().to_vec();
+    let bytes = call
+        .to_sign(&key(Kind::Http, Alg::P256), moment)
+        .unwrap()
+        .message()
+        .unwrap()
+        .to_vec();
     bytes
 }
 

@@ -120,14 +120,23 @@ fn example() -> (HttpCall, Vec<u8>, Vec<(String, String)>) {
     let seed = base64url("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A");
     let pair = Ed25519KeyPair::from_seed_unchecked(&seed).unwrap();
     let info = key(Kind::Http, Alg::Ed25519);
-    let message = call.to_sign(&info, &moment()).unwrap().message().unwrap().to_vec();
+    let message = call
+        .to_sign(&info, &moment())
+        .unwrap()
+        .message()
+        .unwrap()
+        .to_vec();
     let signature = pair.sign(&message);
     let public = pair.public_key().as_ref();
     AwsLc
         .verify(Scheme::Ed25519, public, &message, signature.as_ref())
         .unwrap();
     match call
-        .assemble(&moment(), &ToSign::Message(message.clone()), signature.as_ref())
+        .assemble(
+            &moment(),
+            &ToSign::Message(message.clone()),
+            signature.as_ref(),
+        )
         .unwrap()
     {
         Credential::Http { headers } => (call, message, headers),

@@ -39,7 +39,10 @@ fn bot(input: &HttpInput) -> HttpCall {
 fn message(call: &HttpCall) -> String {
     let bytes = call
         .to_sign(&key(Kind::Http, Alg::Ed25519), &moment())
-        .unwrap().message().unwrap().to_vec();
+        .unwrap()
+        .message()
+        .unwrap()
+        .to_vec();
     String::from_utf8(bytes).unwrap()
 }
 

@@ -52,7 +52,12 @@ fn parse(nonce: Option<&str>) -> Result<JwtCall, Denial> {
 }
 
 fn claims(call: &JwtCall) -> Value {
-    let bytes = call.to_sign(&key(Kind::Jwt, Alg::P256), &moment()).unwrap().message().unwrap().to_vec();
+    let bytes = call
+        .to_sign(&key(Kind::Jwt, Alg::P256), &moment())
+        .unwrap()
+        .message()
+        .unwrap()
+        .to_vec();
     let text = String::from_utf8(bytes).unwrap();
     let claims = URL_SAFE_NO_PAD
         .decode(text.split_once('.').unwrap().1)
@@ -165,7 +170,10 @@ fn the_specs_example_is_what_is_made() {
     let bytes = parse(Some("n-0S6_WzA2Mj"))
         .unwrap()
         .to_sign(&key(Kind::Jwt, Alg::Ed25519), &moment())
-        .unwrap().message().unwrap().to_vec();
+        .unwrap()
+        .message()
+        .unwrap()
+        .to_vec();
     let text = String::from_utf8(bytes).unwrap();
     let claims = URL_SAFE_NO_PAD
         .decode(text.split_once('.').unwrap().1)

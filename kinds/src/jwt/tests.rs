@@ -27,7 +27,12 @@ fn parse(input: &JwtInput) -> Result<JwtCall, Denial> {
 }
 
 fn message(call: &JwtCall, alg: Alg, moment: &Moment) -> String {
-    let bytes = call.to_sign(&key(Kind::Jwt, alg), moment).unwrap().message().unwrap().to_vec();
+    let bytes = call
+        .to_sign(&key(Kind::Jwt, alg), moment)
+        .unwrap()
+        .message()
+        .unwrap()
+        .to_vec();
     String::from_utf8(bytes).unwrap()
 }
 
@@ -282,7 +287,11 @@ fn the_specs_example_is_what_is_made() {
     let input = message(&call, Alg::Ed25519, &moment());
     let signature = pair.sign(input.as_bytes());
     let Credential::Jwt { jwt } = call
-        .assemble(&moment(), &ToSign::Message(input.clone().into_bytes()), signature.as_ref())
+        .assemble(
+            &moment(),
+            &ToSign::Message(input.clone().into_bytes()),
+            signature.as_ref(),
+        )
         .unwrap()
     else {
         panic!("header fields");

@@ -234,12 +234,22 @@ mod tests {
 
     #[test]
     fn an_access_key_is_read_as_it_was_written() {
-        for (secret, token) in [("s", ""), ("a+/b", "t=="), (&"s".repeat(128), &"t".repeat(2048))] {
+        for (secret, token) in [
+            ("s", ""),
+            ("a+/b", "t=="),
+            (&"s".repeat(128), &"t".repeat(2048)),
+        ] {
             let bytes = access_key(secret.as_bytes(), token.as_bytes()).unwrap();
             assert_eq!(access_key_parts(&bytes), Some((secret.as_bytes(), token)));
             assert!(bytes.len() + 48 <= MAX_SEALED_KEY);
         }
-        for (secret, token) in [("", ""), ("a b", ""), ("s", "t t"), (&"s".repeat(129), ""), ("s", &"t".repeat(2049))] {
+        for (secret, token) in [
+            ("", ""),
+            ("a b", ""),
+            ("s", "t t"),
+            (&"s".repeat(129), ""),
+            ("s", &"t".repeat(2049)),
+        ] {
             assert_eq!(access_key(secret.as_bytes(), token.as_bytes()), None);
         }
         assert_eq!(access_key_parts(&[]), None);

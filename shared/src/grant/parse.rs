@@ -174,7 +174,8 @@ pub(crate) fn env(object: &mut Object<'_>) -> Result<Env, Error> {
 
 /// A kind of credential that is built.
 pub(crate) fn kind(place: &Place<'_>) -> Result<Kind, Error> {
-    Kind::parse(place.str()?).ok_or_else(|| Error::unsupported(place, "\"http\", \"jwt\" or \"aws\""))
+    Kind::parse(place.str()?)
+        .ok_or_else(|| Error::unsupported(place, "\"http\", \"jwt\" or \"aws\""))
 }
 
 /// A resource's name.

@@ -125,6 +125,7 @@ fn key(kind: Kind) -> SigningKeyInfo {
         alg: Alg::Ed25519,
         deployment: "acme-prod/claviger".into(),
         thumbprint: "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k".into(),
+        session_token: None,
     }
 }
 
@@ -151,8 +152,15 @@ pub fn http_call(data: &[u8]) {
         .map(|charge| (charge.unit.as_str(), charge.amount.0))
         .collect();
     assert_eq!(charges, plain_charges(input, effect.resource.as_str()));
-    let base = call.to_sign(&key(Kind::Http), &moment(effect)).unwrap().message().unwrap().to_vec();
-    let _credential = call.assemble(&moment(effect), &ToSign::Message(base.clone()), &[7; 64]).unwrap();
+    let base = call
+        .to_sign(&key(Kind::Http), &moment(effect))
+        .unwrap()
+        .message()
+        .unwrap()
+        .to_vec();
+    let _credential = call
+        .assemble(&moment(effect), &ToSign::Message(base.clone()), &[7; 64])
+        .unwrap();
     let base = String::from_utf8(base).expect("a signature base is text");
     assert!(
         base.starts_with(&format!(
@@ -304,7 +312,12 @@ pub fn jwt_call(data: &[u8]) {
             );
             assert_eq!(effect.destination, audience);
             assert!(effect.mints && effect.charges.is_empty() && effect.max_lifetime.0 > 0);
-            let message = call.to_sign(&key(Kind::Jwt), &moment(effect)).unwrap().message().unwrap().to_vec();
+            let message = call
+                .to_sign(&key(Kind::Jwt), &moment(effect))
+                .unwrap()
+                .message()
+                .unwrap()
+                .to_vec();
             let message = String::from_utf8(message).unwrap();
             assert_eq!(message.split('.').count(), 2, "{message}");
         }

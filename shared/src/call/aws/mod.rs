@@ -6,7 +6,7 @@
 mod names;
 mod table;
 
-pub use names::{is_account, is_region, is_service, mints_by_itself};
+pub use names::{is_account, is_region, is_service, mints_by_itself, verb_by_name};
 pub use table::SERVICES;
 
 use crate::effect::Verb;
@@ -145,10 +145,14 @@ impl Names {
 /// Whether one of the patterns is this name.
 #[must_use]
 pub fn fits(patterns: &[&str], name: &str) -> bool {
-    patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
-        Some(start) => name.strip_prefix(start).is_some_and(|rest| !rest.is_empty()),
-        None => *pattern == name,
-    })
+    patterns
+        .iter()
+        .any(|pattern| match pattern.strip_suffix('*') {
+            Some(start) => name
+                .strip_prefix(start)
+                .is_some_and(|rest| !rest.is_empty()),
+            None => *pattern == name,
+        })
 }
 
 #[cfg(test)]
@@ -176,18 +180,32 @@ mod tests {
     #[test]
     fn what_reaches_further_is_never_implied() {
         for name in [
-            "CopyObject", "DeleteObjects", "PutObjectAcl", "GetObjectAcl", "PutObjectTagging", "GetObjectVersion",
-            "DeleteObjectVersion", "PurgeQueue", "Scan", "AssumeRole", "Decrypt",
+            "CopyObject",
+            "DeleteObjects",
+            "PutObjectAcl",
+            "GetObjectAcl",
+            "PutObjectTagging",
+            "GetObjectVersion",
+            "DeleteObjectVersion",
+            "PurgeQueue",
+            "Scan",
+            "AssumeRole",
+            "Decrypt",
         ] {
             let all = SERVICES.iter().flat_map(|service| service.actions);
-            let action = all.filter(|action| action.name == name).next_back().unwrap();
+            let action = all
+                .filter(|action| action.name == name)
+                .next_back()
+                .unwrap();
             assert!(!action.ordinary, "{name}");
         }
     }
 
     #[test]
     fn verbs_follow_names() {
-        let read = ["Get", "List", "Describe", "Head", "Query", "Scan", "Receive", "Verify"];
+        let read = [
+            "Get", "List", "Describe", "Head", "Query", "Scan", "Receive", "Verify",
+        ];
         for action in SERVICES.iter().flat_map(|service| service.actions) {
             let begins = |words: &[&str]| words.iter().any(|word| action.name.starts_with(word));
             let expected = if begins(&read) {

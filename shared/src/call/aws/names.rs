@@ -1,17 +1,25 @@
-//! How regions, accounts and services are written, and which services hand credentials out.
+//! How Regions, accounts, services and actions are written, and which services hand credentials out.
+
+use crate::effect::Verb;
 
 /// Whether a text is a Region of the partitions whose host names are known: `aws`, `aws-cn`, `aws-us-gov`.
 #[must_use]
 pub fn is_region(text: &str) -> bool {
     let mut parts = text.split('-');
     let letters = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
-    let area = parts.next().is_some_and(|part| part.len() == 2 && letters(part));
+    let area = parts
+        .next()
+        .is_some_and(|part| part.len() == 2 && letters(part));
     let number = parts.next_back().is_some_and(|part| {
         (1..=2).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit())
     });
     let middle: Vec<&str> = parts.collect();
     let known = !middle.iter().any(|part| part.starts_with("iso"));
-    area && number && known && !middle.is_empty() && middle.iter().all(|part| letters(part)) && text.len() <= 32
+    area && number
+        && known
+        && !middle.is_empty()
+        && middle.iter().all(|part| letters(part))
+        && text.len() <= 32
 }
 
 /// Whether a text is an account's number.
@@ -52,23 +60,59 @@ pub fn mints_by_itself(service: &str) -> bool {
     MINTING.contains(&service)
 }
 
+/// What an action does, by how its name begins; what is not known to look or remove, changes.
+#[must_use]
+pub fn verb_by_name(name: &str) -> Verb {
+    let name = name.rsplit_once('.').map_or(name, |(_, name)| name);
+    let begins = |words: &[&str]| words.iter().any(|word| name.starts_with(word));
+    if begins(&[
+        "Get", "List", "Describe", "Head", "BatchGet", "Query", "Scan",
+    ]) {
+        Verb::Read
+    } else if begins(&["Delete", "Remove", "Terminate", "Purge"]) {
+        Verb::Delete
+    } else {
+        Verb::Write
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn regions_accounts_and_services_have_one_spelling() {
-        for good in ["eu-west-1", "us-gov-west-1", "cn-north-1", "ap-southeast-10"] {
+        for good in [
+            "eu-west-1",
+            "us-gov-west-1",
+            "cn-north-1",
+            "ap-southeast-10",
+        ] {
             assert!(is_region(good), "{good}");
         }
         for bad in [
-            "", "eu", "eu-1", "eu-west", "EU-west-1", "eu-west-1.evil", "us-iso-east-1", "us-isob-east-1", "*", "eu--1",
-            "eu-west-100", "eu-west-1a", "euu-west-1",
+            "",
+            "eu",
+            "eu-1",
+            "eu-west",
+            "EU-west-1",
+            "eu-west-1.evil",
+            "us-iso-east-1",
+            "us-isob-east-1",
+            "*",
+            "eu--1",
+            "eu-west-100",
+            "eu-west-1a",
+            "euu-west-1",
         ] {
             assert!(!is_region(bad), "{bad}");
         }
-        assert!(is_account("123456789012") && !is_account("12345678901") && !is_account("12345678901a"));
-        assert!(is_service("execute-api") && !is_service("") && !is_service("S3") && !is_service("a/b"));
+        assert!(
+            is_account("123456789012") && !is_account("12345678901") && !is_account("12345678901a")
+        );
+        assert!(
+            is_service("execute-api") && !is_service("") && !is_service("S3") && !is_service("a/b")
+        );
         assert!(!is_service("-a") && !is_service("a.b"));
     }
 }

@@ -236,12 +236,16 @@ const OWNER: &[&str] = &["x-amz-expected-bucket-owner"];
 // Access control, tags and a source that stand in the header fields of another action are effects of their own: the
 // `aws` kind reads them, and they are in no list here but the one of the action that they are.
 const S3: &[Action] = &[
-    read("GetObject").query(&["x-id"], RESPONSE).headers(IF, GET_MORE),
+    read("GetObject")
+        .query(&["x-id"], RESPONSE)
+        .headers(IF, GET_MORE),
     read("GetObjectVersion")
         .apart()
         .query(&["versionId", "x-id"], RESPONSE)
         .headers(IF, GET_MORE),
-    read("HeadObject").query(&[], RESPONSE).headers(IF, GET_MORE),
+    read("HeadObject")
+        .query(&[], RESPONSE)
+        .headers(IF, GET_MORE),
     read("HeadBucket").headers(OWNER, &[]),
     read("ListObjectsV2")
         .query(
@@ -258,12 +262,23 @@ const S3: &[Action] = &[
             &["fetch-owner"],
         )
         .headers(OWNER, &["x-amz-request-payer"]),
-    read("GetBucketLocation").query(&["location"], &[]).headers(OWNER, &[]),
-    read("ListParts")
-        .query(&["max-parts", "part-number-marker", "uploadId", "x-id"], &[])
+    read("GetBucketLocation")
+        .query(&["location"], &[])
         .headers(OWNER, &[]),
-    read("GetObjectAcl").apart().query(&["acl"], &[]).headers(OWNER, &[]),
-    read("GetObjectTagging").apart().query(&["tagging"], &[]).headers(OWNER, &[]),
+    read("ListParts")
+        .query(
+            &["max-parts", "part-number-marker", "uploadId", "x-id"],
+            &[],
+        )
+        .headers(OWNER, &[]),
+    read("GetObjectAcl")
+        .apart()
+        .query(&["acl"], &[])
+        .headers(OWNER, &[]),
+    read("GetObjectTagging")
+        .apart()
+        .query(&["tagging"], &[])
+        .headers(OWNER, &[]),
     write("PutObject")
         .takes(Content::Opaque)
         .query(&["x-id"], &[])
@@ -283,30 +298,38 @@ const S3: &[Action] = &[
     write("AbortMultipartUpload")
         .query(&["uploadId", "x-id"], &[])
         .headers(OWNER, &[]),
-    write("CopyObject")
-        .apart()
-        .query(&["x-id"], &[])
-        .headers(
-            &[
-                "x-amz-checksum-algorithm",
-                "x-amz-copy-source",
-                "x-amz-copy-source-if-match",
-                "x-amz-expected-bucket-owner",
-                "x-amz-source-expected-bucket-owner",
-            ],
-            PUT_MORE,
-        ),
+    write("CopyObject").apart().query(&["x-id"], &[]).headers(
+        &[
+            "x-amz-checksum-algorithm",
+            "x-amz-copy-source",
+            "x-amz-copy-source-if-match",
+            "x-amz-expected-bucket-owner",
+            "x-amz-source-expected-bucket-owner",
+        ],
+        PUT_MORE,
+    ),
     write("PutObjectAcl")
         .apart()
         .takes(Content::Opaque)
         .query(&["acl"], &[])
-        .headers(&["content-md5", "content-type", "x-amz-acl", "x-amz-grant-*", "x-amz-expected-bucket-owner"], &[]),
+        .headers(
+            &[
+                "content-md5",
+                "content-type",
+                "x-amz-acl",
+                "x-amz-grant-*",
+                "x-amz-expected-bucket-owner",
+            ],
+            &[],
+        ),
     write("PutObjectTagging")
         .apart()
         .takes(Content::Opaque)
         .query(&["tagging"], &[])
         .headers(PLAIN, &[]),
-    delete("DeleteObject").query(&["x-id"], &[]).headers(OWNER, &[]),
+    delete("DeleteObject")
+        .query(&["x-id"], &[])
+        .headers(OWNER, &[]),
     delete("DeleteObjectVersion")
         .apart()
         .query(&["versionId", "x-id"], &[])
@@ -420,13 +443,24 @@ const SQS: &[Action] = &[
         "MessageGroupId",
         "QueueUrl",
     ]),
-    write("SendMessageBatch").headers(MODE, &[]).json(&["Entries", "QueueUrl"]),
-    write("ChangeMessageVisibility")
+    write("SendMessageBatch")
         .headers(MODE, &[])
-        .json(&["QueueUrl", "ReceiptHandle", "VisibilityTimeout"]),
-    delete("DeleteMessage").headers(MODE, &[]).json(&["QueueUrl", "ReceiptHandle"]),
-    delete("DeleteMessageBatch").headers(MODE, &[]).json(&["Entries", "QueueUrl"]),
-    delete("PurgeQueue").apart().headers(MODE, &[]).json(&["QueueUrl"]),
+        .json(&["Entries", "QueueUrl"]),
+    write("ChangeMessageVisibility").headers(MODE, &[]).json(&[
+        "QueueUrl",
+        "ReceiptHandle",
+        "VisibilityTimeout",
+    ]),
+    delete("DeleteMessage")
+        .headers(MODE, &[])
+        .json(&["QueueUrl", "ReceiptHandle"]),
+    delete("DeleteMessageBatch")
+        .headers(MODE, &[])
+        .json(&["Entries", "QueueUrl"]),
+    delete("PurgeQueue")
+        .apart()
+        .headers(MODE, &[])
+        .json(&["QueueUrl"]),
 ];
 
 // Publish to a phone number or an endpoint names no topic and is in no list.
@@ -455,7 +489,10 @@ const LAMBDA: &[Action] = &[
             &["x-amz-client-context"],
         ),
     write("InvokeWithResponseStream")
-        .at("POST", "/2021-11-15/functions/{}/response-streaming-invocations")
+        .at(
+            "POST",
+            "/2021-11-15/functions/{}/response-streaming-invocations",
+        )
         .takes(Content::Opaque)
         .query(&[], &["Qualifier"])
         .headers(
@@ -468,9 +505,20 @@ const LAMBDA: &[Action] = &[
 const KMS: &[Action] = &[
     read("DescribeKey").json(&["KeyId"]),
     read("GetPublicKey").json(&["KeyId"]),
-    read("Verify").json(&["KeyId", "Message", "MessageType", "Signature", "SigningAlgorithm"]),
+    read("Verify").json(&[
+        "KeyId",
+        "Message",
+        "MessageType",
+        "Signature",
+        "SigningAlgorithm",
+    ]),
     read("VerifyMac").json(&["KeyId", "Mac", "MacAlgorithm", "Message"]),
-    write("Encrypt").json(&["EncryptionAlgorithm", "EncryptionContext", "KeyId", "Plaintext"]),
+    write("Encrypt").json(&[
+        "EncryptionAlgorithm",
+        "EncryptionContext",
+        "KeyId",
+        "Plaintext",
+    ]),
     write("Sign").json(&["KeyId", "Message", "MessageType", "SigningAlgorithm"]),
     write("GenerateMac").json(&["KeyId", "MacAlgorithm", "Message"]),
     write("GenerateDataKeyWithoutPlaintext").json(&[

@@ -149,13 +149,23 @@ mod tests {
 
     #[test]
     fn a_key_has_one_spelling() {
-        for (raw, text) in [("", ""), ("a%20b", "a b"), ("100%25", "100%"), ("%3B%5C", ";\\"), ("%C3%BC", "ü"), ("...", "...")] {
+        for (raw, text) in [
+            ("", ""),
+            ("a%20b", "a b"),
+            ("100%25", "100%"),
+            ("%3B%5C", ";\\"),
+            ("%C3%BC", "ü"),
+            ("...", "..."),
+        ] {
             assert_eq!(object_segment(raw).as_deref(), Some(text), "{raw}");
             let mut again = String::new();
             put_escaped(&mut again, text);
             assert_eq!(again, raw);
         }
-        for bad in [".", "..", "a%2Fb", "a:b", "a b", "a%2e", "%41", "%3b", "a+b", "ü", "%FF", "%00", "%", "a!"] {
+        for bad in [
+            ".", "..", "a%2Fb", "a:b", "a b", "a%2e", "%41", "%3b", "a+b", "ü", "%FF", "%00", "%",
+            "a!",
+        ] {
             assert_eq!(object_segment(bad), None, "{bad}");
         }
     }

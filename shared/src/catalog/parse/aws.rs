@@ -2,7 +2,10 @@
 
 use super::http;
 use crate::{
-    call::aws::{Action, MAX_ACTION, MAX_SELECTOR, Names, Protocol, Service, fits, is_account, is_region, is_service, mints_by_itself},
+    call::aws::{
+        Action, MAX_ACTION, MAX_SELECTOR, Names, Protocol, Service, fits, is_account, is_region,
+        is_service, mints_by_itself,
+    },
     catalog::{AwsPlace, AwsResource, AwsRoute, AwsTarget, HttpRoute, Members, Source},
     codec::json::{Object, Place},
     owner::{Error, read},
@@ -25,7 +28,8 @@ const RESERVED: [&str; 7] = [
 const OTHER_S3: &str = "s3";
 
 /// Signature Version 4 has nothing that makes a call single use.
-const REPLAYS: &str = "\"replayable\": true beside it: a signed request can be sent again for 15 minutes";
+const REPLAYS: &str =
+    "\"replayable\": true beside it: a signed request can be sent again for 15 minutes";
 
 pub(super) fn route(object: &mut Object<'_>) -> Result<AwsRoute, Error> {
     let service = object.required("service")?;
@@ -35,7 +39,10 @@ pub(super) fn route(object: &mut Object<'_>) -> Result<AwsRoute, Error> {
     let to = match Service::named(&name) {
         Some(known) => AwsTarget::Resource(resource(known, object)?),
         None if name.starts_with(OTHER_S3) => {
-            return Err(Error::unsupported(&service, "s3 itself, or a service that is none of its"));
+            return Err(Error::unsupported(
+                &service,
+                "s3 itself, or a service that is none of its",
+            ));
         }
         None => AwsTarget::Place(place(&name, object)?),
     };
@@ -87,7 +94,10 @@ fn resource(service: &'static Service, object: &mut Object<'_>) -> Result<AwsRes
     }
     Ok(AwsResource {
         resource,
-        actions: actions.iter().map(|action| action.name.to_owned()).collect(),
+        actions: actions
+            .iter()
+            .map(|action| action.name.to_owned())
+            .collect(),
         query,
         headers,
         body,
@@ -141,7 +151,8 @@ fn actions(
     };
     let actions = read::each_once(&place, MAX_ACTIONS, |place| {
         let action = service.action(place.str()?).filter(|action| fits(action));
-        let expected = "an action of this service that is built, on a resource that is named for it";
+        let expected =
+            "an action of this service that is built, on a resource that is named for it";
         action
             .map(Listed)
             .ok_or_else(|| Error::unsupported(place, expected))
@@ -205,7 +216,10 @@ fn place(service: &str, object: &mut Object<'_>) -> Result<AwsPlace, Error> {
     if let Some(place) = object.optional("probe")
         && place.bool()?
     {
-        return Err(Error::unsupported(&place, "false: no probe is made of this kind"));
+        return Err(Error::unsupported(
+            &place,
+            "false: no probe is made of this kind",
+        ));
     }
     let charge = object.optional("charge");
     let http: HttpRoute = http::route(object)?;
@@ -222,7 +236,8 @@ fn place(service: &str, object: &mut Object<'_>) -> Result<AwsPlace, Error> {
     };
     if open {
         let place = object.required("host")?;
-        let expected = "a route that lists each header field and query member, none of the signature's own";
+        let expected =
+            "a route that lists each header field and query member, none of the signature's own";
         return Err(Error::invalid(&place, expected));
     }
     let mints = http.mints || mints_by_itself(service);
