@@ -47,6 +47,45 @@ pub fn sealed(deployment: &Deployment, mut action: Value, seed: &[u8]) -> (Value
     (action, bytes)
 }
 
+/// The access key that AWS publishes as an example, and its secret.
+pub const ACCESS_KEY: (&str, &str) = (
+    "AKIAIOSFODNN7EXAMPLE",
+    "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+);
+
+/// Imports the example's access key under these facts; it must be done.
+///
+/// # Panics
+///
+/// For facts that are refused.
+pub fn access_key(deployment: &Deployment, enclave: &Enclave, trusted: &Trusted, key: &Value) {
+    access_key_of(deployment, enclave, trusted, key, "");
+}
+
+/// The same with a session token.
+///
+/// # Panics
+///
+/// For facts that are refused.
+pub fn access_key_of(
+    deployment: &Deployment,
+    enclave: &Enclave,
+    trusted: &Trusted,
+    key: &Value,
+    token: &str,
+) {
+    let mut key = key.clone();
+    key["public"] = json!(STANDARD.encode(ACCESS_KEY.0));
+    let action = json!({
+        "type": "key.import", "key": key, "boot": trusted.boot_hash, "channel_key": trusted.channel_key,
+        "sealed": Digest([0; 32]),
+    });
+    let secret = import::access_key(ACCESS_KEY.1.as_bytes(), token.as_bytes()).unwrap();
+    let (action, bytes) = sealed(deployment, action, &secret);
+    let reply = enclave.submit(&deployment.widening(&action, &[]), &bytes);
+    let _done = crate::owner::done(reply);
+}
+
 /// The public half of an Ed25519 seed.
 ///
 /// # Panics
