@@ -86,7 +86,8 @@ fn aws(route: &AwsRoute, allows: impl Fn(Verb) -> bool) -> (Vec<String>, String)
             let verb = |name: &String| Service::named(service)?.action(name).map(|one| one.verb);
             let permitted = |name: &&String| verb(name).is_some_and(&allows);
             let actions = resource.actions.iter().filter(permitted).cloned().collect();
-            (actions, format!("{service} {region} {}", route.template()))
+            let told = format!("{service} {region} {}", route.template());
+            (actions, told.trim_end().to_owned())
         }
         AwsTarget::Place(place) => {
             let http = &place.http;
