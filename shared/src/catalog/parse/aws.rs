@@ -246,3 +246,6 @@ fn place(service: &str, object: &mut Object<'_>) -> Result<AwsPlace, Error> {
         actions,
     })
 }
+
+#[cfg(test)]
+mod tests;
