@@ -131,7 +131,7 @@ pub(super) fn key(token: Option<&str>) -> SigningKeyInfo {
 pub(super) fn lasting(call: &AwsCall) -> Moment {
     let now = moment().now;
     Moment {
-        expires_at: UnixMs(now.secs() * 1000).plus(call.effects.first.max_lifetime),
+        expires_at: UnixMs(now.secs().saturating_mul(1000)).plus(call.effects.first.max_lifetime),
         ..moment()
     }
 }
@@ -787,10 +787,8 @@ fn every_field_of_the_caller_and_of_temporary_credentials_is_signed() {
             .code,
         Code::KeyDenied
     );
-    assert!(
-        call.assemble(&moment(), &ToSign::Message(Vec::new()), &[7; 32])
-            .is_err()
-    );
+    call.assemble(&moment(), &ToSign::Message(Vec::new()), &[7; 32])
+        .unwrap_err();
     let http = fixture::key(Kind::Http, Alg::Ed25519);
     assert_eq!(
         call.to_sign(&http, &lasting(&call)).unwrap_err().code,
@@ -830,6 +828,53 @@ fn a_url_holds_its_signature() {
              &X-Amz-SignedHeaders=host&x-id=GetObject&X-Amz-Signature={made}"
         )
     );
+}
+
+#[test]
+fn the_specs_tables_and_example_are_these() {
+    let spec = include_str!("../../../docs/spec/credential-aws.md");
+    for service in claviger_shared::call::aws::SERVICES {
+        let row = spec
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{}` |", service.name)));
+        let cells: Vec<_> = row
+            .unwrap_or_else(|| panic!("{}", service.name))
+            .split('|')
+            .collect();
+        for action in service.actions {
+            let cell = if action.ordinary { cells[3] } else { cells[4] };
+            let mark = if action.mints { " *m*" } else { "" };
+            assert!(
+                cell.contains(&format!("`{}`{mark}", action.name)),
+                "{}",
+                action.name
+            );
+        }
+        let named = cells[3].matches('`').count() + cells[4].matches('`').count();
+        let extra = if service.name == "sts" { 1 } else { 0 };
+        assert_eq!(named / 2, service.actions.len() + extra, "{}", service.name);
+        for selector in service.selectors {
+            let mark = if selector.optional { "?" } else { "" };
+            assert!(
+                cells[2].contains(&format!("`{}`{mark}", selector.name)),
+                "{}",
+                selector.name
+            );
+        }
+    }
+    let mut input = s3("GET", "/2026/a.csv");
+    (input.presign, input.ttl_s) = (true, Some(60));
+    let call = parse(&input).unwrap();
+    let signing = signing(&call, None);
+    let made = signature("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", &signing);
+    let made = hex::decode(made).unwrap();
+    let Credential::Aws { url: Some(url), .. } = call
+        .assemble(&moment(), &ToSign::SigV4(signing), &made)
+        .unwrap()
+    else {
+        panic!("no URL");
+    };
+    assert!(spec.contains(&format!("```\n{url}\n```")), "{url}");
 }
 
 #[test]

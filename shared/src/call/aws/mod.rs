@@ -192,11 +192,8 @@ mod tests {
             "AssumeRole",
             "Decrypt",
         ] {
-            let all = SERVICES.iter().flat_map(|service| service.actions);
-            let action = all
-                .filter(|action| action.name == name)
-                .next_back()
-                .unwrap();
+            let mut all = SERVICES.iter().flat_map(|service| service.actions);
+            let action = all.find(|action| action.name == name).unwrap();
             assert!(!action.ordinary, "{name}");
         }
     }
