@@ -58,6 +58,11 @@ static GRANT: LazyLock<Grant> =
 
 /// A denial is of the table, short, and names a place of the input where it names one.
 fn told(denial: &Denial) {
+    told_of(denial, &CATALOG);
+}
+
+/// The same of another catalog.
+pub(super) fn told_of(denial: &Denial, catalog: &Catalog) {
     assert!(Code::ALL.contains(&denial.code));
     let param = denial.param.as_deref().unwrap_or_default();
     assert!(param.len() <= MAX_URL + 64, "{}", param.len());
@@ -71,9 +76,12 @@ fn told(denial: &Denial) {
         "/audience",
         "/ttl_s",
         "/nonce",
+        "/service",
+        "/region",
+        "/presign",
     ];
     let resource = denial.code == Code::PermissionDenied
-        && CATALOG.resources.keys().any(|name| name.as_str() == param);
+        && catalog.resources.keys().any(|name| name.as_str() == param);
     assert!(
         resource || place.iter().any(|place| param.starts_with(place)),
         "{denial:?}"
