@@ -50,7 +50,7 @@ impl Signing {
     #[must_use]
     pub fn string_to_sign(&self) -> String {
         let digest = to_hex(&sha256(&[&self.canonical]).0);
-        format!("{ALGORITHM}\n{}\n{}\n{digest}", self.time, self.scope())
+        [ALGORITHM, &self.time, &self.scope(), &digest].join("\n")
     }
 
     /// The list of signed header fields, as the canonical request has it.
@@ -74,7 +74,7 @@ impl Signing {
 #[must_use]
 pub fn scope(time: &str, region: &str, service: &str) -> String {
     let date = time.get(..8).unwrap_or_default();
-    format!("{date}/{region}/{service}/{TERMINATION}")
+    [date, region, service, TERMINATION].join("/")
 }
 
 /// A time in ISO 8601 basic form.
