@@ -81,6 +81,10 @@ enum ShownCredential<'a> {
         jwt: &'a str,
         kind: &'static str,
     },
+    Url {
+        kind: &'static str,
+        url: &'a str,
+    },
 }
 
 #[derive(Serialize)]
@@ -265,14 +269,20 @@ pub fn mark(value: &mut Value, simulation: bool) {
 
 fn credential(credential: &Credential) -> ShownCredential<'_> {
     match credential {
-        Credential::Http { headers } => ShownCredential::Http {
-            headers: headers
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_str()))
-                .collect(),
-            kind: "http",
-        },
+        Credential::Http { headers } => fields(headers, "http"),
         Credential::Jwt { jwt } => ShownCredential::Jwt { jwt, kind: "jwt" },
+        Credential::Aws { url: Some(url), .. } => ShownCredential::Url { kind: "aws", url },
+        Credential::Aws { headers, url: None } => fields(headers, "aws"),
+    }
+}
+
+fn fields<'a>(headers: &'a [(String, String)], kind: &'static str) -> ShownCredential<'a> {
+    let pairs = headers.iter();
+    ShownCredential::Http {
+        headers: pairs
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect(),
+        kind,
     }
 }
 

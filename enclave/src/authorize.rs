@@ -126,7 +126,8 @@ fn covers(prefix: &SourcePrefix, source: &[u8; 16]) -> bool {
     u128::from_be_bytes(prefix.address) & mask == u128::from_be_bytes(*source) & mask
 }
 
-/// min(grant end, kind's maximum, the grant's own ttl); past the grant's end only where the grant says so.
+/// min(grant end, kind's maximum, the grant's own ttl); past the grant's end only where the grant says so. What lives for a
+/// time of its own is refused where that is longer.
 fn lifetime(grant: &Grant, effects: &Effects, now: UnixMs) -> Result<UnixMs, Denial> {
     let rule = grant
         .credentials
@@ -137,13 +138,20 @@ fn lifetime(grant: &Grant, effects: &Effects, now: UnixMs) -> Result<UnixMs, Den
         .map(|effect| effect.max_lifetime)
         .min()
         .unwrap_or_default();
+    let fixed = effects.iter().any(|effect| effect.fixed);
     let length = rule.map_or(kind, |ttl| ttl.min(kind));
+    // Nothing that is signed makes it shorter: where it may not live so long it is not made.
+    if fixed && length < kind {
+        return Err(Code::Outliving.into());
+    }
     let outlives = effects
         .iter()
         .all(|effect| grant.allow_outliving.contains(&effect.resource));
     let wanted = now.plus(length);
     let end = if outlives {
         wanted
+    } else if fixed && wanted > grant.expires_at {
+        return Err(Code::Outliving.into());
     } else {
         wanted.min(grant.expires_at)
     };

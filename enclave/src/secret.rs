@@ -10,6 +10,10 @@
 //! The salt is SHA-256 of g0. No type here can be cloned, printed, compared or serialised, and all memory is wiped on
 //! drop. This module does not know how the root was sealed, nor what is signed with a signing key.
 
+mod access_key;
+
+pub use access_key::AccessKey;
+
 use crate::platform::{Entropy, NoEntropy};
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, MAX_TAG_LEN, Nonce, UnboundKey},

@@ -8,14 +8,14 @@
 use crate::{
     core::{Reserved, Spent},
     platform::Entropy,
-    secret::{Failed, RootKeys, Secret, on_wiped_stack},
+    secret::{AccessKey, Failed, RootKeys, Secret, on_wiped_stack},
 };
 use aws_lc_rs::{
     agreement,
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair},
 };
-use claviger_kinds::SigningKeyInfo;
+use claviger_kinds::{SessionToken, SigningKeyInfo, ToSign};
 use claviger_shared::{
     codec::cbor,
     crypto::sha256,
@@ -37,6 +37,7 @@ const MAX_DRAWS: usize = 8;
 enum Signer {
     Ed25519(Ed25519KeyPair),
     P256(EcdsaKeyPair),
+    SigV4(Box<AccessKey>),
 }
 
 /// A key that can sign.
@@ -105,10 +106,10 @@ impl Vault {
         self.held(id).map(|held| Arc::clone(&held.info))
     }
 
-    /// Signs a message with the key that was reserved, using the reservation up.
-    pub fn sign(&self, reserved: Reserved, message: &[u8]) -> (Spent, Result<Vec<u8>, Failed>) {
+    /// Signs with the key that was reserved, using the reservation up.
+    pub fn sign(&self, reserved: Reserved, to_sign: &ToSign) -> (Spent, Result<Vec<u8>, Failed>) {
         let signature = self.held(reserved.key()).ok_or(Failed);
-        let signature = signature.and_then(|held| held.signer.sign(message));
+        let signature = signature.and_then(|held| held.sign(to_sign));
         (reserved.spend(), signature)
     }
 
@@ -126,8 +127,9 @@ impl Vault {
     ) -> Result<Born, Failed> {
         on_wiped_stack(|| {
             let (secret, signer) = Signer::generate(entropy, key.alg)?;
+            let public = signer.public();
             let secret = secret.expose();
-            Self::wrap(entropy, keys, origin, key, (secret, signer))
+            Self::wrap(entropy, keys, origin, key, (secret, signer, public))
         })
     }
 
@@ -144,13 +146,10 @@ impl Vault {
         import: &KeyImport,
         secret: &[u8],
     ) -> Result<Born, Failed> {
-        let secret: &[u8; 32] = secret.try_into().map_err(|_| Failed)?;
         on_wiped_stack(|| {
-            let signer = Signer::new(import.key.alg, secret)?;
-            if signer.public() != import.public {
-                return Err(Failed);
-            }
-            Self::wrap(entropy, keys, origin, &import.key, (secret, signer))
+            let signer = Signer::of(import.key.alg, secret, &import.public)?;
+            let public = import.public.clone();
+            Self::wrap(entropy, keys, origin, &import.key, (secret, signer, public))
         })
     }
 
@@ -159,9 +158,8 @@ impl Vault {
         keys: &RootKeys,
         origin: &str,
         key: &KeyCreate,
-        (secret, signer): (&[u8; 32], Signer),
+        (secret, signer, public): (&[u8], Signer, Vec<u8>),
     ) -> Result<Born, Failed> {
-        let public = signer.public();
         let facts = Facts {
             label: label::WRAPPED_KEY,
             origin,
@@ -212,12 +210,8 @@ impl Vault {
         let aad = facts.aad()?;
         let signer = on_wiped_stack(|| {
             let bytes = keys.unwrap(&aad, blob)?;
-            let secret: &[u8; 32] = bytes.as_slice().try_into().map_err(|_| Failed)?;
-            Signer::new(state.alg, secret)
+            Signer::of(state.alg, &bytes, &state.public)
         })?;
-        if signer.public() != state.public {
-            return Err(Failed);
-        }
         self.put(Held::new(id, &facts, signer)?);
         Ok(())
     }
@@ -236,21 +230,74 @@ impl Vault {
 
 impl Held {
     fn new(id: &KeyId, facts: &Facts<'_>, signer: Signer) -> Result<Self, Failed> {
+        let access_key = facts.alg.access_key_id(facts.public).map(str::to_owned);
+        let thumbprint = access_key.or_else(|| jwk::thumbprint(facts.alg, facts.public));
         let info = SigningKeyInfo {
             id: id.clone(),
             kind: facts.kind,
             alg: facts.alg,
             deployment: facts.origin.into(),
-            thumbprint: jwk::thumbprint(facts.alg, facts.public).ok_or(Failed)?,
+            thumbprint: thumbprint.ok_or(Failed)?,
+            session_token: signer.session_token(),
         };
         Ok(Self {
             info: Arc::new(info),
             signer,
         })
     }
+
+    fn sign(&self, to_sign: &ToSign) -> Result<Vec<u8>, Failed> {
+        match (&self.signer, to_sign) {
+            (Signer::SigV4(key), ToSign::SigV4(signing)) => {
+                // The signature says whose it is: another key's name never stands beside this key's.
+                if signing.access_key_id != self.info.thumbprint {
+                    return Err(Failed);
+                }
+                let scope = (
+                    signing.date(),
+                    signing.region.as_str(),
+                    signing.service.as_str(),
+                );
+                Ok(key.sign(scope, signing.string_to_sign().as_bytes()))
+            }
+            (Signer::Ed25519(pair), ToSign::Message(message)) => {
+                Ok(pair.sign(message).as_ref().to_vec())
+            }
+            (Signer::P256(pair), ToSign::Message(message)) => {
+                let signature = pair.sign(&SystemRandom::new(), message);
+                Ok(signature.map_err(|_| Failed)?.as_ref().to_vec())
+            }
+            (Signer::SigV4(_), ToSign::Message(_))
+            | (Signer::Ed25519(_) | Signer::P256(_), ToSign::SigV4(_)) => Err(Failed),
+        }
+    }
 }
 
 impl Signer {
+    /// A key that is the one of this public key.
+    fn of(alg: Alg, secret: &[u8], public: &[u8]) -> Result<Self, Failed> {
+        if alg == Alg::SigV4 {
+            // Nothing about a symmetric key says which public name it has: that is its owners' word.
+            let named = alg.is_public(public);
+            let key = AccessKey::new(secret).filter(|_| named).ok_or(Failed)?;
+            return Ok(Self::SigV4(Box::new(key)));
+        }
+        let secret: &[u8; 32] = secret.try_into().map_err(|_| Failed)?;
+        let signer = Self::new(alg, secret)?;
+        if signer.public() == public {
+            Ok(signer)
+        } else {
+            Err(Failed)
+        }
+    }
+
+    fn session_token(&self) -> Option<SessionToken> {
+        match self {
+            Self::SigV4(key) => key.session_token(),
+            Self::Ed25519(_) | Self::P256(_) => None,
+        }
+    }
+
     fn generate(entropy: &dyn Entropy, alg: Alg) -> Result<(Secret, Self), Failed> {
         for _ in 0..MAX_DRAWS {
             let secret = Secret::generate(entropy).map_err(|_| Failed)?;
@@ -279,6 +326,8 @@ impl Signer {
                 );
                 pair.map(Self::P256).map_err(|_| Failed)
             }
+            // AWS makes its keys.
+            Alg::SigV4 => Err(Failed),
         }
     }
 
@@ -286,18 +335,7 @@ impl Signer {
         match self {
             Self::Ed25519(pair) => pair.public_key().as_ref().to_vec(),
             Self::P256(pair) => pair.public_key().as_ref().to_vec(),
-        }
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Failed> {
-        match self {
-            Self::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
-            Self::P256(pair) => {
-                let signature = pair
-                    .sign(&SystemRandom::new(), message)
-                    .map_err(|_| Failed)?;
-                Ok(signature.as_ref().to_vec())
-            }
+            Self::SigV4(_) => Vec::new(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A call of any kind: what the enclave and the client dispatch on.
 
-use crate::{Call, Moment, SigningKeyInfo, ToSign, http::HttpCall, jwt::JwtCall};
+use crate::{Call, Moment, SigningKeyInfo, ToSign, aws::AwsCall, http::HttpCall, jwt::JwtCall};
 use claviger_shared::{
     call::{Input, Sign},
     catalog::Catalog,
@@ -18,6 +18,8 @@ pub enum AnyCall {
     Http(HttpCall),
     /// A JSON web token.
     Jwt(JwtCall),
+    /// A request to AWS.
+    Aws(AwsCall),
 }
 
 macro_rules! each {
@@ -25,6 +27,7 @@ macro_rules! each {
         match $self {
             Self::Http($call) => $do,
             Self::Jwt($call) => $do,
+            Self::Aws($call) => $do,
         }
     };
 }
@@ -40,6 +43,7 @@ impl AnyCall {
         match &sign.input {
             Input::Http(input) => HttpCall::parse(input, key, catalog, grant).map(Self::Http),
             Input::Jwt(input) => JwtCall::parse(input, key, catalog, grant).map(Self::Jwt),
+            Input::Aws(input) => AwsCall::parse(input, key, catalog, grant).map(Self::Aws),
         }
     }
 
@@ -78,7 +82,7 @@ impl AnyCall {
     pub fn assemble(
         &self,
         moment: &Moment,
-        signed: &[u8],
+        signed: &ToSign,
         signature: &[u8],
     ) -> Result<Credential, Denial> {
         each!(self, call => call.assemble(moment, signed, signature))

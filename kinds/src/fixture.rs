@@ -211,6 +211,7 @@ pub(crate) fn key(kind: Kind, alg: Alg) -> SigningKeyInfo {
         alg,
         deployment: "acme-prod/claviger".into(),
         thumbprint: "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k".into(),
+        session_token: None,
     }
 }
 

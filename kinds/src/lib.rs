@@ -5,6 +5,7 @@
 //! no I/O: time and random bytes come in a [`Moment`], the signature from whoever holds the key.
 
 pub mod any;
+pub mod aws;
 mod canonical;
 #[cfg(test)]
 mod fixture;
@@ -21,7 +22,7 @@ pub use moment::MAX_SECONDS;
 use claviger_shared::{
     catalog::Catalog,
     credential::{Credential, Replay},
-    denial::Denial,
+    denial::{Code, Denial},
     effect::{Effects, Kind},
     grant::Grant,
     id::KeyId,
@@ -52,8 +53,20 @@ pub struct SigningKeyInfo {
     pub alg: Alg,
     /// The deployment it was born in: the origin of its manifests.
     pub deployment: Arc<str>,
-    /// RFC 7638 thumbprint of its public JWK, base64url: the `keyid` and `kid`.
+    /// RFC 7638 thumbprint of its public JWK, base64url: the `keyid` and `kid`; of kind `aws`, the access key id.
     pub thumbprint: String,
+    /// Of kind `aws` with temporary credentials: what must stand in every request beside the signature.
+    pub session_token: Option<SessionToken>,
+}
+
+/// The session token of temporary credentials: sent with every request that they sign, of no use without their key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SessionToken(pub Arc<str>);
+
+impl std::fmt::Debug for SessionToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SessionToken")
+    }
 }
 
 /// The bytes a key is to sign.
@@ -61,6 +74,22 @@ pub struct SigningKeyInfo {
 pub enum ToSign {
     /// The message; the algorithm hashes it.
     Message(Vec<u8>),
+    /// A request to AWS; the key is one that follows from the secret access key for a day, Region and service.
+    SigV4(aws::Signing),
+}
+
+impl ToSign {
+    /// The message.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::KeyDenied`] for what only an AWS key signs.
+    pub fn message(&self) -> Result<&[u8], Denial> {
+        match self {
+            Self::Message(message) => Ok(message),
+            Self::SigV4(_) => Err(Code::KeyDenied.into()),
+        }
+    }
 }
 
 /// One call of one kind, parsed and matched.
@@ -100,8 +129,8 @@ pub trait Call: Sized {
     /// A [`Denial`] where the moment or key does not fit; nothing else can fail after parsing.
     fn to_sign(&self, key: &SigningKeyInfo, moment: &Moment) -> Result<ToSign, Denial>;
 
-    /// The credential, from the bytes that [`Self::to_sign`] gave for this moment and the signature over them (Ed25519: 64
-    /// bytes; P-256: 64 bytes `r ‖ s`).
+    /// The credential, from what [`Self::to_sign`] gave for this moment and the signature over it (Ed25519: 64 bytes; P-256:
+    /// 64 bytes `r ‖ s`; AWS: 32 bytes).
     ///
     /// # Errors
     ///
@@ -109,7 +138,7 @@ pub trait Call: Sized {
     fn assemble(
         &self,
         moment: &Moment,
-        signed: &[u8],
+        signed: &ToSign,
         signature: &[u8],
     ) -> Result<Credential, Denial>;
 }

@@ -4,8 +4,11 @@
 
 use crate::{http::matching::verb_of, routes::named};
 use claviger_shared::{
-    call::Reach,
-    catalog::{Catalog, HttpRoute, Route},
+    call::{
+        Reach,
+        aws::{Service, verb_by_name},
+    },
+    catalog::{AwsRoute, AwsTarget, Catalog, HttpRoute, Route},
     effect::{Kind, Verb},
     grant::Grant,
 };
@@ -44,6 +47,10 @@ pub fn reach(catalog: &Catalog, grant: &Grant) -> (Vec<Reach>, bool) {
                     route.probe,
                 )
             }
+            Route::Aws(route) => {
+                let (methods, destination) = aws(route, allows);
+                (Kind::Aws, methods, destination, false)
+            }
         };
         if methods.is_empty() {
             continue;
@@ -65,6 +72,41 @@ pub fn reach(catalog: &Catalog, grant: &Grant) -> (Vec<Reach>, bool) {
         });
     }
     (told, false)
+}
+
+/// The actions, or methods, that a grant permits on a route of AWS, and where it leads.
+fn aws(route: &AwsRoute, allows: impl Fn(Verb) -> bool) -> (Vec<String>, String) {
+    let AwsRoute {
+        service,
+        region,
+        to,
+    } = route;
+    match to {
+        AwsTarget::Resource(resource) => {
+            let verb = |name: &String| Service::named(service)?.action(name).map(|one| one.verb);
+            let permitted = |name: &&String| verb(name).is_some_and(&allows);
+            let actions = resource.actions.iter().filter(permitted).cloned().collect();
+            let told = format!("{service} {region} {}", route.template());
+            (actions, told.trim_end().to_owned())
+        }
+        AwsTarget::Place(place) => {
+            let http = &place.http;
+            let names = if place.actions.is_empty() {
+                &http.methods
+            } else {
+                &place.actions
+            };
+            let own = |name: &str| {
+                if place.actions.is_empty() {
+                    verb_of(name)
+                } else {
+                    verb_by_name(name)
+                }
+            };
+            let verb = |name: &&String| allows(http.verb.unwrap_or_else(|| own(name)));
+            (names.iter().filter(verb).cloned().collect(), url(http))
+        }
+    }
 }
 
 /// A route's URL with its parameters in braces.

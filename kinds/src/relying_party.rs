@@ -1,7 +1,7 @@
 //! Credentials checked by somebody else's libraries: `tests/relying_party`, whose README says how to set it up.
 
 use crate::{
-    Call, Moment, SigningKeyInfo, ToSign,
+    Call, Moment, SigningKeyInfo,
     fixture::{charge, get, key, moment, post, token, whole},
     http::{self, HttpCall},
     jwt::JwtCall,
@@ -85,9 +85,9 @@ impl Pair {
 
     fn credential<C: Call>(&self, call: &C, moment: &Moment) -> Credential {
         let info = self.info(C::KIND);
-        let ToSign::Message(message) = call.to_sign(&info, moment).unwrap();
-        let signature = self.sign(&message);
-        call.assemble(moment, &message, &signature).unwrap()
+        let to_sign = call.to_sign(&info, moment).unwrap();
+        let signature = self.sign(to_sign.message().unwrap());
+        call.assemble(moment, &to_sign, &signature).unwrap()
     }
 }
 

@@ -24,6 +24,13 @@ pub enum Credential {
         /// `header.payload.signature`.
         jwt: String,
     },
+    /// A signed request to AWS.
+    Aws {
+        /// Header fields to add to the request, in order; none beside a URL.
+        headers: Vec<(String, String)>,
+        /// The whole URL to send instead of the request's, where one was asked for.
+        url: Option<String>,
+    },
 }
 
 impl Credential {
@@ -33,6 +40,7 @@ impl Credential {
         match self {
             Self::Http { .. } => Kind::Http,
             Self::Jwt { .. } => Kind::Jwt,
+            Self::Aws { .. } => Kind::Aws,
         }
     }
 }

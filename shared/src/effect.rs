@@ -18,6 +18,8 @@ pub enum Kind {
     Http,
     /// JSON web tokens (RFC 7519).
     Jwt,
+    /// Requests to AWS (Signature Version 4).
+    Aws,
 }
 
 impl Kind {
@@ -27,15 +29,17 @@ impl Kind {
         match self {
             Self::Http => "http",
             Self::Jwt => "jwt",
+            Self::Aws => "aws",
         }
     }
+
+    /// Every kind that is built.
+    pub const ALL: [Self; 3] = [Self::Http, Self::Jwt, Self::Aws];
 
     /// Reads the word.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Http, Self::Jwt]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
@@ -90,7 +94,7 @@ pub struct Effect {
     pub route: u16,
     /// Where it takes effect: a host, an audience.
     pub destination: String,
-    /// HTTP method, or what stands for it in the kind: `issue`.
+    /// HTTP method, or what stands for it in the kind: `issue`, `s3:GetObject`.
     pub method: String,
     /// The route's path template; empty where the kind has no path.
     pub path_template: String,
@@ -105,6 +109,9 @@ pub struct Effect {
     pub charges: Vec<Charge>,
     /// Longest the credential may live by its kind and protocol.
     pub max_lifetime: Millis,
+    /// Whether it lives that long whatever is signed, so that nothing can shorten it; never recorded: its end is.
+    #[serde(skip)]
+    pub fixed: bool,
 }
 
 impl Effect {
@@ -124,6 +131,7 @@ impl Effect {
             identity_only: self.identity_only,
             charges: self.charges.clone(),
             max_lifetime: self.max_lifetime,
+            fixed: self.fixed,
         }
     }
 }

@@ -14,13 +14,19 @@ pub struct BadId;
 /// Lower-case hexadecimal.
 #[must_use]
 pub fn to_hex(bytes: &[u8]) -> String {
-    use fmt::Write;
     let mut out = String::with_capacity(bytes.len().saturating_mul(2));
     for byte in bytes {
-        // Writing to a String does not fail.
-        let _ = write!(out, "{byte:02x}");
+        out.push(digit(byte >> 4));
+        out.push(digit(byte & 15));
     }
     out
+}
+
+fn digit(nibble: u8) -> char {
+    char::from(match nibble {
+        0..=9 => b'0'.wrapping_add(nibble),
+        _ => b'a'.wrapping_add(nibble).wrapping_sub(10),
+    })
 }
 
 /// Reads lower-case hexadecimal of exactly the array's length.

@@ -1,6 +1,7 @@
 //! Public keys as others read them: JWK (RFC 7517, RFC 8037), its thumbprint (RFC 7638) and PEM.
 //!
-//! Keys here are raw: Ed25519 32 bytes, P-256 65 bytes uncompressed. No private key is ever written.
+//! Keys here are raw: Ed25519 32 bytes, P-256 65 bytes uncompressed. No private key is ever written, and a symmetric key
+//! has no such form.
 
 use crate::{crypto::sha256, owner::command::Alg};
 use base64::{
@@ -28,6 +29,7 @@ pub fn jwk(alg: Alg, public: &[u8]) -> Option<Value> {
     let name = match alg {
         Alg::Ed25519 => "EdDSA",
         Alg::P256 => "ES256",
+        Alg::SigV4 => return None,
     };
     members.insert("kid".to_owned(), thumbprint(alg, public)?.into());
     members.insert("alg".to_owned(), name.into());
@@ -42,6 +44,7 @@ pub fn thumbprint(alg: Alg, public: &[u8]) -> Option<String> {
     let text = match (alg, coordinates(alg, public)?) {
         (Alg::Ed25519, (x, _)) => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#),
         (Alg::P256, (x, y)) => format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#),
+        (Alg::SigV4, _) => return None,
     };
     Some(URL_SAFE_NO_PAD.encode(sha256(&[text.as_bytes()]).0))
 }
@@ -53,6 +56,7 @@ pub fn pem(alg: Alg, public: &[u8]) -> Option<String> {
     let prefix: &[u8] = match alg {
         Alg::Ed25519 => &ED25519_SPKI_PREFIX,
         Alg::P256 => &P256_SPKI_PREFIX,
+        Alg::SigV4 => return None,
     };
     let text = STANDARD.encode([prefix, public].concat());
     let mut out = String::from("-----BEGIN PUBLIC KEY-----\n");
@@ -66,11 +70,26 @@ pub fn pem(alg: Alg, public: &[u8]) -> Option<String> {
     Some(out)
 }
 
+/// What of a public key is shown, by name: `jwk` and `pem`, or, of a symmetric key, `access_key_id`.
+#[must_use]
+pub fn shown(alg: Alg, public: &[u8]) -> Vec<(String, Value)> {
+    let id = alg.access_key_id(public).map(Value::from);
+    let all = [
+        ("access_key_id", id),
+        ("jwk", jwk(alg, public)),
+        ("pem", pem(alg, public).map(Value::from)),
+    ];
+    let all = all.into_iter();
+    all.filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect()
+}
+
 fn required(alg: Alg, public: &[u8]) -> Option<Map<String, Value>> {
     let (x, y) = coordinates(alg, public)?;
     let (kty, crv) = match alg {
         Alg::Ed25519 => ("OKP", "Ed25519"),
         Alg::P256 => ("EC", "P-256"),
+        Alg::SigV4 => return None,
     };
     let mut members = Map::new();
     for (name, value) in [("kty", kty), ("crv", crv), ("x", &x)] {
@@ -92,7 +111,7 @@ fn coordinates(alg: Alg, public: &[u8]) -> Option<(String, String)> {
             let (x, y) = point.split_at_checked(32)?;
             Some((encode(x), encode(y)))
         }
-        (Alg::Ed25519 | Alg::P256, _) => None,
+        (Alg::Ed25519 | Alg::P256 | Alg::SigV4, _) => None,
     }
 }
 

@@ -1,14 +1,14 @@
 //! In this process, without a socket where there need be none: the serial core's steps, parsing, and a whole call on an
 //! enclave whose store is memory.
 
-use crate::{asks, cell::Plan, cpu, deployment::Granted, load, run::Run};
+use crate::{asks, aws, cell::Plan, cpu, deployment::Granted, load, run::Run};
 use anyhow::{Context, bail, ensure};
 use claviger_client::trust;
 use claviger_enclave::{
     core::{Core, Input, Intent, Output, Signed, Verdict},
     vault::Vault,
 };
-use claviger_kinds::any::AnyCall;
+use claviger_kinds::{ToSign, any::AnyCall};
 use claviger_shared::{
     call::{self, Sign},
     effect::Effects,
@@ -103,6 +103,10 @@ pub fn measure(run: &mut Run) -> anyhow::Result<()> {
         "parse a GET that nothing lists",
         timed(|_| drop(std::hint::black_box(parse(&unlisted)))),
     );
+    let aws = aws::Bench::new(&grant, deployment.clock.now())?;
+    aws.check()?;
+    keep("aws: parse a GET of S3", timed(|_| aws.parse()));
+    keep("aws: sign it", timed(|_| aws.sign()));
     keep(
         "core: allow, 8 budgets",
         bench.timed(|bench, round| bench.allow(slots[round as usize % 8], None))?,
@@ -194,7 +198,7 @@ impl Bench {
         let Verdict::Reserved(reserved) = self.decide(slot, false, idempotency)? else {
             bail!("not reserved")
         };
-        let (spent, _) = self.vault.sign(reserved, &[]);
+        let (spent, _) = self.vault.sign(reserved, &ToSign::Message(Vec::new()));
         let signed = Signed {
             spent,
             nonce: [4; 16],

@@ -5,6 +5,7 @@
 //! `target/bench.json`. docs/performance.md tells the method.
 
 mod asks;
+mod aws;
 mod boot;
 mod calls;
 mod cell;
@@ -38,7 +39,7 @@ use run::Run;
 use rustix::process::Resource;
 use std::path::Path;
 
-const USAGE: &str = "usage: claviger-bench quick | full [SECONDS] | docs | calls [SECONDS] | vm [SECONDS] | vm-nitro [SECONDS] | grants NUMBER | boot RECORDS";
+const USAGE: &str = "usage: claviger-bench quick | full [SECONDS] | docs | inside | calls [SECONDS] | vm [SECONDS] | vm-nitro [SECONDS] | grants NUMBER | boot RECORDS";
 /// Where everything that a run found is kept.
 const FILE: &str = "target/bench.json";
 
@@ -67,6 +68,7 @@ fn main() -> anyhow::Result<()> {
         ["grants", number] => just(|run| grants::measure(run, &[number.parse()?])),
         ["boot", records] => just(|run| boot::measure(run, &[records.parse()?])),
         ["docs"] => page::write(Path::new(FILE)),
+        ["inside"] => just(inprocess::measure),
         ["vm"] => vm::measure(1.5),
         ["vm-nitro"] => vm::measure_nitro(1.5),
         ["vm-nitro", seconds] => vm::measure_nitro(seconds.parse().context(USAGE)?),

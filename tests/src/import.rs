@@ -47,6 +47,60 @@ pub fn sealed(deployment: &Deployment, mut action: Value, seed: &[u8]) -> (Value
     (action, bytes)
 }
 
+/// An access key of AWS.
+#[derive(Debug, Clone, Copy)]
+pub struct AccessKey<'a> {
+    /// Its public name.
+    pub id: &'a str,
+    /// Its secret.
+    pub secret: &'a str,
+    /// Empty for none.
+    pub token: &'a str,
+}
+
+/// The access key that AWS publishes as an example.
+pub const ACCESS_KEY: AccessKey<'static> = AccessKey {
+    id: "AKIAIOSFODNN7EXAMPLE",
+    secret: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    token: "",
+};
+
+/// The action that imports an access key under these facts, and the sealed bytes.
+///
+/// # Panics
+///
+/// For facts that are none.
+#[must_use]
+pub fn access_key(
+    deployment: &Deployment,
+    trusted: &Trusted,
+    facts: &Value,
+    key: AccessKey<'_>,
+) -> (Value, Vec<u8>) {
+    let mut facts = facts.clone();
+    facts["public"] = json!(STANDARD.encode(key.id));
+    let action = json!({
+        "type": "key.import", "key": facts, "boot": trusted.boot_hash, "channel_key": trusted.channel_key,
+        "sealed": Digest([0; 32]),
+    });
+    let secret = import::access_key(key.secret.as_bytes(), key.token.as_bytes()).unwrap();
+    sealed(deployment, action, &secret)
+}
+
+/// Imports an access key as `k_aws` of the agent `bot`; it must be done.
+///
+/// # Panics
+///
+/// When it is refused.
+pub fn import_access_key(deployment: &Deployment, enclave: &Enclave, key: AccessKey<'_>) {
+    let facts =
+        json!({"id": "k_aws", "kind": "aws", "alg": "sigv4", "env": "live", "agent": "bot"});
+    let trusted = attested(deployment, enclave);
+    let (action, bytes) = access_key(deployment, &trusted, &facts, key);
+    let reply = enclave.submit(&deployment.widening(&action, &[]), &bytes);
+    let _done = crate::owner::done(reply);
+}
+
 /// The public half of an Ed25519 seed.
 ///
 /// # Panics

@@ -4,6 +4,7 @@
 //! a courier scripted by the test, which may lie, or the production one. Time stands still until a test moves it.
 
 pub mod agent;
+pub mod aws;
 pub mod courier;
 pub mod deployment;
 pub mod forge;

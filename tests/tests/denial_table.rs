@@ -3,7 +3,7 @@
 use claviger_cli::error::Error;
 use claviger_client::render;
 use claviger_shared::{
-    call::{Ask, Echo, HttpInput, Input, JwtInput, Sign},
+    call::{Ask, AwsInput, Echo, HttpInput, Input, JwtInput, Sign},
     crypto::noise,
     denial::{Code, Denial},
     id::{Digest, GrantId, to_hex},
@@ -12,6 +12,7 @@ use claviger_shared::{
 use claviger_tests::{
     agent::{Agent, Sent, issued},
     deployment::{Deployment, Enclave},
+    import,
     owner::{Granted, done},
     store::Mood,
 };
@@ -58,6 +59,12 @@ fn table_page_and_code_agree() {
         assert!(
             built != reason.is_some_and(|reason| !reason.is_empty()),
             "a vector or a reason: {row}"
+        );
+        let aws = &row["aws"];
+        let reason = aws.get("not_built").and_then(Value::as_str);
+        assert!(
+            aws.is_object() && reason.is_none_or(|reason| !reason.is_empty()),
+            "an aws vector or a reason: {row}"
         );
     }
 }
@@ -114,6 +121,11 @@ impl Run {
         let set = serde_json::json!({"type": "catalog.set", "catalog": table["catalog"]});
         deployment.widen(&enclave, &set);
         for key in list(&table["keys"]) {
+            if key["kind"] == "aws" {
+                assert_eq!(key["id"], "k_aws");
+                import::import_access_key(&deployment, &enclave, import::ACCESS_KEY);
+                continue;
+            }
             deployment.widen(
                 &enclave,
                 &serde_json::json!({"type": "key.create", "key": key}),
@@ -198,25 +210,39 @@ impl Run {
     }
 
     fn send(&self, call: &Value, n: u64) -> Sent {
-        let input = match (call.get("http"), call.get("jwt")) {
-            (Some(http), None) => Input::Http(HttpInput {
+        let pairs = |headers: &Value| {
+            let pairs = list(headers).iter();
+            let pairs = pairs.map(|pair| (text(&pair[0]).to_owned(), text(&pair[1]).to_owned()));
+            pairs.collect::<Vec<_>>()
+        };
+        let body = |of: &Value| {
+            of.get("body")
+                .map(|body| text(body).as_bytes().to_vec().into())
+        };
+        let input = match (call.get("http"), call.get("jwt"), call.get("aws")) {
+            (Some(http), None, None) => Input::Http(HttpInput {
                 method: text(&http["method"]).to_owned(),
                 url: text(&http["url"]).to_owned(),
-                headers: list(&http["headers"])
-                    .iter()
-                    .map(|pair| (text(&pair[0]).to_owned(), text(&pair[1]).to_owned()))
-                    .collect(),
-                body: http
-                    .get("body")
-                    .map(|body| text(body).as_bytes().to_vec().into()),
+                headers: pairs(&http["headers"]),
+                body: body(http),
             }),
-            (None, Some(jwt)) => Input::Jwt(JwtInput {
+            (None, None, Some(aws)) => Input::Aws(AwsInput {
+                service: text(&aws["service"]).to_owned(),
+                region: text(&aws["region"]).to_owned(),
+                method: text(&aws["method"]).to_owned(),
+                url: text(&aws["url"]).to_owned(),
+                headers: pairs(&aws["headers"]),
+                body: body(aws),
+                presign: aws["presign"] == true,
+                ttl_s: aws["ttl_s"].as_u64(),
+            }),
+            (None, Some(jwt), None) => Input::Jwt(JwtInput {
                 profile: text(&jwt["profile"]).to_owned(),
                 audience: text(&jwt["audience"]).to_owned(),
                 ttl_s: jwt["ttl_s"].as_u64(),
                 nonce: None,
             }),
-            _ => panic!("one of http and jwt: {call}"),
+            _ => panic!("one of http, jwt and aws: {call}"),
         };
         if let Some(source) = call.get("source") {
             let source: std::net::Ipv4Addr = text(source).parse().unwrap();
@@ -262,9 +288,7 @@ fn spent(vector: &Value, unit: &str) -> u128 {
         .sum()
 }
 
-fn run(table: &Value, row: &Value) {
-    let name = text(&row["code"]);
-    let vector = &row["vector"];
+fn run(table: &Value, name: &str, vector: &Value) {
     let mut run = Run::start(table, vector);
     let full = run.agent.whoami().remaining;
     for step in list(&vector["steps"]) {
@@ -308,17 +332,26 @@ fn run(table: &Value, row: &Value) {
 #[test]
 fn every_vector_gets_exactly_its_code_and_spends_nothing() {
     let table = table();
-    let rows: Vec<_> = list(&table["denials"])
-        .iter()
-        .filter(|row| row.get("vector").is_some())
+    let built =
+        |row: &Value, form: &str| row[form].is_object() && row[form].get("not_built").is_none();
+    let rows = list(&table["denials"]).iter();
+    let rows = rows.flat_map(|row| ["vector", "aws"].map(|form| (row, form)));
+    let rows: Vec<_> = rows
+        .filter(|(row, form)| built(row, form))
+        .map(|(row, form)| (text(&row["code"]), form, &row[form]))
         .collect();
-    let ran: BTreeSet<_> = rows.iter().map(|row| text(&row["code"])).collect();
+    let ran: BTreeSet<_> = rows.iter().map(|(code, form, _)| (code, form)).collect();
     assert_eq!(ran.len(), rows.len());
     std::thread::scope(|scope| {
         let (half, rest) = rows.split_at(rows.len() / 2);
         for part in [half, rest] {
             let table = &table;
-            scope.spawn(move || part.iter().for_each(|row| run(table, row)));
+            scope.spawn(move || {
+                for (code, form, vector) in part {
+                    println!("{code}, {form}");
+                    run(table, code, vector);
+                }
+            });
         }
     });
 }

@@ -45,6 +45,8 @@ pub(crate) enum CallKind {
     Http(HttpCall),
     /// A client assertion (RFC 7523) or an identity token (OpenID Connect)
     Jwt(JwtCall),
+    /// A request to AWS (Signature Version 4), as header fields or as a URL
+    Aws(AwsCall),
 }
 
 #[derive(Debug, Args)]
@@ -62,6 +64,38 @@ pub(crate) struct HttpCall {
     /// The body: a text, @FILE, or @- for standard input
     #[arg(long, value_name = "BODY", allow_hyphen_values = true)]
     pub(crate) data: Option<String>,
+    /// Makes a repetition of this call give the same credential for one charge
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AwsCall {
+    /// The deployment's profile; also CLAVIGER_PROFILE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) profile: Option<PathBuf>,
+    /// The method, in upper case
+    pub(crate) method: String,
+    /// The whole https URL, as it will be sent
+    pub(crate) url: String,
+    /// The service, as the catalog names it: s3, dynamodb
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service: String,
+    /// The Region it is sent to
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: String,
+    /// A header field of the request
+    #[arg(short = 'H', long = "header", value_name = "k: v")]
+    pub(crate) headers: Vec<String>,
+    /// The body: a text, @FILE, or @- for standard input
+    #[arg(long, value_name = "BODY", allow_hyphen_values = true)]
+    pub(crate) data: Option<String>,
+    /// A signed URL instead of header fields
+    #[arg(long)]
+    pub(crate) presign: bool,
+    /// Seconds that a signed URL of S3 lives, if fewer than the grant's
+    #[arg(long, value_name = "S")]
+    pub(crate) ttl: Option<u64>,
     /// Makes a repetition of this call give the same credential for one charge
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,

@@ -53,6 +53,7 @@ pub(crate) struct Submit {
 pub(crate) enum KindArg {
     Http,
     Jwt,
+    Aws,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -120,7 +121,7 @@ pub(crate) enum KeyVerb {
 
 #[derive(Debug, Args)]
 pub(crate) struct Import {
-    /// The private key: PEM (PKCS#8, SEC1, OpenSSH) or JWK, unencrypted
+    /// The private key: PEM (PKCS#8, SEC1, OpenSSH) or JWK, unencrypted; of kind aws JSON with access_key_id, secret_access_key and session_token
     #[arg(long, value_name = "F")]
     pub(crate) file: PathBuf,
     /// What it will sign

@@ -199,6 +199,7 @@ fn meaning(resource: &Resource) -> Vec<String> {
         let to = match way {
             Route::Http(http) => format!("{} {}", http.methods.join(", "), route::address(http)),
             Route::Jwt(_) => route::destination(way),
+            Route::Aws(aws) => route::aws_line(&route::aws_names(aws), aws),
         };
         format!("{env}: {}", sentence(way, &to))
     };

@@ -86,7 +86,7 @@ impl Desk {
     /// The agent's only key of each kind; keys that belong to nobody yet count.
     fn only_keys(&self, agent: &AgentId, env: Env) -> Result<Vec<KeyId>, Error> {
         let mut chosen = Vec::new();
-        for kind in [Kind::Http, Kind::Jwt] {
+        for kind in Kind::ALL {
             let fits = self.view.state().keys().filter(|(_, key)| {
                 key.kind == kind
                     && key.env == env

@@ -110,8 +110,14 @@ fn shown(id: &KeyId, state: &KeyState) -> Result<Value, Error> {
         imported,
         retired,
     } = state;
-    Ok(json!({
+    if !alg.is_public(public) {
+        return Err(none());
+    }
+    let mut value = json!({
         "key": id, "kind": kind, "alg": alg, "env": env, "agent": agent, "imported": imported, "retired": retired,
-        "jwk": jwk::jwk(*alg, public).ok_or_else(none)?, "pem": jwk::pem(*alg, public).ok_or_else(none)?,
-    }))
+    });
+    if let Some(members) = value.as_object_mut() {
+        members.extend(jwk::shown(*alg, public));
+    }
+    Ok(value)
 }

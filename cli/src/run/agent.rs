@@ -2,7 +2,7 @@
 
 use super::{Named, name, read};
 use crate::{
-    args::agent::{Call, CallKind, HttpCall, JwtCall, KeyFile, Keygen},
+    args::agent::{AwsCall, Call, CallKind, HttpCall, JwtCall, KeyFile, Keygen},
     output::Outcome,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -16,7 +16,7 @@ use claviger_cli::{
 };
 use claviger_client::{Agent, AgentKey, agent_key::AgentSecret, render};
 use claviger_shared::{
-    call::{Ask, HttpInput, Input, JwtInput, MAX_BODY, Reply, Sign},
+    call::{Ask, AwsInput, HttpInput, Input, JwtInput, MAX_BODY, Reply, Sign},
     id::GrantId,
 };
 use serde_json::{Value, json};
@@ -136,6 +136,10 @@ pub(super) async fn call(
             (http(call)?, behind.or(profile))
         }
         CallKind::Jwt(call) => (jwt(call), profile),
+        CallKind::Aws(call) => {
+            let behind = call.profile.clone();
+            (aws(call)?, behind.or(profile))
+        }
     };
     let wanted = if simulate {
         Ask::Simulate(sign)
@@ -162,6 +166,36 @@ fn http(call: HttpCall) -> Result<Sign, Error> {
             url,
             headers: headers.collect::<Result<_, _>>()?,
             body: body.map(Into::into),
+        }),
+        idempotency_key,
+    })
+}
+
+fn aws(call: AwsCall) -> Result<Sign, Error> {
+    let AwsCall {
+        profile: _,
+        method,
+        url,
+        service,
+        region,
+        headers,
+        data,
+        presign,
+        ttl,
+        idempotency_key,
+    } = call;
+    let headers = headers.iter().map(|line| header(line));
+    let body = data.map(|data| body(&data)).transpose()?;
+    Ok(Sign {
+        input: Input::Aws(AwsInput {
+            service,
+            region,
+            method,
+            url,
+            headers: headers.collect::<Result<_, _>>()?,
+            body: body.map(Into::into),
+            presign,
+            ttl_s: ttl,
         }),
         idempotency_key,
     })

@@ -6,7 +6,7 @@ use crate::Error;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use claviger_client::web;
 use claviger_shared::{
-    call::{Ask, HttpInput, Input, JwtInput, Sign},
+    call::{Ask, AwsInput, HttpInput, Input, JwtInput, Sign},
     denial::Code,
 };
 use serde_json::{Value, json};
@@ -141,6 +141,23 @@ fn written(sign: &Sign) -> (&'static str, Value) {
                 json!({ "profile": profile, "audience": audience, "ttl_s": ttl_s, "nonce": nonce });
             ("jwt", value)
         }
+        Input::Aws(AwsInput {
+            service,
+            region,
+            method,
+            url,
+            headers,
+            body,
+            presign,
+            ttl_s,
+        }) => {
+            let body = body.as_ref().map(|body| STANDARD.encode(body));
+            let value = json!({
+                "service": service, "region": region, "method": method, "url": url, "headers": headers, "body": body,
+                "presign": presign, "ttl_s": ttl_s,
+            });
+            ("aws", value)
+        }
     };
     if let (Some(key), Some(members)) = (&sign.idempotency_key, value.as_object_mut()) {
         members.insert("idempotency_key".to_owned(), json!(key));
@@ -184,7 +201,20 @@ mod tests {
             }),
             idempotency_key: None,
         };
-        for sign in [http, jwt] {
+        let aws = Sign {
+            input: Input::Aws(AwsInput {
+                service: "s3".to_owned(),
+                region: "eu-west-1".to_owned(),
+                method: "PUT".to_owned(),
+                url: "https://b.s3.eu-west-1.amazonaws.com/k".to_owned(),
+                headers: vec![("x-amz-meta-a".to_owned(), "1".to_owned())],
+                body: Some(b"x".to_vec().into()),
+                presign: true,
+                ttl_s: Some(60),
+            }),
+            idempotency_key: None,
+        };
+        for sign in [http, jwt, aws] {
             let (kind, value) = written(&sign);
             let read = request::parse(Kind::parse(kind).unwrap(), value.to_string().as_bytes());
             assert_eq!(read.ok(), Some(sign));

@@ -4,7 +4,7 @@
 
 use super::Problem;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use claviger_shared::call::{HttpInput, Input, JwtInput, Sign};
+use claviger_shared::call::{AwsInput, HttpInput, Input, JwtInput, Sign};
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, SeqAccess, Visitor},
@@ -17,6 +17,8 @@ pub enum Kind {
     Http,
     /// `jwt`.
     Jwt,
+    /// `aws`.
+    Aws,
 }
 
 impl Kind {
@@ -24,6 +26,7 @@ impl Kind {
         match text {
             "http" => Some(Self::Http),
             "jwt" => Some(Self::Jwt),
+            "aws" => Some(Self::Aws),
             _ => None,
         }
     }
@@ -47,6 +50,22 @@ struct Jwt {
     profile: String,
     audience: String,
     nonce: Option<String>,
+    ttl_s: Option<u64>,
+    idempotency_key: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Aws {
+    service: String,
+    region: String,
+    method: String,
+    url: String,
+    #[serde(default)]
+    headers: Headers,
+    body: Option<String>,
+    #[serde(default)]
+    presign: bool,
     ttl_s: Option<u64>,
     idempotency_key: Option<String>,
 }
@@ -100,6 +119,7 @@ pub fn parse(kind: Kind, bytes: &[u8]) -> Result<Sign, Problem> {
     match kind {
         Kind::Http => http(read(bytes)?),
         Kind::Jwt => Ok(jwt(read(bytes)?)),
+        Kind::Aws => aws(read(bytes)?),
     }
 }
 
@@ -116,15 +136,49 @@ fn http(request: Http) -> Result<Sign, Problem> {
         body,
         idempotency_key,
     } = request;
-    let decoded = body.map(|body| STANDARD.decode(body)).transpose();
-    let body = decoded.map_err(|_| Problem::malformed("`body` is not padded base64"))?;
-    let lower = |(name, value): (String, String)| (name.to_ascii_lowercase(), value);
     Ok(Sign {
         input: Input::Http(HttpInput {
             method,
             url,
-            headers: headers.into_iter().map(lower).collect(),
-            body: body.map(Into::into),
+            headers: lower(headers),
+            body: decoded(body)?.map(Into::into),
+        }),
+        idempotency_key,
+    })
+}
+
+fn decoded(body: Option<String>) -> Result<Option<Vec<u8>>, Problem> {
+    let decoded = body.map(|body| STANDARD.decode(body)).transpose();
+    decoded.map_err(|_| Problem::malformed("`body` is not padded base64"))
+}
+
+fn lower(headers: Vec<(String, String)>) -> Vec<(String, String)> {
+    let lower = |(name, value): (String, String)| (name.to_ascii_lowercase(), value);
+    headers.into_iter().map(lower).collect()
+}
+
+fn aws(request: Aws) -> Result<Sign, Problem> {
+    let Aws {
+        service,
+        region,
+        method,
+        url,
+        headers: Headers(headers),
+        body,
+        presign,
+        ttl_s,
+        idempotency_key,
+    } = request;
+    Ok(Sign {
+        input: Input::Aws(AwsInput {
+            service,
+            region,
+            method,
+            url,
+            headers: lower(headers),
+            body: decoded(body)?.map(Into::into),
+            presign,
+            ttl_s,
         }),
         idempotency_key,
     })
@@ -203,6 +257,11 @@ mod tests {
             (Kind::Jwt, r#"{"audience":"a","url":"u"}"#),
             (Kind::Jwt, r#"{"audience":"a","ttl_s":-1}"#),
             (Kind::Jwt, r#"{"audience":"a"} x"#),
+            (Kind::Aws, r#"{"method":"GET","url":"u"}"#),
+            (
+                Kind::Aws,
+                r#"{"service":"s","region":"r","method":"GET","url":"u","digest":"x"}"#,
+            ),
         ] {
             assert!(parse(kind, text.as_bytes()).is_err(), "{text}");
         }

@@ -44,6 +44,7 @@ fn effect(resource: &str) -> Effect {
         identity_only: false,
         charges: Vec::new(),
         max_lifetime: Millis(300_000),
+        fixed: false,
     }
 }
 

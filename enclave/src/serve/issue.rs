@@ -13,7 +13,7 @@ use crate::core::{
     Input as Step, Intent, Note, Output as Out, Reserved, Signed, Spent, Verdict, Withdrawn,
     call::AGAIN_MS,
 };
-use claviger_kinds::{Moment, ToSign, any::AnyCall};
+use claviger_kinds::{Moment, any::AnyCall};
 use claviger_shared::{
     call::{self, Reply, Sign},
     credential::{Credential, Issued},
@@ -289,13 +289,13 @@ fn make(
         expires_at,
         nonce,
     };
-    let Ok(ToSign::Message(message)) = parsed.call.to_sign(&key, &moment) else {
+    let Ok(to_sign) = parsed.call.to_sign(&key, &moment) else {
         return (reserved.spend(), None);
     };
-    let (spent, signature) = hub.vault.sign(reserved, &message);
+    let (spent, signature) = hub.vault.sign(reserved, &to_sign);
     let credential = signature.ok();
     let credential =
-        credential.and_then(|signature| parsed.call.assemble(&moment, &message, &signature).ok());
+        credential.and_then(|signature| parsed.call.assemble(&moment, &to_sign, &signature).ok());
     (spent, credential)
 }
 

@@ -235,11 +235,15 @@ fn page<T>(
 }
 
 fn key(id: &KeyId, key: &KeyState) -> Value {
-    json!({
+    let mut value = json!({
         "id": id, "kind": key.kind, "alg": key.alg, "env": key.env,
         "agent": key.agent.as_ref().map(ToString::to_string), "imported": key.imported, "retired": key.retired,
-        "jwk": jwk::jwk(key.alg, &key.public), "pem": jwk::pem(key.alg, &key.public),
-    })
+        "jwk": null, "pem": null,
+    });
+    if let Some(members) = value.as_object_mut() {
+        members.extend(jwk::shown(key.alg, &key.public));
+    }
+    value
 }
 
 /// Whether so little is left that the budget is spent to [`HIGH`] percent.

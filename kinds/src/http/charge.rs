@@ -7,7 +7,7 @@ use super::content::{Content, form_place, json_place};
 use claviger_shared::{
     amount::Amount,
     call::http::{Headers, URL_PARAM, Url},
-    catalog::{Extractor, HttpRoute, Media, Source},
+    catalog::{BodyRule, Extractor, Media, Source},
     codec::json::Value,
     denial::{Code, Denial},
     effect::Charge,
@@ -30,15 +30,19 @@ enum Place {
     Query,
 }
 
-/// Whether every member that the route's extractors require has its value.
+/// Whether every member that the extractors require has its value; `media` is that of the route's body.
 ///
 /// # Errors
 ///
 /// [`Code::UnparsableContent`] at a member that is missing or no text, integer or truth value;
 /// [`Code::PermissionDenied`] at one of another value.
-pub(crate) fn check_required(route: &HttpRoute, parts: &Parts<'_>) -> Result<(), Denial> {
-    for extractor in &route.charge {
-        let place = place_of(&extractor.from, route);
+pub(crate) fn check_required(
+    charge: &[Extractor],
+    media: Option<Media>,
+    parts: &Parts<'_>,
+) -> Result<(), Denial> {
+    for extractor in charge {
+        let place = place_of(&extractor.from, media);
         for (name, wanted) in &extractor.require {
             let found = parts.text(place, name)?;
             if found != wanted.as_str() {
@@ -49,20 +53,25 @@ pub(crate) fn check_required(route: &HttpRoute, parts: &Parts<'_>) -> Result<(),
     Ok(())
 }
 
-/// The charges of a call by a route.
+/// The media type of a route's body.
+pub(crate) fn media(body: Option<&BodyRule>) -> Option<Media> {
+    body.map(|body| body.media)
+}
+
+/// The charges of a call by a route's extractors.
 ///
 /// # Errors
 ///
 /// [`Code::UnparsableContent`] at a place that holds no amount.
-pub(crate) fn charges(route: &HttpRoute, parts: &Parts<'_>) -> Result<Vec<Charge>, Denial> {
-    let charge = |extractor: &Extractor| {
+pub(crate) fn charges(charge: &[Extractor], parts: &Parts<'_>) -> Result<Vec<Charge>, Denial> {
+    let one = |extractor: &Extractor| {
         let amount = parts.amount(&extractor.from)?;
         Ok(Charge {
             unit: extractor.unit.clone(),
             amount,
         })
     };
-    route.charge.iter().map(charge).collect()
+    charge.iter().map(one).collect()
 }
 
 impl Parts<'_> {
@@ -115,13 +124,13 @@ impl Place {
 }
 
 // A price or a length stands nowhere: what it requires stands in the body where that can be read, else in the query.
-fn place_of(from: &Source, route: &HttpRoute) -> Place {
+fn place_of(from: &Source, media: Option<Media>) -> Place {
     match from {
         Source::Form(_) => Place::Form,
         Source::Header(_) => Place::Header,
         Source::Json(_) => Place::Json,
         Source::Query(_) => Place::Query,
-        Source::Const(_) | Source::Len => match route.body.as_ref().map(|body| body.media) {
+        Source::Const(_) | Source::Len => match media {
             Some(Media::Form) => Place::Form,
             Some(Media::Json) => Place::Json,
             Some(Media::Opaque) | None => Place::Query,

@@ -71,7 +71,12 @@ impl<'a> Content<'a> {
         }
     }
 
-    fn check_members(&self, rule: &BodyRule) -> Result<(), Denial> {
+    /// Whether a rule lists every member of the body.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::UnlistedMember`], [`Code::UnparsableContent`].
+    pub(crate) fn check_members(&self, rule: &BodyRule) -> Result<(), Denial> {
         match (rule.media, &rule.members) {
             (Media::Opaque, _) => Ok(()),
             (Media::Form, Members::Any) => self.form().map(|_| ()),

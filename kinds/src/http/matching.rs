@@ -19,7 +19,7 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// How far a request came with a route that it is not.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Far {
+pub(crate) enum Far {
     Nowhere,
     Place,
     Method,
@@ -71,7 +71,11 @@ pub(crate) const fn is_bound(route: &HttpRoute) -> bool {
     !route.charge.is_empty() && !route.replayable
 }
 
-fn matches(route: &HttpRoute, method: &str, parts: &Parts<'_>) -> Result<(), (Far, Denial)> {
+pub(crate) fn matches(
+    route: &HttpRoute,
+    method: &str,
+    parts: &Parts<'_>,
+) -> Result<(), (Far, Denial)> {
     if !is_place(route, parts.url) {
         let denial = Denial::at(Code::DestinationDenied, URL_PARAM);
         return Err((Far::Nowhere, denial));
@@ -86,7 +90,8 @@ fn matches(route: &HttpRoute, method: &str, parts: &Parts<'_>) -> Result<(), (Fa
             parts.content.check(rule, method, parts.headers)
         })
         .map_err(|denial| (Far::Method, denial))?;
-    charge::check_required(route, parts).map_err(|denial| (Far::Members, denial))
+    let media = charge::media(route.body.as_ref());
+    charge::check_required(&route.charge, media, parts).map_err(|denial| (Far::Members, denial))
 }
 
 fn is_place(route: &HttpRoute, url: &Url) -> bool {

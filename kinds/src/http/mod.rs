@@ -6,8 +6,8 @@
 //! the verb is not decided here.
 
 pub mod base;
-mod charge;
-mod content;
+pub(crate) mod charge;
+pub(crate) mod content;
 pub mod form;
 pub(crate) mod matching;
 mod profile;
@@ -157,9 +157,10 @@ impl Call for HttpCall {
     fn assemble(
         &self,
         moment: &Moment,
-        signed: &[u8],
+        signed: &ToSign,
         signature: &[u8],
     ) -> Result<Credential, Denial> {
+        let signed = signed.message()?;
         let signature = STANDARD.encode(checked_signature(Kind::Http, signature)?);
         let input = base::signature_input(signed).ok_or(Code::InvalidRequest)?;
         let mut headers = Vec::new();
@@ -218,6 +219,7 @@ impl HttpCall {
         let alg = match key.alg {
             Alg::Ed25519 => "ed25519",
             Alg::P256 => "ecdsa-p256-sha256",
+            Alg::SigV4 => return Err(Denial::at(Code::KeyDenied, Kind::Http.as_str())),
         };
         Ok([
             ("created", Parameter::Integer(span.from)),
@@ -266,8 +268,9 @@ fn effect(
         parameters: path.chain(query).collect(),
         mints: found.route.mints,
         identity_only: false,
-        charges: charge::charges(found.route, parts)?,
+        charges: charge::charges(&found.route.charge, parts)?,
         max_lifetime: MAX_LIFETIME,
+        fixed: false,
     })
 }
 

@@ -17,8 +17,11 @@ fn parse(input: &HttpInput) -> Result<HttpCall, Denial> {
 }
 
 fn message(call: &HttpCall, moment: &Moment) -> Vec<u8> {
-    let ToSign::Message(bytes) = call.to_sign(&key(Kind::Http, Alg::P256), moment).unwrap();
-    bytes
+    call.to_sign(&key(Kind::Http, Alg::P256), moment)
+        .unwrap()
+        .message()
+        .unwrap()
+        .to_vec()
 }
 
 /// A name that some route lists, or seldom another.

@@ -120,18 +120,27 @@ fn example() -> (HttpCall, Vec<u8>, Vec<(String, String)>) {
     let seed = base64url("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A");
     let pair = Ed25519KeyPair::from_seed_unchecked(&seed).unwrap();
     let info = key(Kind::Http, Alg::Ed25519);
-    let ToSign::Message(message) = call.to_sign(&info, &moment()).unwrap();
+    let message = call
+        .to_sign(&info, &moment())
+        .unwrap()
+        .message()
+        .unwrap()
+        .to_vec();
     let signature = pair.sign(&message);
     let public = pair.public_key().as_ref();
     AwsLc
         .verify(Scheme::Ed25519, public, &message, signature.as_ref())
         .unwrap();
     match call
-        .assemble(&moment(), &message, signature.as_ref())
+        .assemble(
+            &moment(),
+            &ToSign::Message(message.clone()),
+            signature.as_ref(),
+        )
         .unwrap()
     {
         Credential::Http { headers } => (call, message, headers),
-        Credential::Jwt { .. } => panic!("a token"),
+        Credential::Jwt { .. } | Credential::Aws { .. } => panic!("another kind"),
     }
 }
 

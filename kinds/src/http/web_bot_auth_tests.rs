@@ -37,20 +37,23 @@ fn bot(input: &HttpInput) -> HttpCall {
 }
 
 fn message(call: &HttpCall) -> String {
-    let ToSign::Message(bytes) = call
+    let bytes = call
         .to_sign(&key(Kind::Http, Alg::Ed25519), &moment())
-        .unwrap();
+        .unwrap()
+        .message()
+        .unwrap()
+        .to_vec();
     String::from_utf8(bytes).unwrap()
 }
 
 fn fields(call: &HttpCall, signature: &[u8]) -> Vec<(String, String)> {
     let signed = message(call);
     match call
-        .assemble(&moment(), signed.as_bytes(), signature)
+        .assemble(&moment(), &ToSign::Message(signed.into_bytes()), signature)
         .unwrap()
     {
         Credential::Http { headers } => headers,
-        Credential::Jwt { .. } => panic!("a token"),
+        Credential::Jwt { .. } | Credential::Aws { .. } => panic!("another kind"),
     }
 }
 

@@ -90,6 +90,7 @@ impl Call for JwtCall {
             identity_only: false,
             charges: Vec::new(),
             max_lifetime,
+            fixed: false,
         };
         Ok(Self {
             says,
@@ -134,9 +135,10 @@ impl Call for JwtCall {
     fn assemble(
         &self,
         _moment: &Moment,
-        signed: &[u8],
+        signed: &ToSign,
         signature: &[u8],
     ) -> Result<Credential, Denial> {
+        let signed = signed.message()?;
         let signature = checked_signature(Kind::Jwt, signature)?;
         let input = std::str::from_utf8(signed).map_err(|_| Code::InvalidRequest)?;
         Ok(Credential::Jwt {
@@ -149,7 +151,8 @@ impl JwtCall {
     fn signing_input(&self, key: &SigningKeyInfo, moment: &Moment) -> Result<String, Denial> {
         let span = Span::of(&self.effects.first, key, moment)?;
         let header = Header {
-            alg: jws::alg(key.alg),
+            alg: jws::alg(key.alg)
+                .ok_or_else(|| Denial::at(Code::KeyDenied, Kind::Jwt.as_str()))?,
             typ: "JWT",
             kid: &key.thumbprint,
         };

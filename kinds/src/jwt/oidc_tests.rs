@@ -52,7 +52,12 @@ fn parse(nonce: Option<&str>) -> Result<JwtCall, Denial> {
 }
 
 fn claims(call: &JwtCall) -> Value {
-    let ToSign::Message(bytes) = call.to_sign(&key(Kind::Jwt, Alg::P256), &moment()).unwrap();
+    let bytes = call
+        .to_sign(&key(Kind::Jwt, Alg::P256), &moment())
+        .unwrap()
+        .message()
+        .unwrap()
+        .to_vec();
     let text = String::from_utf8(bytes).unwrap();
     let claims = URL_SAFE_NO_PAD
         .decode(text.split_once('.').unwrap().1)
@@ -162,10 +167,13 @@ fn canonical_bytes_tell_nonces_and_profiles_apart() {
 
 #[test]
 fn the_specs_example_is_what_is_made() {
-    let ToSign::Message(bytes) = parse(Some("n-0S6_WzA2Mj"))
+    let bytes = parse(Some("n-0S6_WzA2Mj"))
         .unwrap()
         .to_sign(&key(Kind::Jwt, Alg::Ed25519), &moment())
-        .unwrap();
+        .unwrap()
+        .message()
+        .unwrap()
+        .to_vec();
     let text = String::from_utf8(bytes).unwrap();
     let claims = URL_SAFE_NO_PAD
         .decode(text.split_once('.').unwrap().1)

@@ -27,7 +27,12 @@ fn parse(input: &JwtInput) -> Result<JwtCall, Denial> {
 }
 
 fn message(call: &JwtCall, alg: Alg, moment: &Moment) -> String {
-    let ToSign::Message(bytes) = call.to_sign(&key(Kind::Jwt, alg), moment).unwrap();
+    let bytes = call
+        .to_sign(&key(Kind::Jwt, alg), moment)
+        .unwrap()
+        .message()
+        .unwrap()
+        .to_vec();
     String::from_utf8(bytes).unwrap()
 }
 
@@ -213,7 +218,7 @@ fn a_moment_or_key_that_does_not_fit_is_refused() {
         Code::KeyDenied
     );
     assert_eq!(
-        call.assemble(&moment(), b"e30.e30", &[0; 70])
+        call.assemble(&moment(), &ToSign::Message(b"e30.e30".to_vec()), &[0; 70])
             .unwrap_err()
             .code,
         Code::KeyDenied
@@ -282,7 +287,11 @@ fn the_specs_example_is_what_is_made() {
     let input = message(&call, Alg::Ed25519, &moment());
     let signature = pair.sign(input.as_bytes());
     let Credential::Jwt { jwt } = call
-        .assemble(&moment(), input.as_bytes(), signature.as_ref())
+        .assemble(
+            &moment(),
+            &ToSign::Message(input.clone().into_bytes()),
+            signature.as_ref(),
+        )
         .unwrap()
     else {
         panic!("header fields");

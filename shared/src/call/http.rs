@@ -10,7 +10,7 @@ mod escape;
 mod header;
 mod host;
 
-pub use escape::{is_form_text, query_name, query_value, segment};
+pub use escape::{is_form_text, object_segment, put_escaped, query_name, query_value, segment};
 pub use header::{
     Headers, MAX_HEADER_NAME, MAX_HEADER_VALUE, is_header_name, is_header_value, is_refused_header,
 };
@@ -52,6 +52,23 @@ impl Url {
     /// [`Code::InvalidRequest`] for what is no https URL of at most [`MAX_URL`] bytes, or has userinfo or a fragment;
     /// [`Code::NotNormalForm`] for a host, port, path or query that is not in normal form. The place is always `/url`.
     pub fn parse(text: &str) -> Result<Self, Denial> {
+        Self::read(text, path_segments)
+    }
+
+    /// Reads an absolute https URL whose path is a key of an object store: its parts may be empty, and have the one
+    /// spelling of [`object_segment`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::parse`].
+    pub fn parse_object(text: &str) -> Result<Self, Denial> {
+        Self::read(text, |path| match path.strip_prefix('/')? {
+            "" => Some(Vec::new()),
+            rest => rest.split('/').map(object_segment).collect(),
+        })
+    }
+
+    fn read(text: &str, segments: impl Fn(&str) -> Option<Vec<String>>) -> Result<Self, Denial> {
         if text.len() > MAX_URL || text.contains('#') {
             return Err(invalid());
         }
@@ -74,7 +91,7 @@ impl Url {
             host: host.to_owned(),
             port,
             path: path.to_owned(),
-            segments: path_segments(path).ok_or_else(malformed)?,
+            segments: segments(path).ok_or_else(malformed)?,
             members: query
                 .map_or(Some(Vec::new()), query_members)
                 .ok_or_else(malformed)?,

@@ -3,6 +3,7 @@
 //! Requests are structured: a method, a URL, headers and a body; a profile and an audience; never a digest of what
 //! rules must read. Everything is canonical CBOR within a frame's limit.
 
+pub mod aws;
 pub mod http;
 
 use crate::{
@@ -86,6 +87,8 @@ pub enum Input {
     Http(HttpInput),
     /// A token.
     Jwt(JwtInput),
+    /// A request to AWS.
+    Aws(AwsInput),
 }
 
 /// An HTTP request as the caller will send it.
@@ -114,6 +117,28 @@ pub struct JwtInput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
     /// Shorter lifetime in seconds, if wanted.
+    pub ttl_s: Option<u64>,
+}
+
+/// A request to AWS as the caller will send it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AwsInput {
+    /// The service's name: `s3`, `dynamodb`.
+    pub service: String,
+    /// The Region it is sent to.
+    pub region: String,
+    /// Upper case.
+    pub method: String,
+    /// Absolute, https.
+    pub url: String,
+    /// Name and value, in order; names lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body's bytes; absent means none.
+    pub body: Option<serde_bytes::ByteBuf>,
+    /// Whether a URL is wanted instead of header fields.
+    pub presign: bool,
+    /// Shorter lifetime of a URL in seconds, if wanted.
     pub ttl_s: Option<u64>,
 }
 
@@ -182,9 +207,9 @@ pub struct Reach {
     pub resource: ResourceName,
     /// The kind of its credentials.
     pub kind: Kind,
-    /// `http`: the methods that the grant permits; `jwt`: the token's profile.
+    /// `http`: the methods that the grant permits; `jwt`: the token's profile; `aws`: the actions, or methods.
     pub methods: Vec<String>,
-    /// `http`: the URL, its parameters in braces; `jwt`: the audience.
+    /// `http`: the URL, its parameters in braces; `jwt`: the audience; `aws`: service, Region and resource, or the URL.
     pub destination: String,
     /// A harmless call, for `claviger test`.
     pub probe: bool,

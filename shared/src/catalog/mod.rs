@@ -7,6 +7,7 @@ pub mod parse;
 
 use crate::{
     amount::Amount,
+    call::aws::Service,
     effect::{Env, Verb},
     grant::profile,
     id::{ResourceName, Unit},
@@ -43,6 +44,8 @@ pub enum Route {
     Http(HttpRoute),
     /// A token for an audience.
     Jwt(JwtRoute),
+    /// A resource of AWS.
+    Aws(AwsRoute),
 }
 
 /// An HTTP endpoint, https only.
@@ -172,6 +175,87 @@ pub struct JwtRoute {
     pub mints: bool,
 }
 
+/// A resource of one AWS service in one Region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AwsRoute {
+    /// As in the credential scope, or, of a service whose actions are known, by its own name.
+    pub service: String,
+    /// One.
+    pub region: String,
+    /// What is reached.
+    pub to: AwsTarget,
+}
+
+/// How an AWS route says what it reaches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AwsTarget {
+    /// By actions on a named resource ([`crate::call::aws`]).
+    Resource(AwsResource),
+    /// By method and path, of a service whose actions are not known.
+    Place(AwsPlace),
+}
+
+/// Actions on one resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AwsResource {
+    /// The service's selectors and their values.
+    pub resource: BTreeMap<String, String>,
+    /// The actions admitted, at least one.
+    pub actions: Vec<String>,
+    /// Query members admitted besides those that every call of an action may carry.
+    pub query: Vec<String>,
+    /// Header fields, likewise.
+    pub headers: Vec<String>,
+    /// Narrows what a body may hold; absent means what the action says.
+    pub body: Option<BodyRule>,
+    /// What a call spends besides one `call`.
+    pub charge: Vec<Extractor>,
+    /// Whether a body may go unsigned; only of S3.
+    pub unsigned_payload: bool,
+}
+
+/// Calls by method and path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AwsPlace {
+    /// Where, how and with what.
+    pub http: HttpRoute,
+    /// The only values of `x-amz-target` or `Action`; none means that a call may have neither.
+    pub actions: Vec<String>,
+}
+
+impl AwsRoute {
+    /// The resource for people and records: `bucket/reports/prefix/2026/`; of a place, its path template.
+    #[must_use]
+    pub fn template(&self) -> String {
+        match &self.to {
+            AwsTarget::Place(place) => place.http.template.clone(),
+            AwsTarget::Resource(resource) => {
+                let parts = resource.resource.iter();
+                let parts = parts.map(|(name, value)| format!("{name}/{value}"));
+                parts.collect::<Vec<_>>().join("/")
+            }
+        }
+    }
+
+    /// Whether every answer is a credential, or may be.
+    #[must_use]
+    pub fn mints(&self) -> bool {
+        match &self.to {
+            AwsTarget::Place(place) => place.http.mints,
+            AwsTarget::Resource(resource) => {
+                let service = Service::named(&self.service);
+                let action = |name: &String| service.and_then(|service| service.action(name));
+                let mut actions = resource.actions.iter().filter_map(action);
+                actions.any(|action| action.mints)
+            }
+        }
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 const fn is_false(flag: &bool) -> bool {
     !*flag
@@ -189,7 +273,7 @@ impl Catalog {
         let routes = self.resources.values().flat_map(|one| &one.routes);
         routes.filter_map(|route| match route {
             Route::Jwt(route) if route.profile == profile::OIDC => Some(route),
-            Route::Jwt(_) | Route::Http(_) => None,
+            Route::Jwt(_) | Route::Http(_) | Route::Aws(_) => None,
         })
     }
 }

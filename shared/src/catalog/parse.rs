@@ -2,6 +2,7 @@
 //!
 //! A name stands for a list of routes, or for `{"env": …, "routes": […]}` where its environment is not live.
 
+mod aws;
 mod charge;
 mod http;
 mod jwt;
@@ -97,6 +98,7 @@ fn route(place: &Place<'_>, issuer: &mut Option<String>) -> Result<Route, Error>
     let route = match grant::kind(&object.required("kind")?)? {
         Kind::Http => Route::Http(http::route(&mut object)?),
         Kind::Jwt => Route::Jwt(jwt::route(&mut object, issuer)?),
+        Kind::Aws => Route::Aws(aws::route(&mut object)?),
     };
     object.finish()?;
     Ok(route)
@@ -107,7 +109,8 @@ fn is_same_matcher(a: &Route, b: &Route) -> bool {
     match (a, b) {
         (Route::Http(a), Route::Http(b)) => http::is_same_matcher(a, b),
         (Route::Jwt(a), Route::Jwt(b)) => a.profile == b.profile && a.audience == b.audience,
-        (Route::Http(_), Route::Jwt(_)) | (Route::Jwt(_), Route::Http(_)) => false,
+        (Route::Aws(a), Route::Aws(b)) => aws::is_same_matcher(a, b),
+        (Route::Http(_) | Route::Jwt(_) | Route::Aws(_), _) => false,
     }
 }
 

@@ -119,7 +119,8 @@ pub fn open(
     Ok(key)
 }
 
-/// The public key of a private one: Ed25519 32 bytes, P-256 65 bytes uncompressed; nothing for bytes that are no key.
+/// The public key of a private one: Ed25519 32 bytes, P-256 65 bytes uncompressed; nothing for bytes that are no key, nor
+/// for a symmetric algorithm.
 #[must_use]
 pub fn public_of(alg: Alg, private: &[u8; 32]) -> Option<Vec<u8>> {
     match alg {
@@ -131,7 +132,40 @@ pub fn public_of(alg: Alg, private: &[u8; 32]) -> Option<Vec<u8>> {
             let scalar = PrivateKey::from_private_key(&ECDH_P256, private).ok()?;
             Some(scalar.compute_public_key().ok()?.as_ref().to_vec())
         }
+        Alg::SigV4 => None,
     }
+}
+
+/// Longest secret access key.
+pub const MAX_ACCESS_KEY: usize = 128;
+/// Longest session token; STS says that its size may change, and how large it is today is far less.
+pub const MAX_SESSION_TOKEN: usize = 2048;
+
+/// A secret access key and its session token, as they are sealed: the key's length in one byte, the key, the token.
+///
+/// Nothing for what is too long, or not printable ASCII without spaces.
+#[must_use]
+pub fn access_key(secret: &[u8], token: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let length = u8::try_from(secret.len()).ok()?;
+    let mut out = Zeroizing::new(Vec::with_capacity(
+        MAX_ACCESS_KEY.saturating_add(MAX_SESSION_TOKEN),
+    ));
+    out.push(length);
+    out.extend_from_slice(secret);
+    out.extend_from_slice(token);
+    access_key_parts(&out)?;
+    Some(out)
+}
+
+/// The secret access key and the session token (empty for none) of what [`access_key`] wrote.
+#[must_use]
+pub fn access_key_parts(bytes: &[u8]) -> Option<(&[u8], &str)> {
+    let (length, rest) = bytes.split_first()?;
+    let (secret, token) = rest.split_at_checked(usize::from(*length))?;
+    let graphic = |text: &[u8]| text.iter().all(u8::is_ascii_graphic);
+    let fine = !secret.is_empty() && secret.len() <= MAX_ACCESS_KEY && graphic(secret);
+    let fine = fine && token.len() <= MAX_SESSION_TOKEN && graphic(token);
+    fine.then_some((secret, std::str::from_utf8(token).ok()?))
 }
 
 fn builder<'a>() -> Result<snow::Builder<'a>, BadChannel> {
@@ -196,6 +230,30 @@ mod tests {
         for length in 0..sealed.len() {
             assert!(open(&[9; 32], &bound, &sealed[..length]).is_err());
         }
+    }
+
+    #[test]
+    fn an_access_key_is_read_as_it_was_written() {
+        for (secret, token) in [
+            ("s", ""),
+            ("a+/b", "t=="),
+            (&"s".repeat(128), &"t".repeat(2048)),
+        ] {
+            let bytes = access_key(secret.as_bytes(), token.as_bytes()).unwrap();
+            assert_eq!(access_key_parts(&bytes), Some((secret.as_bytes(), token)));
+            assert!(bytes.len() + 48 <= MAX_SEALED_KEY);
+        }
+        for (secret, token) in [
+            ("", ""),
+            ("a b", ""),
+            ("s", "t t"),
+            (&"s".repeat(129), ""),
+            ("s", &"t".repeat(2049)),
+        ] {
+            assert_eq!(access_key(secret.as_bytes(), token.as_bytes()), None);
+        }
+        assert_eq!(access_key_parts(&[]), None);
+        assert_eq!(access_key_parts(&[5, b'a']), None);
     }
 
     #[test]

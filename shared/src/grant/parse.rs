@@ -174,7 +174,8 @@ pub(crate) fn env(object: &mut Object<'_>) -> Result<Env, Error> {
 
 /// A kind of credential that is built.
 pub(crate) fn kind(place: &Place<'_>) -> Result<Kind, Error> {
-    Kind::parse(place.str()?).ok_or_else(|| Error::unsupported(place, "\"http\" or \"jwt\""))
+    Kind::parse(place.str()?)
+        .ok_or_else(|| Error::unsupported(place, "\"http\", \"jwt\" or \"aws\""))
 }
 
 /// A resource's name.
@@ -297,6 +298,7 @@ const fn profiles(kind: Kind) -> (&'static [&'static str], &'static str) {
     match kind {
         Kind::Http => (&profile::OF_HTTP, "\"generic\" or \"web-bot-auth\""),
         Kind::Jwt => (&profile::OF_JWT, "\"assertion\" or \"oidc\""),
+        Kind::Aws => (&[], "no such member: this kind has no profiles"),
     }
 }
 

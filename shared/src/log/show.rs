@@ -158,6 +158,7 @@ pub fn effect(effect: &Effect) -> Value {
         identity_only,
         charges: list,
         max_lifetime,
+        fixed: _,
     } = effect;
     let mut members = Map::new();
     let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);

@@ -139,4 +139,31 @@ pub enum Alg {
     Ed25519,
     /// ECDSA on P-256 with SHA-256.
     P256,
+    /// AWS Signature Version 4: HMAC-SHA-256 under keys that follow from a secret access key. Symmetric: what stands for its
+    /// public key is the access key id. Only of kind `aws`, and only imported.
+    SigV4,
+}
+
+/// Shortest and longest access key id (IAM API Reference, `AccessKey`).
+pub const ACCESS_KEY_ID: std::ops::RangeInclusive<usize> = 16..=128;
+
+impl Alg {
+    /// Whether bytes are what stands for a public key of this algorithm.
+    #[must_use]
+    pub fn is_public(self, public: &[u8]) -> bool {
+        match self {
+            Self::Ed25519 | Self::P256 => crate::jwk::jwk(self, public).is_some(),
+            Self::SigV4 => {
+                let fine = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+                ACCESS_KEY_ID.contains(&public.len()) && public.iter().all(fine)
+            }
+        }
+    }
+
+    /// The access key id that stands for a public key; nothing for another algorithm.
+    #[must_use]
+    pub fn access_key_id(self, public: &[u8]) -> Option<&str> {
+        let text = std::str::from_utf8(public).ok()?;
+        (self == Self::SigV4 && self.is_public(public)).then_some(text)
+    }
 }

@@ -58,6 +58,11 @@ static GRANT: LazyLock<Grant> =
 
 /// A denial is of the table, short, and names a place of the input where it names one.
 fn told(denial: &Denial) {
+    told_of(denial, &CATALOG);
+}
+
+/// The same of another catalog.
+pub(super) fn told_of(denial: &Denial, catalog: &Catalog) {
     assert!(Code::ALL.contains(&denial.code));
     let param = denial.param.as_deref().unwrap_or_default();
     assert!(param.len() <= MAX_URL + 64, "{}", param.len());
@@ -71,9 +76,12 @@ fn told(denial: &Denial) {
         "/audience",
         "/ttl_s",
         "/nonce",
+        "/service",
+        "/region",
+        "/presign",
     ];
     let resource = denial.code == Code::PermissionDenied
-        && CATALOG.resources.keys().any(|name| name.as_str() == param);
+        && catalog.resources.keys().any(|name| name.as_str() == param);
     assert!(
         resource || place.iter().any(|place| param.starts_with(place)),
         "{denial:?}"
@@ -125,6 +133,7 @@ fn key(kind: Kind) -> SigningKeyInfo {
         alg: Alg::Ed25519,
         deployment: "acme-prod/claviger".into(),
         thumbprint: "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k".into(),
+        session_token: None,
     }
 }
 
@@ -151,8 +160,15 @@ pub fn http_call(data: &[u8]) {
         .map(|charge| (charge.unit.as_str(), charge.amount.0))
         .collect();
     assert_eq!(charges, plain_charges(input, effect.resource.as_str()));
-    let ToSign::Message(base) = call.to_sign(&key(Kind::Http), &moment(effect)).unwrap();
-    let _credential = call.assemble(&moment(effect), &base, &[7; 64]).unwrap();
+    let base = call
+        .to_sign(&key(Kind::Http), &moment(effect))
+        .unwrap()
+        .message()
+        .unwrap()
+        .to_vec();
+    let _credential = call
+        .assemble(&moment(effect), &ToSign::Message(base.clone()), &[7; 64])
+        .unwrap();
     let base = String::from_utf8(base).expect("a signature base is text");
     assert!(
         base.starts_with(&format!(
@@ -304,7 +320,12 @@ pub fn jwt_call(data: &[u8]) {
             );
             assert_eq!(effect.destination, audience);
             assert!(effect.mints && effect.charges.is_empty() && effect.max_lifetime.0 > 0);
-            let ToSign::Message(message) = call.to_sign(&key(Kind::Jwt), &moment(effect)).unwrap();
+            let message = call
+                .to_sign(&key(Kind::Jwt), &moment(effect))
+                .unwrap()
+                .message()
+                .unwrap()
+                .to_vec();
             let message = String::from_utf8(message).unwrap();
             assert_eq!(message.split('.').count(), 2, "{message}");
         }

@@ -3,6 +3,7 @@
 //! The same functions run under libFuzzer (`make fuzz`) and, over the seeds and seeded mutations of them, in `make test`.
 //! A target panics where a promise is broken and returns otherwise. docs/fuzzing.md lists what each asserts.
 
+pub mod aws;
 pub mod boot;
 pub mod calls;
 pub mod codec;
@@ -70,6 +71,7 @@ pub const TARGETS: &[Target] = &[
     target("agent_key", edge::agent_key, FLAT),
     target("attestation", boot::attestation, FLAT),
     target("audit_place", edge::audit_place, FLAT),
+    target("aws_call", aws::aws_call, TREE),
     target("bundle", boot::bundle, ITEMS),
     target("catalog", owner::catalog, TREE),
     target("cbor", codec::cbor_any, ITEMS),

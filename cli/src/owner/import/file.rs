@@ -1,6 +1,6 @@
-//! Private keys as other tools write them: PEM (PKCS#8, SEC1, OpenSSH) and JWK.
+//! Private keys as other tools write them: PEM (PKCS#8, SEC1, OpenSSH) and JWK; access keys of AWS as JSON.
 //!
-//! What is read is 32 bytes in memory that is wiped: an Ed25519 seed or a P-256 scalar. A file that would have to be guessed
+//! What is read is in memory that is wiped: an Ed25519 seed or a P-256 scalar, or a secret access key. A file that would have to be guessed
 //! at is refused. It knows nothing of where the key goes.
 
 use crate::Error;
@@ -30,7 +30,7 @@ pub struct PrivateKey {
     pub alg: Alg,
     /// Its public key.
     pub public: Vec<u8>,
-    secret: Zeroizing<[u8; 32]>,
+    secret: Zeroizing<Vec<u8>>,
 }
 
 impl fmt::Debug for PrivateKey {
@@ -62,15 +62,15 @@ impl PrivateKey {
                 Bad::Encrypted => format!(
                     "`{path}` is encrypted: decrypt it first, such as `openssl pkcs8 -in {path} -out FILE` on a memory file system"
                 ),
-                Bad::Type => format!("`{path}` is of another type: expected an Ed25519 or P-256 private key"),
-                Bad::Form => format!("`{path}` is no private key: expected PEM (PKCS#8, SEC1, OpenSSH) or JWK, one key"),
+                Bad::Type => format!("`{path}` is of another type: expected an Ed25519 or P-256 private key, or an access key of AWS"),
+                Bad::Form => format!("`{path}` is no private key: expected PEM (PKCS#8, SEC1, OpenSSH), JWK, or JSON with access_key_id and secret_access_key, one key"),
             })
         })
     }
 
     /// The private half.
     #[must_use]
-    pub fn expose(&self) -> &[u8; 32] {
+    pub fn expose(&self) -> &[u8] {
         &self.secret
     }
 
@@ -80,7 +80,7 @@ impl PrivateKey {
             return Err(Bad::Form);
         }
         if text.starts_with('{') {
-            return jwk(text);
+            return access_key(text).unwrap_or_else(|| jwk(text));
         }
         let label = text.strip_prefix("-----BEGIN ").ok_or(Bad::Form)?;
         let (label, _) = label.split_once("-----").ok_or(Bad::Form)?;
@@ -99,7 +99,7 @@ impl PrivateKey {
         Ok(Self {
             alg,
             public,
-            secret: Zeroizing::new(*secret),
+            secret: Zeroizing::new(secret.to_vec()),
         })
     }
 
@@ -148,6 +148,38 @@ fn sec1_pem(text: &str) -> Result<PrivateKey, Bad> {
 fn openssh(text: &str) -> Result<PrivateKey, Bad> {
     let key = sshkey::PrivateKey::parse(text).map_err(|_| Bad::Type)?;
     PrivateKey::new(Alg::Ed25519, key.seed.expose())?.stating(Some(&key.point))
+}
+
+/// An access key, in our words or in those of `aws configure export-credentials`. What else stands beside is not looked at.
+#[derive(Deserialize)]
+struct AccessKey {
+    #[serde(alias = "AccessKeyId")]
+    access_key_id: String,
+    #[serde(alias = "SecretAccessKey")]
+    secret_access_key: String,
+    #[serde(alias = "SessionToken")]
+    session_token: Option<String>,
+}
+
+impl Drop for AccessKey {
+    fn drop(&mut self) {
+        self.secret_access_key.zeroize();
+        self.session_token.zeroize();
+    }
+}
+
+/// Nothing for JSON that is no access key.
+fn access_key(text: &str) -> Option<Result<PrivateKey, Bad>> {
+    let key: AccessKey = serde_json::from_str(text).ok()?;
+    let public = key.access_key_id.as_bytes().to_vec();
+    let token = key.session_token.as_deref().unwrap_or_default();
+    let secret = import::access_key(key.secret_access_key.as_bytes(), token.as_bytes());
+    let secret = secret.filter(|_| Alg::SigV4.is_public(&public));
+    Some(secret.ok_or(Bad::Form).map(|secret| PrivateKey {
+        alg: Alg::SigV4,
+        public,
+        secret,
+    }))
 }
 
 /// RFC 7517; RFC 8037 §2 for Ed25519, RFC 7518 §6.2 for P-256. What else a JWK says (`kid`, `use`, …) is not looked at.

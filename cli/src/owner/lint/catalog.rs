@@ -3,7 +3,9 @@
 use super::{super::words::route, finding};
 use crate::finding::Finding;
 use claviger_shared::{
-    catalog::{BodyRule, Catalog, HttpRoute, Media, Members, Resource, Route, Segment},
+    catalog::{
+        AwsRoute, AwsTarget, BodyRule, Catalog, HttpRoute, Media, Members, Resource, Route, Segment,
+    },
     effect::{Env, Verb},
     id::ResourceName,
 };
@@ -28,9 +30,11 @@ pub fn check(catalog: &Catalog) -> Vec<Finding> {
     for (name, resource) in &catalog.resources {
         found.extend(probe(name, resource));
         for (number, way) in resource.routes.iter().enumerate() {
-            if let Route::Http(http) = way {
-                let at = format!("/resources/{name}/routes/{number}");
-                found.extend(of_route(name, http, &at));
+            let at = format!("/resources/{name}/routes/{number}");
+            match way {
+                Route::Http(http) => found.extend(of_route(name, http, &at)),
+                Route::Jwt(_) => {}
+                Route::Aws(aws) => found.extend(of_aws(name, aws, &at)),
             }
         }
     }
@@ -43,11 +47,14 @@ fn probe(name: &ResourceName, resource: &Resource) -> Option<Finding> {
     let probed = resource.routes.iter().any(|way| match way {
         Route::Http(http) => http.probe,
         Route::Jwt(jwt) => jwt.probe,
+        Route::Aws(_) => false,
     });
     // What only changes or pays has no harmless call.
     let harmless = resource.routes.iter().any(|way| match way {
         Route::Http(_) => !route::methods(way, Verb::Read).is_empty(),
         Route::Jwt(_) => true,
+        // No call of this kind is tried.
+        Route::Aws(_) => false,
     });
     (harmless && !probed).then(|| {
         finding(
@@ -58,6 +65,26 @@ fn probe(name: &ResourceName, resource: &Resource) -> Option<Finding> {
             "mark a harmless way with \"probe\": true",
         )
     })
+}
+
+/// Of a place what is said of any HTTP route, but for charges: that these can be made twice lies with the protocol.
+fn of_aws(name: &ResourceName, aws: &AwsRoute, at: &str) -> Vec<Finding> {
+    match &aws.to {
+        AwsTarget::Place(place) => {
+            let found = of_route(name, &place.http, at).into_iter();
+            found
+                .filter(|finding| finding.code != "replayable_charge")
+                .collect()
+        }
+        AwsTarget::Resource(resource) if resource.unsigned_payload => vec![finding(
+            "unsigned_payload",
+            at,
+            "bodies go unsigned",
+            "whoever sees a request can send another body with it within its lifetime",
+            "leave \"unsigned_payload\" out where bodies are at most 512 KiB",
+        )],
+        AwsTarget::Resource(_) => Vec::new(),
+    }
 }
 
 fn of_route(name: &ResourceName, http: &HttpRoute, at: &str) -> Vec<Finding> {

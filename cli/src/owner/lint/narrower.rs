@@ -47,6 +47,7 @@ fn scope(grant: &mut Grant, around: &Around<'_>) {
             resource.routes.iter().any(|way| match way {
                 Route::Http(http) => http.mints,
                 Route::Jwt(jwt) => jwt.mints,
+                Route::Aws(aws) => aws.mints(),
             })
         })
     };

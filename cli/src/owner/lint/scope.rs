@@ -3,7 +3,7 @@
 use super::{super::words::route, finding};
 use crate::{finding::Finding, owner::words::Around};
 use claviger_shared::{
-    catalog::{BodyRule, HttpRoute, Media, Members, Resource, Route},
+    catalog::{AwsRoute, AwsTarget, BodyRule, HttpRoute, Media, Members, Resource, Route},
     effect::{Kind, Verb},
     grant::{Grant, Window},
     id::{ResourceName, Unit},
@@ -87,6 +87,7 @@ fn permission(
                 found.push(denied_minting(name, &place));
             }
             Route::Jwt(_) => {}
+            Route::Aws(aws) => found.extend(way_of_aws(grant, verb, name, aws, &place)),
         }
         found.extend(key_for(grant, way, name, around, &place));
     }
@@ -122,13 +123,7 @@ fn way_of_http(
     }
     let word = route::verb_word(verb);
     if http.charge.is_empty() && !has_paced_calls(grant) {
-        found.push(finding(
-            "unpriced_write",
-            at,
-            format!("{word} on `{name}` charges nothing, and only whole-life calls bound it"),
-            "a hijacked agent can spend all its calls on it at once",
-            "add a rolling budget of calls, or let the catalog charge what a call moves",
-        ));
+        found.push(unpriced_write(name, verb, at));
     }
     let open: Vec<_> = route::parameters(http)
         .into_iter()
@@ -150,6 +145,44 @@ fn way_of_http(
         ));
     }
     found
+}
+
+fn way_of_aws(
+    grant: &Grant,
+    verb: Verb,
+    name: &ResourceName,
+    aws: &AwsRoute,
+    at: &str,
+) -> Vec<Finding> {
+    let resource = match &aws.to {
+        AwsTarget::Place(place) => return way_of_http(grant, verb, name, &place.http, at),
+        AwsTarget::Resource(resource) => resource,
+    };
+    let mut found = Vec::new();
+    let mints = route::aws_actions(aws, verb)
+        .into_iter()
+        .any(|action| action.mints);
+    if mints && !grant.allow_minting.contains(name) {
+        found.push(denied_minting(name, at));
+    }
+    for extractor in &resource.charge {
+        found.extend(unit_budget(grant, &extractor.unit, name, at));
+    }
+    if verb != Verb::Read && resource.charge.is_empty() && !has_paced_calls(grant) {
+        found.push(unpriced_write(name, verb, at));
+    }
+    found
+}
+
+fn unpriced_write(name: &ResourceName, verb: Verb, at: &str) -> Finding {
+    let word = route::verb_word(verb);
+    finding(
+        "unpriced_write",
+        at,
+        format!("{word} on `{name}` charges nothing, and only whole-life calls bound it"),
+        "a hijacked agent can spend all its calls on it at once",
+        "add a rolling budget of calls, or let the catalog charge what a call moves",
+    )
 }
 
 fn openings(name: &ResourceName, http: &HttpRoute, at: &str) -> Vec<Finding> {
@@ -222,6 +255,7 @@ fn key_for(
     let kind = match way {
         Route::Http(_) => Kind::Http,
         Route::Jwt(_) => Kind::Jwt,
+        Route::Aws(_) => Kind::Aws,
     };
     let fits = |id| around.keys.get(id).is_some_and(|key| key.kind == kind);
     let kind = kind.as_str();
@@ -261,6 +295,7 @@ fn let_out(grant: &Grant, around: &Around<'_>) -> Vec<Finding> {
             resource.routes.iter().any(|way| match way {
                 Route::Http(http) => http.mints,
                 Route::Jwt(jwt) => jwt.mints,
+                Route::Aws(aws) => aws.mints(),
             })
         })
     };

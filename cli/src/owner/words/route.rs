@@ -1,7 +1,11 @@
 //! Routes of the catalog in words: what a name lets an agent do.
 
 use claviger_shared::{
-    catalog::{BodyRule, Extractor, HttpRoute, JwtRoute, Media, Members, Route, Segment, Source},
+    call::aws::{Action, Service, verb_by_name},
+    catalog::{
+        AwsPlace, AwsResource, AwsRoute, AwsTarget, BodyRule, Extractor, HttpRoute, JwtRoute,
+        Media, Members, Route, Segment, Source,
+    },
     effect::Verb,
 };
 
@@ -39,7 +43,78 @@ pub fn methods(route: &Route, verb: Verb) -> Vec<&str> {
         }
         Route::Jwt(jwt) if jwt.verb.unwrap_or(Verb::Write) == verb => vec!["issue"],
         Route::Jwt(_) => Vec::new(),
+        Route::Aws(aws) => match &aws.to {
+            AwsTarget::Place(place) => place_methods(place, verb),
+            AwsTarget::Resource(_) => {
+                let actions = aws_actions(aws, verb).into_iter();
+                actions.map(|action| action.name).collect()
+            }
+        },
     }
+}
+
+/// The actions of a resource's route that count as a verb; none for a place.
+#[must_use]
+pub fn aws_actions(aws: &AwsRoute, verb: Verb) -> Vec<&'static Action> {
+    let AwsTarget::Resource(resource) = &aws.to else {
+        return Vec::new();
+    };
+    let service = Service::named(&aws.service);
+    let action = |name: &String| service.and_then(|service| service.action(name));
+    let actions = resource.actions.iter().filter_map(action);
+    actions.filter(|action| action.verb == verb).collect()
+}
+
+/// Every action or method of a route of AWS.
+#[must_use]
+pub fn aws_names(aws: &AwsRoute) -> Vec<&str> {
+    let names = match &aws.to {
+        AwsTarget::Place(place) if place.actions.is_empty() => &place.http.methods,
+        AwsTarget::Place(place) => &place.actions,
+        AwsTarget::Resource(resource) => &resource.actions,
+    };
+    names.iter().map(String::as_str).collect()
+}
+
+/// Actions, or methods, and where they lead.
+#[must_use]
+pub fn aws_line(names: &[&str], aws: &AwsRoute) -> String {
+    let names = names.join(", ");
+    match &aws.to {
+        AwsTarget::Place(place) => format!(
+            "{names} {} ({} in {})",
+            address(&place.http),
+            aws.service,
+            aws.region
+        ),
+        AwsTarget::Resource(_) => {
+            let what = aws.template();
+            let on = if what.is_empty() {
+                String::new()
+            } else {
+                format!(" on {what}")
+            };
+            format!("{names}{on} ({} in {})", aws.service, aws.region)
+        }
+    }
+}
+
+/// Methods of a place that count as a verb, or its actions, which the catalog's `verb` or their names say.
+fn place_methods(place: &AwsPlace, verb: Verb) -> Vec<&str> {
+    let own = |name: &str| {
+        if place.actions.is_empty() {
+            verb_of(name)
+        } else {
+            verb_by_name(name)
+        }
+    };
+    let names = if place.actions.is_empty() {
+        &place.http.methods
+    } else {
+        &place.actions
+    };
+    let counts = |name: &&String| place.http.verb.unwrap_or_else(|| own(name)) == verb;
+    names.iter().filter(counts).map(String::as_str).collect()
 }
 
 /// Where an HTTP route leads.
@@ -67,6 +142,7 @@ pub fn destination(route: &Route) -> String {
             format!("an assertion token for {}", jwt.audience)
         }
         Route::Jwt(jwt) => format!("a token of profile {} for {}", jwt.profile, jwt.audience),
+        Route::Aws(aws) => aws_line(&[], aws).trim_start().to_owned(),
     }
 }
 
@@ -81,6 +157,7 @@ pub fn line(route: &Route, verb: Verb) -> Option<String> {
     Some(match route {
         Route::Http(_) => format!("{} {to}", methods.join(", ")),
         Route::Jwt(_) => to,
+        Route::Aws(aws) => aws_line(&methods, aws),
     })
 }
 
@@ -90,6 +167,7 @@ pub fn facts(route: &Route) -> Vec<String> {
     match route {
         Route::Http(http) => of_http(http),
         Route::Jwt(jwt) => of_jwt(jwt),
+        Route::Aws(aws) => of_aws(aws),
     }
 }
 
@@ -123,6 +201,38 @@ fn of_http(http: &HttpRoute) -> Vec<String> {
     }
     if *mints {
         facts.push("what it answers is itself a credential".to_owned());
+    }
+    facts
+}
+
+fn of_aws(aws: &AwsRoute) -> Vec<String> {
+    let resource = match &aws.to {
+        AwsTarget::Place(place) => return of_http(&place.http),
+        AwsTarget::Resource(resource) => resource,
+    };
+    let AwsResource {
+        resource: _,
+        actions: _,
+        query,
+        headers,
+        body,
+        charge,
+        unsigned_payload,
+    } = resource;
+    let listed = |what: &str, names: &[String]| members(what, &Members::Listed(names.to_vec()));
+    let mut facts = Vec::new();
+    facts.extend(listed("query besides what is usual", query));
+    facts.extend(listed("headers besides what is usual", headers));
+    facts.extend(body.as_ref().map(self::body));
+    facts.extend(charge.iter().map(self::charge));
+    if !charge.is_empty() {
+        facts.push("charges may be made without single use at the destination".to_owned());
+    }
+    if *unsigned_payload {
+        facts.push("bodies may go unsigned".to_owned());
+    }
+    if aws.mints() {
+        facts.push("what it answers is itself a credential, or may be".to_owned());
     }
     facts
 }

@@ -17,6 +17,7 @@ use claviger_cli::{
     },
 };
 use claviger_shared::{
+    effect::Kind,
     id::{AgentId, KeyId},
     owner::command::{Action, Alg, Command},
 };
@@ -32,6 +33,14 @@ pub(super) async fn import(named: &Named, import: Import) -> Result<Outcome, Err
             "`{file}` is not of --alg; leave --alg out to take what it is"
         )));
     }
+    let kind: Kind = import.kind.into();
+    if (kind == Kind::Aws) != (private.alg == Alg::SigV4) {
+        let file = import.file.display();
+        return Err(Error::Usage(format!(
+            "`{file}` holds no key of --kind {}: an access key is of kind aws, and no other key is",
+            kind.as_str()
+        )));
+    }
     let id = import
         .name
         .map(|id| name(&id, "a key's name, k_…", KeyId::parse));
@@ -40,7 +49,7 @@ pub(super) async fn import(named: &Named, import: Import) -> Result<Outcome, Err
         .map(|agent| name(&agent, "an agent's name", AgentId::parse));
     let key = NewKey {
         name: id.transpose()?,
-        kind: import.kind.into(),
+        kind,
         alg: private.alg,
         env: import.env.into(),
         agent: agent.transpose()?,

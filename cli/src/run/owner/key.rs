@@ -65,6 +65,7 @@ impl From<KindArg> for Kind {
         match kind {
             KindArg::Http => Self::Http,
             KindArg::Jwt => Self::Jwt,
+            KindArg::Aws => Self::Aws,
         }
     }
 }

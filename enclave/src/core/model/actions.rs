@@ -334,6 +334,7 @@ pub(super) fn effect(cents: u128) -> Effect {
         identity_only: false,
         charges: vec![charge],
         max_lifetime: Millis(60_000),
+        fixed: false,
     }
 }
 

@@ -24,6 +24,31 @@ pub fn segment(raw: &str) -> Option<String> {
     decode(raw, Place::Strict, is_pchar)
 }
 
+/// The decoded text of one part of an object's key between slashes; it may be empty.
+///
+/// What is not unreserved (RFC 3986 §2.3) must be escaped, in upper case, and only that: there is one spelling. Dot segments
+/// are refused, because clients resolve them, and an escaped slash, because it is none.
+#[must_use]
+pub fn object_segment(raw: &str) -> Option<String> {
+    if matches!(raw, "." | "..") {
+        return None;
+    }
+    let text = decode(raw, Place::Value, is_unreserved)?;
+    (!text.contains('/')).then_some(text)
+}
+
+/// RFC 3986 §2.1: every byte escaped that is not unreserved.
+pub fn put_escaped(out: &mut String, text: &str) {
+    for byte in text.bytes() {
+        if is_unreserved(byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.extend([byte >> 4, byte & 15].map(upper_digit));
+        }
+    }
+}
+
 /// The decoded name of a query member, under the rules of a path segment; `+`, `=`, `&` and `'` stand in it escaped only.
 #[must_use]
 pub fn query_name(raw: &str) -> Option<String> {
@@ -85,6 +110,14 @@ fn may_be_escaped(value: u8, place: Place) -> bool {
     !is_unreserved(value) && (place == Place::Value || !structure)
 }
 
+fn upper_digit(nibble: u8) -> char {
+    let digit = match nibble {
+        0..=9 => b'0'.wrapping_add(nibble),
+        _ => b'A'.wrapping_add(nibble).wrapping_sub(10),
+    };
+    char::from(digit)
+}
+
 fn upper_nibble(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit.wrapping_sub(b'0')),
@@ -111,6 +144,29 @@ mod tests {
             "`", "[", "]",
         ] {
             assert_eq!(segment(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_key_has_one_spelling() {
+        for (raw, text) in [
+            ("", ""),
+            ("a%20b", "a b"),
+            ("100%25", "100%"),
+            ("%3B%5C", ";\\"),
+            ("%C3%BC", "ü"),
+            ("...", "..."),
+        ] {
+            assert_eq!(object_segment(raw).as_deref(), Some(text), "{raw}");
+            let mut again = String::new();
+            put_escaped(&mut again, text);
+            assert_eq!(again, raw);
+        }
+        for bad in [
+            ".", "..", "a%2Fb", "a:b", "a b", "a%2e", "%41", "%3b", "a+b", "ü", "%FF", "%00", "%",
+            "a!",
+        ] {
+            assert_eq!(object_segment(bad), None, "{bad}");
         }
     }
 

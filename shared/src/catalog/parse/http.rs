@@ -154,9 +154,9 @@ fn is_query_name(text: &str) -> bool {
     !text.is_empty() && text.chars().all(fine)
 }
 
-type Body = (Option<BodyRule>, Vec<crate::catalog::Extractor>);
+pub(super) type Body = (Option<BodyRule>, Vec<crate::catalog::Extractor>);
 
-fn body_and_charge(
+pub(super) fn body_and_charge(
     object: &mut Object<'_>,
     query: &Members,
     headers: &Members,

@@ -28,7 +28,7 @@ fn route(members: Value) -> HttpRoute {
     let catalog = parse(&one(members)).unwrap();
     match &catalog.resources[&ResourceName::parse("r").unwrap()].routes[0] {
         Route::Http(route) => route.clone(),
-        Route::Jwt(_) => panic!("another kind"),
+        Route::Jwt(_) | Route::Aws(_) => panic!("another kind"),
     }
 }
 
@@ -115,7 +115,7 @@ fn what_is_not_built_or_not_known_is_refused() {
     };
     let assets = with(base(), "/assets", json!({}));
     assert_eq!(at(&assets), ("/assets".to_owned(), Error::UNSUPPORTED));
-    refused(json!({"kind": "aws"}), "/kind", Error::UNSUPPORTED);
+    refused(json!({"kind": "x402"}), "/kind", Error::UNSUPPORTED);
     refused(json!({"hosts": []}), "/hosts", Error::MALFORMED);
     refused(json!({"audience": "a"}), "/audience", Error::MALFORMED);
     assert_eq!(at(&with(base(), "/v", json!(2))).1, Error::UNSUPPORTED);

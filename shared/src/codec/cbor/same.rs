@@ -173,6 +173,7 @@ fn call(amount: u128, at: u64, issued: bool) -> Call {
             identity_only: false,
             charges: vec![charge("usd-cents", amount)],
             max_lifetime: Millis(60_000),
+            fixed: false,
         }],
         charges: vec![charge("call", 1), charge("usd-cents", amount)],
         input: Digest([7; 32]),

@@ -234,5 +234,6 @@ pub(super) fn effect(cents: u128) -> Effect {
         identity_only: false,
         charges: charges.into_iter().collect(),
         max_lifetime: Millis(60_000),
+        fixed: false,
     }
 }

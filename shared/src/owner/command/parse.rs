@@ -7,9 +7,9 @@ use crate::{
     catalog::Catalog,
     codec::json::{Object, Place},
     crypto::{Verifier, sha256},
+    effect::Kind,
     grant::{Grant, parse as grant},
     id::{Digest, GrantId, KeyId},
-    jwk,
     label::NAMESPACE_COMMAND,
     owner::{Error, manifest::Manifest, read, threshold},
     time::UnixMs,
@@ -164,14 +164,19 @@ fn key_create(place: &Place<'_>) -> Result<KeyCreate, Error> {
     let mut object = place.object()?;
     let key = key_facts(&mut object)?;
     object.finish()?;
+    if key.alg == Alg::SigV4 {
+        let expected = "an import: access keys are made by AWS";
+        return Err(Error::unsupported(place, expected));
+    }
     Ok(key)
 }
 
 fn key_facts(object: &mut Object<'_>) -> Result<KeyCreate, Error> {
+    let kind = grant::kind(&object.required("kind")?)?;
     Ok(KeyCreate {
         id: key_id(&object.required("id")?)?,
-        kind: grant::kind(&object.required("kind")?)?,
-        alg: alg(&object.required("alg")?)?,
+        kind,
+        alg: alg(kind, &object.required("alg")?)?,
         env: grant::env(object)?,
         agent: match object.optional("agent") {
             Some(place) => Some(grant::agent_id(&place)?),
@@ -185,9 +190,9 @@ fn key_import(object: &mut Object<'_>) -> Result<KeyImport, Error> {
     let key = key_facts(&mut facts)?;
     let place = facts.required("public")?;
     let public = read::bytes(&place, MAX_PUBLIC)?;
-    if jwk::jwk(key.alg, &public).is_none() {
-        let expected =
-            "the public key of this algorithm: 32 bytes for ed25519, 65 uncompressed for p256";
+    if !key.alg.is_public(&public) {
+        let expected = "the public key of this algorithm: 32 bytes for ed25519, 65 uncompressed for p256, an access key id \
+                        for sigv4";
         return Err(Error::invalid(&place, expected));
     }
     facts.finish()?;
@@ -200,11 +205,13 @@ fn key_import(object: &mut Object<'_>) -> Result<KeyImport, Error> {
     })
 }
 
-fn alg(place: &Place<'_>) -> Result<Alg, Error> {
-    match place.str()? {
-        "ed25519" => Ok(Alg::Ed25519),
-        "p256" => Ok(Alg::P256),
-        _ => Err(Error::unsupported(place, "\"ed25519\" or \"p256\"")),
+fn alg(kind: Kind, place: &Place<'_>) -> Result<Alg, Error> {
+    match (kind, place.str()?) {
+        (Kind::Http | Kind::Jwt, "ed25519") => Ok(Alg::Ed25519),
+        (Kind::Http | Kind::Jwt, "p256") => Ok(Alg::P256),
+        (Kind::Aws, "sigv4") => Ok(Alg::SigV4),
+        (Kind::Http | Kind::Jwt, _) => Err(Error::unsupported(place, "\"ed25519\" or \"p256\"")),
+        (Kind::Aws, _) => Err(Error::unsupported(place, "\"sigv4\"")),
     }
 }
 

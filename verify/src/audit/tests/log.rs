@@ -291,6 +291,7 @@ pub(super) fn call(cents: u128) -> Body {
         identity_only: false,
         charges: vec![charge("usd-cents", cents)],
         max_lifetime: Millis(60_000),
+        fixed: false,
     };
     Body::Call(Box::new(Call {
         grant: GrantId::parse("gr_1").unwrap(),

@@ -129,6 +129,43 @@ fn published_jwks_are_read() {
 }
 
 #[test]
+fn access_keys_are_read_in_both_words() {
+    let (id, secret) = (
+        "AKIAIOSFODNN7EXAMPLE",
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    );
+    let ours = format!(r#"{{"access_key_id":"{id}","secret_access_key":"{secret}"}}"#);
+    let theirs = format!(
+        r#"{{"Version":1,"AccessKeyId":"{id}","SecretAccessKey":"{secret}","SessionToken":"t=","Expiration":"x"}}"#
+    );
+    for (text, token) in [(&ours, ""), (&theirs, "t=")] {
+        let key = PrivateKey::parse(text).unwrap();
+        assert_eq!(
+            (key.alg, key.public.as_slice()),
+            (Alg::SigV4, id.as_bytes())
+        );
+        let parts = import::access_key_parts(key.expose());
+        assert_eq!(parts, Some((secret.as_bytes(), token)));
+    }
+    for (from, to) in [
+        (id, "short"),
+        (secret, ""),
+        (secret, "a b"),
+        (id, "AKIA-IOSFODNN7EXAMPLE"),
+    ] {
+        assert_eq!(
+            PrivateKey::parse(&ours.replace(from, to)).err(),
+            Some(Bad::Form),
+            "{to}"
+        );
+    }
+    assert_eq!(
+        PrivateKey::parse(r#"{"access_key_id":"AKIAIOSFODNN7EXAMPLE"}"#).err(),
+        Some(Bad::Form)
+    );
+}
+
+#[test]
 fn what_is_no_key_is_refused() {
     for text in [
         "",

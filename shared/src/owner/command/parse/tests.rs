@@ -105,7 +105,7 @@ fn a_command_says_what_it_says() {
     let command = parse(&base("widen", actions()[9].1.clone())).unwrap();
     let expected = KeyCreate {
         id: KeyId::parse("k_1").unwrap(),
-        kind: crate::effect::Kind::Jwt,
+        kind: Kind::Jwt,
         alg: Alg::P256,
         env: crate::effect::Env::Sandbox,
         agent: Some(crate::id::AgentId::parse("bot").unwrap()),
