@@ -54,12 +54,13 @@ pub struct Identity<'a> {
     pub nonce: Option<&'a str>,
 }
 
-/// The JOSE name of an algorithm: `EdDSA` (RFC 8037) or `ES256` (RFC 7518); nothing for one that signs no token.
+/// The JOSE name of an algorithm: `EdDSA` (RFC 8037), `ES256` or `RS256` (RFC 7518); nothing for one that signs no token.
 #[must_use]
 pub const fn alg(alg: Alg) -> Option<&'static str> {
     match alg {
         Alg::Ed25519 => Some("EdDSA"),
         Alg::P256 => Some("ES256"),
+        Alg::Rs256 => Some("RS256"),
         Alg::SigV4 => None,
     }
 }
