@@ -235,6 +235,7 @@ impl Held {
             kind: facts.kind,
             alg: facts.alg,
             deployment: facts.origin.into(),
+            public: facts.public.to_vec(),
             thumbprint: thumbprint.ok_or(Failed)?,
             session_token: signer.session_token(),
         };
@@ -308,10 +309,7 @@ impl Signer {
         }
     }
 
-    fn generate(
-        entropy: &dyn Entropy,
-        alg: Alg,
-    ) -> Result<(Zeroizing<Vec<u8>>, Self), Failed> {
+    fn generate(entropy: &dyn Entropy, alg: Alg) -> Result<(Zeroizing<Vec<u8>>, Self), Failed> {
         if alg == Alg::Rs256 {
             // Primes are the provider's to find, from its own randomness, as those of the boot's key are.
             let key = rsa::Private::generate().ok_or(Failed)?;

@@ -217,7 +217,14 @@ mod tests {
         for (name, value) in [("kty", "RSA"), ("e", "AQAB"), ("n", n), ("alg", "RS256")] {
             assert_eq!(jwk[name], value, "{name}");
         }
-        assert_eq!(bare(Alg::Rs256, &public).unwrap().as_object().unwrap().len(), 3);
+        assert_eq!(
+            bare(Alg::Rs256, &public)
+                .unwrap()
+                .as_object()
+                .unwrap()
+                .len(),
+            3
+        );
     }
 
     #[test]

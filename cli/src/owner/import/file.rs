@@ -228,7 +228,13 @@ struct Jwk {
 impl Drop for Jwk {
     fn drop(&mut self) {
         self.d.zeroize();
-        for number in [&mut self.p, &mut self.q, &mut self.dp, &mut self.dq, &mut self.qi] {
+        for number in [
+            &mut self.p,
+            &mut self.q,
+            &mut self.dp,
+            &mut self.dq,
+            &mut self.qi,
+        ] {
             number.zeroize();
         }
     }

@@ -48,6 +48,9 @@ fn what_is_no_key_is_refused() {
     let mut bad = key.expose().to_vec();
     let middle = bad.len() / 2;
     bad[middle] ^= 1;
-    assert!(Private::from_pkcs8(&bad).is_none(), "numbers that do not fit");
+    assert!(
+        Private::from_pkcs8(&bad).is_none(),
+        "numbers that do not fit"
+    );
     assert!(Private::from_pkcs1(key.expose()).is_none());
 }

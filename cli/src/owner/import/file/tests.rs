@@ -100,7 +100,10 @@ fn rsa_keys_are_read_as_openssl_reads_them_in_each_form() {
             &["rsa", "-traditional", "-in", &pkcs8, "-out", &pkcs1],
         );
         let text = std::fs::read_to_string(&pkcs1).unwrap();
-        assert!(text.starts_with("-----BEGIN RSA PRIVATE KEY-----"), "{text}");
+        assert!(
+            text.starts_with("-----BEGIN RSA PRIVATE KEY-----"),
+            "{text}"
+        );
         let key = PrivateKey::read(Path::new(&pkcs8)).unwrap();
         assert_eq!(key.alg, Alg::Rs256);
         assert!(public_by_openssl(&pkcs8).ends_with(&key.public));
@@ -111,7 +114,14 @@ fn rsa_keys_are_read_as_openssl_reads_them_in_each_form() {
     run(
         "openssl",
         &[
-            "rsa", "-traditional", "-aes128", "-passout", "pass:word", "-in", &pkcs8, "-out",
+            "rsa",
+            "-traditional",
+            "-aes128",
+            "-passout",
+            "pass:word",
+            "-in",
+            &pkcs8,
+            "-out",
             &encrypted,
         ],
     );
