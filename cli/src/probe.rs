@@ -71,6 +71,9 @@ fn one(grant: &Grant, route: &Reach, values: &[(String, String)]) -> Option<Prob
                 audience: route.destination.clone(),
                 ttl_s: None,
                 nonce: None,
+                method: None,
+                url: None,
+                ath: None,
             };
             let call = format!("jwt {method} for {}", route.destination);
             (call, Ok(Input::Jwt(input)))

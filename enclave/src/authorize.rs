@@ -4,12 +4,13 @@
 //! mint, to carry no destination, or to charge, where it does. It says nothing about rate or budgets. Unknown means no.
 
 use claviger_shared::{
-    catalog::Catalog,
+    catalog::{Catalog, Route},
     denial::{Code, Denial},
     effect::{Charge, Effect, Effects},
-    grant::{Grant, SourcePrefix},
+    grant::{Grant, SourcePrefix, profile},
     id::KeyId,
     ledger::{State, reserve},
+    owner::command::Alg,
     time::UnixMs,
 };
 
@@ -68,8 +69,12 @@ pub fn authorize(
     if effects.iter().any(|effect| effect.kind != kind) {
         return Err(Code::Unsupported.into());
     }
+    let signs = |alg| {
+        let mut effects = effects.iter();
+        effects.all(|effect| is_signed_by(state.catalog(), effect, alg))
+    };
     let (key, _) = state
-        .key_of(grant, kind, grant.env)
+        .key_of(grant, kind, grant.env, signs)
         .ok_or_else(|| Denial::at(Code::KeyDenied, kind.as_str()))?;
     let charges = reserve::charges(effects.iter())?;
     let expires_at = lifetime(grant, effects, now)?;
@@ -78,6 +83,17 @@ pub fn authorize(
         key: key.clone(),
         expires_at,
     })
+}
+
+/// Whether keys of an algorithm sign what the effect's route asks for: a token's profile says which do.
+fn is_signed_by(catalog: &Catalog, effect: &Effect, alg: Alg) -> bool {
+    let resource = catalog.resources.get(&effect.resource);
+    let route = resource.and_then(|resource| resource.routes.get(usize::from(effect.route)));
+    match route {
+        Some(Route::Jwt(route)) => profile::signs(&route.profile, alg),
+        Some(Route::Http(_) | Route::Aws(_)) => true,
+        None => false,
+    }
 }
 
 fn check_effect(grant: &Grant, catalog: &Catalog, effect: &Effect) -> Result<(), Denial> {

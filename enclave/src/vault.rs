@@ -13,12 +13,15 @@ use crate::{
 use aws_lc_rs::{
     agreement,
     rand::SystemRandom,
-    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair},
+    rsa::KeyPair as RsaKeyPair,
+    signature::{
+        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
+    },
 };
 use claviger_kinds::{SessionToken, SigningKeyInfo, ToSign};
 use claviger_shared::{
     codec::cbor,
-    crypto::sha256,
+    crypto::{rsa, sha256},
     effect::{Env, Kind},
     id::{Digest, KeyId},
     jwk, label,
@@ -30,6 +33,7 @@ use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
 };
+use zeroize::Zeroizing;
 
 /// Draws of a P-256 scalar before giving up: each fails with a chance of 2^-32.
 const MAX_DRAWS: usize = 8;
@@ -37,6 +41,8 @@ const MAX_DRAWS: usize = 8;
 enum Signer {
     Ed25519(Ed25519KeyPair),
     P256(EcdsaKeyPair),
+    /// The provider wipes its numbers when it is dropped.
+    Rs256(RsaKeyPair),
     SigV4(Box<AccessKey>),
 }
 
@@ -128,8 +134,7 @@ impl Vault {
         on_wiped_stack(|| {
             let (secret, signer) = Signer::generate(entropy, key.alg)?;
             let public = signer.public();
-            let secret = secret.expose();
-            Self::wrap(entropy, keys, origin, key, (secret, signer, public))
+            Self::wrap(entropy, keys, origin, key, (&secret, signer, public))
         })
     }
 
@@ -237,6 +242,7 @@ impl Held {
             kind: facts.kind,
             alg: facts.alg,
             deployment: facts.origin.into(),
+            public: facts.public.to_vec(),
             thumbprint: thumbprint.ok_or(Failed)?,
             session_token: signer.session_token(),
         };
@@ -267,8 +273,17 @@ impl Held {
                 let signature = pair.sign(&SystemRandom::new(), message);
                 Ok(signature.map_err(|_| Failed)?.as_ref().to_vec())
             }
+            (Signer::Rs256(pair), ToSign::Message(message)) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                let random = SystemRandom::new();
+                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
+                    .map_err(|_| Failed)?;
+                Ok(signature)
+            }
             (Signer::SigV4(_), ToSign::Message(_))
-            | (Signer::Ed25519(_) | Signer::P256(_), ToSign::SigV4(_)) => Err(Failed),
+            | (Signer::Ed25519(_) | Signer::P256(_) | Signer::Rs256(_), ToSign::SigV4(_)) => {
+                Err(Failed)
+            }
         }
     }
 }
@@ -282,8 +297,11 @@ impl Signer {
             let key = AccessKey::new(secret).filter(|_| named).ok_or(Failed)?;
             return Ok(Self::SigV4(Box::new(key)));
         }
-        let secret: &[u8; 32] = secret.try_into().map_err(|_| Failed)?;
-        let signer = Self::new(alg, secret)?;
+        let signer = if alg == Alg::Rs256 {
+            Self::rs256(secret)?
+        } else {
+            Self::new(alg, secret.try_into().map_err(|_| Failed)?)?
+        };
         if signer.public() == public {
             Ok(signer)
         } else {
@@ -294,19 +312,33 @@ impl Signer {
     fn session_token(&self) -> Option<SessionToken> {
         match self {
             Self::SigV4(key) => key.session_token(),
-            Self::Ed25519(_) | Self::P256(_) => None,
+            Self::Ed25519(_) | Self::P256(_) | Self::Rs256(_) => None,
         }
     }
 
-    fn generate(entropy: &dyn Entropy, alg: Alg) -> Result<(Secret, Self), Failed> {
+    fn generate(entropy: &dyn Entropy, alg: Alg) -> Result<(Zeroizing<Vec<u8>>, Self), Failed> {
+        if alg == Alg::Rs256 {
+            // Primes are the provider's to find, from its own randomness, as those of the boot's key are.
+            let key = rsa::Private::generate().ok_or(Failed)?;
+            let secret = Zeroizing::new(key.expose().to_vec());
+            let signer = Self::rs256(&secret)?;
+            return Ok((secret, signer));
+        }
         for _ in 0..MAX_DRAWS {
             let secret = Secret::generate(entropy).map_err(|_| Failed)?;
             // A draw that is no P-256 scalar is refused by the provider and drawn again.
             if let Ok(signer) = Self::new(alg, secret.expose()) {
-                return Ok((secret, signer));
+                return Ok((Zeroizing::new(secret.expose().to_vec()), signer));
             }
         }
         Err(Failed)
+    }
+
+    fn rs256(secret: &[u8]) -> Result<Self, Failed> {
+        let pair = RsaKeyPair::from_pkcs8(secret).map_err(|_| Failed)?;
+        // Only of the sizes and with the exponent that its public half may have.
+        rsa::modulus(pair.public_key().as_ref()).ok_or(Failed)?;
+        Ok(Self::Rs256(pair))
     }
 
     fn new(alg: Alg, secret: &[u8; 32]) -> Result<Self, Failed> {
@@ -326,8 +358,8 @@ impl Signer {
                 );
                 pair.map(Self::P256).map_err(|_| Failed)
             }
-            // AWS makes its keys.
-            Alg::SigV4 => Err(Failed),
+            // RSA keys are longer; AWS makes its own.
+            Alg::Rs256 | Alg::SigV4 => Err(Failed),
         }
     }
 
@@ -335,6 +367,7 @@ impl Signer {
         match self {
             Self::Ed25519(pair) => pair.public_key().as_ref().to_vec(),
             Self::P256(pair) => pair.public_key().as_ref().to_vec(),
+            Self::Rs256(pair) => pair.public_key().as_ref().to_vec(),
             Self::SigV4(_) => Vec::new(),
         }
     }

@@ -86,6 +86,10 @@ pub(crate) fn jwt_route(audience: &str) -> JwtRoute {
         verb: None,
         probe: false,
         mints: true,
+        scope: None,
+        key_id: None,
+        token_endpoint: false,
+        http: None,
     }
 }
 
@@ -191,6 +195,9 @@ pub(crate) fn token(ttl_s: Option<u64>) -> JwtInput {
         audience: "https://idp.example.com/token".into(),
         nonce: None,
         ttl_s,
+        method: None,
+        url: None,
+        ath: None,
     }
 }
 
@@ -210,6 +217,11 @@ pub(crate) fn key(kind: Kind, alg: Alg) -> SigningKeyInfo {
         kind,
         alg,
         deployment: "acme-prod/claviger".into(),
+        public: match alg {
+            Alg::Ed25519 => vec![7; 32],
+            Alg::P256 => [vec![4], vec![7; 64]].concat(),
+            Alg::Rs256 | Alg::SigV4 => Vec::new(),
+        },
         thumbprint: "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k".into(),
         session_token: None,
     }

@@ -53,6 +53,8 @@ pub struct SigningKeyInfo {
     pub alg: Alg,
     /// The deployment it was born in: the origin of its manifests.
     pub deployment: Arc<str>,
+    /// Its public key, raw; of kind `aws`, the access key id.
+    pub public: Vec<u8>,
     /// RFC 7638 thumbprint of its public JWK, base64url: the `keyid` and `kid`; of kind `aws`, the access key id.
     pub thumbprint: String,
     /// Of kind `aws` with temporary credentials: what must stand in every request beside the signature.

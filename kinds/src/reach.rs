@@ -8,9 +8,9 @@ use claviger_shared::{
         Reach,
         aws::{Service, verb_by_name},
     },
-    catalog::{AwsRoute, AwsTarget, Catalog, HttpRoute, Route},
+    catalog::{AwsRoute, AwsTarget, Catalog, HttpRoute, JwtRoute, Route},
     effect::{Kind, Verb},
-    grant::Grant,
+    grant::{Grant, profile},
 };
 
 /// Bytes that the texts of one list may have together.
@@ -35,6 +35,23 @@ pub fn reach(catalog: &Catalog, grant: &Grant) -> (Vec<Reach>, bool) {
                     url(route),
                     route.probe,
                 )
+            }
+            Route::Jwt(JwtRoute {
+                http: Some(http),
+                verb,
+                ..
+            }) => {
+                let verb = |method: &String| verb.unwrap_or_else(|| verb_of(method));
+                let methods = http.methods.iter().filter(|method| allows(verb(method)));
+                let proof = std::iter::once(profile::DPOP.to_owned());
+                let methods: Vec<_> = proof.chain(methods.cloned()).collect();
+                // The profile's name alone is no way.
+                let methods = if methods.len() > 1 {
+                    methods
+                } else {
+                    Vec::new()
+                };
+                (Kind::Jwt, methods, url(http), false)
             }
             Route::Jwt(route) => {
                 let verb = route.verb.unwrap_or(Verb::Write);

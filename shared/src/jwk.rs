@@ -1,9 +1,12 @@
 //! Public keys as others read them: JWK (RFC 7517, RFC 8037), its thumbprint (RFC 7638) and PEM.
 //!
-//! Keys here are raw: Ed25519 32 bytes, P-256 65 bytes uncompressed. No private key is ever written, and a symmetric key
-//! has no such form.
+//! Keys here are raw: Ed25519 32 bytes, P-256 65 bytes uncompressed, RSA as PKCS#1. No private key is ever written, and a
+//! symmetric key has no such form.
 
-use crate::{crypto::sha256, owner::command::Alg};
+use crate::{
+    crypto::{rsa, sha256},
+    owner::command::Alg,
+};
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
@@ -29,6 +32,7 @@ pub fn jwk(alg: Alg, public: &[u8]) -> Option<Value> {
     let name = match alg {
         Alg::Ed25519 => "EdDSA",
         Alg::P256 => "ES256",
+        Alg::Rs256 => "RS256",
         Alg::SigV4 => return None,
     };
     members.insert("kid".to_owned(), thumbprint(alg, public)?.into());
@@ -41,24 +45,27 @@ pub fn jwk(alg: Alg, public: &[u8]) -> Option<Value> {
 #[must_use]
 pub fn thumbprint(alg: Alg, public: &[u8]) -> Option<String> {
     // RFC 7638 §3: the required members in the order of their names, without white space.
-    let text = match (alg, coordinates(alg, public)?) {
-        (Alg::Ed25519, (x, _)) => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#),
-        (Alg::P256, (x, y)) => format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#),
-        (Alg::SigV4, _) => return None,
-    };
+    let mut members: Vec<_> = public_members(alg, public)?;
+    members.sort_unstable();
+    let members: Vec<_> = members
+        .iter()
+        .map(|(name, value)| format!(r#""{name}":"{value}""#))
+        .collect();
+    let text = format!("{{{}}}", members.join(","));
     Some(URL_SAFE_NO_PAD.encode(sha256(&[text.as_bytes()]).0))
 }
 
 /// SubjectPublicKeyInfo in PEM.
 #[must_use]
 pub fn pem(alg: Alg, public: &[u8]) -> Option<String> {
-    coordinates(alg, public)?;
-    let prefix: &[u8] = match alg {
-        Alg::Ed25519 => &ED25519_SPKI_PREFIX,
-        Alg::P256 => &P256_SPKI_PREFIX,
+    public_members(alg, public)?;
+    let der = match alg {
+        Alg::Ed25519 => [&ED25519_SPKI_PREFIX, public].concat(),
+        Alg::P256 => [&P256_SPKI_PREFIX, public].concat(),
+        Alg::Rs256 => rsa::spki(public)?,
         Alg::SigV4 => return None,
     };
-    let text = STANDARD.encode([prefix, public].concat());
+    let text = STANDARD.encode(der);
     let mut out = String::from("-----BEGIN PUBLIC KEY-----\n");
     for (at, digit) in text.chars().enumerate() {
         if at > 0 && at.is_multiple_of(PEM_LINE) {
@@ -84,32 +91,38 @@ pub fn shown(alg: Alg, public: &[u8]) -> Vec<(String, Value)> {
         .collect()
 }
 
-fn required(alg: Alg, public: &[u8]) -> Option<Map<String, Value>> {
-    let (x, y) = coordinates(alg, public)?;
-    let (kty, crv) = match alg {
-        Alg::Ed25519 => ("OKP", "Ed25519"),
-        Alg::P256 => ("EC", "P-256"),
-        Alg::SigV4 => return None,
-    };
-    let mut members = Map::new();
-    for (name, value) in [("kty", kty), ("crv", crv), ("x", &x)] {
-        members.insert(name.to_owned(), value.into());
-    }
-    if alg == Alg::P256 {
-        members.insert("y".to_owned(), y.into());
-    }
-    Some(members)
+/// The public members alone, as a proof of possession carries its key (RFC 9449 §4.2): no `kid`, no `use`.
+#[must_use]
+pub fn bare(alg: Alg, public: &[u8]) -> Option<Value> {
+    required(alg, public).map(Value::Object)
 }
 
-/// `x` and, on P-256, `y` in base64url; nothing for another length or a compressed point.
-fn coordinates(alg: Alg, public: &[u8]) -> Option<(String, String)> {
+fn required(alg: Alg, public: &[u8]) -> Option<Map<String, Value>> {
+    let members = public_members(alg, public)?.into_iter();
+    let members = members.map(|(name, value)| (name.to_owned(), Value::from(value)));
+    Some(members.collect())
+}
+
+/// The members that make a key, numbers in base64url; nothing for another length, a compressed point or an RSA key that is
+/// not in its one spelling.
+fn public_members(alg: Alg, public: &[u8]) -> Option<Vec<(&'static str, String)>> {
     let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let named = |kty: &str| ("kty", kty.to_owned());
     match (alg, public) {
-        (Alg::Ed25519, key) if key.len() == 32 => Some((encode(key), String::new())),
+        (Alg::Ed25519, key) if key.len() == 32 => Some(vec![
+            named("OKP"),
+            ("crv", "Ed25519".to_owned()),
+            ("x", encode(key)),
+        ]),
         // SEC 1 §2.3.3: 4 says uncompressed.
         (Alg::P256, [4, point @ ..]) if point.len() == 64 => {
             let (x, y) = point.split_at_checked(32)?;
-            Some((encode(x), encode(y)))
+            let curve = ("crv", "P-256".to_owned());
+            Some(vec![named("EC"), curve, ("x", encode(x)), ("y", encode(y))])
+        }
+        (Alg::Rs256, key) => {
+            let n = encode(rsa::modulus(key)?);
+            Some(vec![named("RSA"), ("e", encode(&rsa::EXPONENT)), ("n", n)])
         }
         (Alg::Ed25519 | Alg::P256 | Alg::SigV4, _) => None,
     }
@@ -191,6 +204,30 @@ mod tests {
     }
 
     #[test]
+    fn an_rsa_key_has_the_thumbprint_of_rfc_7638() {
+        // RFC 7638 §3.1.
+        let n = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMst\
+                 n64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbO\
+                 pbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
+        let head = [0x30, 0x82, 1, 10, 2, 0x82, 1, 1, 0];
+        let modulus = URL_SAFE_NO_PAD.decode(n).unwrap();
+        let public = [&head[..], &modulus, &[2, 3, 1, 0, 1]].concat();
+        let jwk = jwk(Alg::Rs256, &public).unwrap();
+        assert_eq!(jwk["kid"], "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+        for (name, value) in [("kty", "RSA"), ("e", "AQAB"), ("n", n), ("alg", "RS256")] {
+            assert_eq!(jwk[name], value, "{name}");
+        }
+        assert_eq!(
+            bare(Alg::Rs256, &public)
+                .unwrap()
+                .as_object()
+                .unwrap()
+                .len(),
+            3
+        );
+    }
+
+    #[test]
     fn bytes_that_are_no_key_have_no_form() {
         for (alg, public) in [
             (Alg::Ed25519, vec![1; 31]),
@@ -199,6 +236,8 @@ mod tests {
             (Alg::P256, vec![4; 66]),
             (Alg::P256, vec![2; 65]),
             (Alg::P256, vec![]),
+            (Alg::Rs256, vec![0x30; 270]),
+            (Alg::Rs256, vec![]),
         ] {
             assert!(jwk(alg, &public).is_none());
             assert!(thumbprint(alg, &public).is_none());

@@ -50,6 +50,7 @@ impl Bench {
                 kind: Kind::Aws,
                 alg: Alg::SigV4,
                 deployment: "bench".into(),
+                public: Vec::new(),
                 thumbprint: ACCESS_KEY.id.to_owned(),
                 session_token: None,
             },

@@ -41,6 +41,9 @@ pub fn token(audience: &str) -> Sign {
         nonce: None,
         audience: audience.to_owned(),
         ttl_s: None,
+        method: None,
+        url: None,
+        ath: None,
     };
     Sign {
         input: Input::Jwt(input),

@@ -62,6 +62,9 @@ pub async fn work(report: &mut Report, stage: &Stage) -> anyhow::Result<()> {
         audience: AUDIENCE.to_owned(),
         nonce: Some("n-1".to_owned()),
         ttl_s: None,
+        method: None,
+        url: None,
+        ath: None,
     };
     let sign = Sign {
         input: Input::Jwt(input),

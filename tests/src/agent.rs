@@ -313,5 +313,8 @@ pub fn token(ttl_s: Option<u64>) -> Input {
         audience: "https://idp.example.com/token".to_owned(),
         nonce: None,
         ttl_s,
+        method: None,
+        url: None,
+        ath: None,
     })
 }

@@ -219,6 +219,7 @@ impl Run {
             of.get("body")
                 .map(|body| text(body).as_bytes().to_vec().into())
         };
+        let word = |of: &Value, name: &str| of.get(name).map(|word| text(word).to_owned());
         let input = match (call.get("http"), call.get("jwt"), call.get("aws")) {
             (Some(http), None, None) => Input::Http(HttpInput {
                 method: text(&http["method"]).to_owned(),
@@ -238,9 +239,12 @@ impl Run {
             }),
             (None, Some(jwt), None) => Input::Jwt(JwtInput {
                 profile: text(&jwt["profile"]).to_owned(),
-                audience: text(&jwt["audience"]).to_owned(),
+                audience: word(jwt, "audience").unwrap_or_default(),
                 ttl_s: jwt["ttl_s"].as_u64(),
-                nonce: None,
+                nonce: word(jwt, "nonce"),
+                method: word(jwt, "method"),
+                url: word(jwt, "url"),
+                ath: word(jwt, "ath"),
             }),
             _ => panic!("one of http, jwt and aws: {call}"),
         };
@@ -336,12 +340,20 @@ fn every_vector_gets_exactly_its_code_and_spends_nothing() {
         |row: &Value, form: &str| row[form].is_object() && row[form].get("not_built").is_none();
     let rows = list(&table["denials"]).iter();
     let rows = rows.flat_map(|row| ["vector", "aws"].map(|form| (row, form)));
-    let rows: Vec<_> = rows
+    let mut rows: Vec<_> = rows
         .filter(|(row, form)| built(row, form))
         .map(|(row, form)| (text(&row["code"]), form, &row[form]))
         .collect();
     let ran: BTreeSet<_> = rows.iter().map(|(code, form, _)| (code, form)).collect();
     assert_eq!(ran.len(), rows.len());
+    // The profiles of tokens: more than one of a code.
+    let tokens = list(&table["denials"]).iter().flat_map(|row| {
+        let vectors = list(&row["tokens"]).iter();
+        vectors.map(|vector| (text(&row["code"]), "tokens", vector))
+    });
+    let before = rows.len();
+    rows.extend(tokens);
+    assert!(rows.len() > before + 30, "every profile of tokens");
     std::thread::scope(|scope| {
         let (half, rest) = rows.split_at(rows.len() / 2);
         for part in [half, rest] {

@@ -91,6 +91,9 @@ async fn tokens(agent: &Agent, jwk: &Value, other: &Value) -> anyhow::Result<()>
         nonce: None,
         audience: audience.to_owned(),
         ttl_s: None,
+        method: None,
+        url: None,
+        ath: None,
     };
     let sign = Sign {
         input: Input::Jwt(input),

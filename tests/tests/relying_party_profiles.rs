@@ -171,6 +171,9 @@ fn identity(nonce: Option<&str>) -> Input {
         audience: AUDIENCE.to_owned(),
         nonce: nonce.map(str::to_owned),
         ttl_s: None,
+        method: None,
+        url: None,
+        ath: None,
     })
 }
 

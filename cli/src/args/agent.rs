@@ -43,7 +43,8 @@ pub(crate) struct Call {
 pub(crate) enum CallKind {
     /// An HTTP message signature (RFC 9421)
     Http(HttpCall),
-    /// A client assertion (RFC 7523) or an identity token (OpenID Connect)
+    /// A client assertion (RFC 7523), an identity token (OpenID Connect), a token for GitHub or Google Cloud, or a proof of
+    /// possession (RFC 9449)
     Jwt(JwtCall),
     /// A request to AWS (Signature Version 4), as header fields or as a URL
     Aws(AwsCall),
@@ -103,18 +104,30 @@ pub(crate) struct AwsCall {
 
 #[derive(Debug, Args)]
 pub(crate) struct JwtCall {
-    /// The token's profile: assertion or oidc
+    /// The token's profile: assertion, oidc, github-app, gcp or dpop
     #[arg(long, default_value = "assertion", value_name = "PROFILE")]
     pub(crate) profile: String,
-    /// Whom the token is for, exactly as the catalog names it
-    #[arg(long)]
-    pub(crate) audience: String,
-    /// The relying party's own word for the token (oidc, where the catalog lets a call say one)
+    /// Whom the token is for, exactly as the catalog names it; not of dpop
+    #[arg(long, required_unless_present = "url")]
+    pub(crate) audience: Option<String>,
+    /// The relying party's own word for the token (oidc, where the catalog lets a call say one; dpop)
     #[arg(long, value_name = "TEXT")]
     pub(crate) nonce: Option<String>,
     /// Seconds that the token lives, if fewer than the grant's
     #[arg(long, value_name = "S")]
     pub(crate) ttl: Option<u64>,
+    /// The method of the request to be proved, in upper case (dpop)
+    #[arg(long, value_name = "METHOD", requires = "url")]
+    pub(crate) method: Option<String>,
+    /// The URL of the request to be proved, without its query (dpop)
+    #[arg(long, value_name = "URL", requires = "method")]
+    pub(crate) url: Option<String>,
+    /// SHA-256 of the access token that goes with the request, base64url without padding (dpop)
+    #[arg(long, value_name = "HASH", requires = "url")]
+    pub(crate) ath: Option<String>,
+    /// A file that holds the access token, to make --ath of; it is not sent
+    #[arg(long, value_name = "F", requires = "url", conflicts_with = "ath")]
+    pub(crate) access_token: Option<PathBuf>,
     /// Makes a repetition of this call give the same token for one charge
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,

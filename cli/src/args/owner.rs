@@ -60,6 +60,8 @@ pub(crate) enum KindArg {
 pub(crate) enum AlgArg {
     Ed25519,
     P256,
+    /// RSA, 2048 bits when made inside; of kind jwt
+    Rs256,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -17,6 +17,8 @@ use claviger_cli::{
 use claviger_client::{Agent, AgentKey, agent_key::AgentSecret, render};
 use claviger_shared::{
     call::{Ask, AwsInput, HttpInput, Input, JwtInput, MAX_BODY, Reply, Sign},
+    crypto::sha256,
+    grant::profile,
     id::GrantId,
 };
 use serde_json::{Value, json};
@@ -135,7 +137,7 @@ pub(super) async fn call(
             let behind = call.profile.clone();
             (http(call)?, behind.or(profile))
         }
-        CallKind::Jwt(call) => (jwt(call), profile),
+        CallKind::Jwt(call) => (jwt(call)?, profile),
         CallKind::Aws(call) => {
             let behind = call.profile.clone();
             (aws(call)?, behind.or(profile))
@@ -230,23 +232,42 @@ pub(super) fn body(data: &str) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-fn jwt(call: JwtCall) -> Sign {
+fn jwt(call: JwtCall) -> Result<Sign, Error> {
     let JwtCall {
         profile,
         audience,
         nonce,
         ttl,
+        method,
+        url,
+        ath,
+        access_token,
         idempotency_key,
     } = call;
-    Sign {
+    if audience.is_none() && profile != profile::DPOP {
+        let what = "--audience is missing: whom the token is for, exactly as the catalog names it";
+        return Err(Error::Usage(what.to_owned()));
+    }
+    let hashed = access_token.map(|path| hash(&path)).transpose()?;
+    Ok(Sign {
         input: Input::Jwt(JwtInput {
             profile,
-            audience,
+            audience: audience.unwrap_or_default(),
             nonce,
             ttl_s: ttl,
+            method,
+            url,
+            ath: ath.or(hashed),
         }),
         idempotency_key,
-    }
+    })
+}
+
+/// RFC 9449 §4.2: `ath` of the access token in a file; the token itself goes no further.
+fn hash(path: &Path) -> Result<String, Error> {
+    let token = std::fs::read_to_string(path).map(Zeroizing::new);
+    let token = token.map_err(Error::io("cannot read the access token", path))?;
+    Ok(URL_SAFE_NO_PAD.encode(sha256(&[token.trim().as_bytes()]).0))
 }
 
 pub(super) async fn keygen(

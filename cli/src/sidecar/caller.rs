@@ -136,9 +136,15 @@ fn written(sign: &Sign) -> (&'static str, Value) {
             audience,
             ttl_s,
             nonce,
+            method,
+            url,
+            ath,
         }) => {
-            let value =
-                json!({ "profile": profile, "audience": audience, "ttl_s": ttl_s, "nonce": nonce });
+            let audience = Some(audience).filter(|audience| !audience.is_empty());
+            let value = json!({
+                "profile": profile, "audience": audience, "ttl_s": ttl_s, "nonce": nonce, "method": method, "url": url,
+                "ath": ath,
+            });
             ("jwt", value)
         }
         Input::Aws(AwsInput {
@@ -198,6 +204,21 @@ mod tests {
                 audience: "https://b.example/".to_owned(),
                 ttl_s: Some(5),
                 nonce: Some("n".to_owned()),
+                method: None,
+                url: None,
+                ath: None,
+            }),
+            idempotency_key: None,
+        };
+        let proof = Sign {
+            input: Input::Jwt(JwtInput {
+                profile: "dpop".to_owned(),
+                audience: String::new(),
+                ttl_s: None,
+                nonce: None,
+                method: Some("GET".to_owned()),
+                url: Some("https://b.example/".to_owned()),
+                ath: Some("h".to_owned()),
             }),
             idempotency_key: None,
         };
@@ -214,7 +235,7 @@ mod tests {
             }),
             idempotency_key: None,
         };
-        for sign in [http, jwt, aws] {
+        for sign in [http, jwt, proof, aws] {
             let (kind, value) = written(&sign);
             let read = request::parse(Kind::parse(kind).unwrap(), value.to_string().as_bytes());
             assert_eq!(read.ok(), Some(sign));

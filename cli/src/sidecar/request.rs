@@ -4,7 +4,10 @@
 
 use super::Problem;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use claviger_shared::call::{AwsInput, HttpInput, Input, JwtInput, Sign};
+use claviger_shared::{
+    call::{AwsInput, HttpInput, Input, JwtInput, Sign},
+    grant::profile,
+};
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, SeqAccess, Visitor},
@@ -48,9 +51,12 @@ struct Http {
 struct Jwt {
     #[serde(default = "assertion")]
     profile: String,
-    audience: String,
+    audience: Option<String>,
     nonce: Option<String>,
     ttl_s: Option<u64>,
+    method: Option<String>,
+    url: Option<String>,
+    ath: Option<String>,
     idempotency_key: Option<String>,
 }
 
@@ -118,7 +124,7 @@ impl<'de> Visitor<'de> for HeadersVisitor {
 pub fn parse(kind: Kind, bytes: &[u8]) -> Result<Sign, Problem> {
     match kind {
         Kind::Http => http(read(bytes)?),
-        Kind::Jwt => Ok(jwt(read(bytes)?)),
+        Kind::Jwt => jwt(read(bytes)?),
         Kind::Aws => aws(read(bytes)?),
     }
 }
@@ -184,23 +190,32 @@ fn aws(request: Aws) -> Result<Sign, Problem> {
     })
 }
 
-fn jwt(request: Jwt) -> Sign {
+fn jwt(request: Jwt) -> Result<Sign, Problem> {
     let Jwt {
         profile,
         audience,
         nonce,
         ttl_s,
+        method,
+        url,
+        ath,
         idempotency_key,
     } = request;
-    Sign {
+    if audience.is_none() && profile != profile::DPOP {
+        return Err(Problem::malformed("missing field `audience`"));
+    }
+    Ok(Sign {
         input: Input::Jwt(JwtInput {
             profile,
-            audience,
+            audience: audience.unwrap_or_default(),
             nonce,
             ttl_s,
+            method,
+            url,
+            ath,
         }),
         idempotency_key,
-    }
+    })
 }
 
 #[cfg(test)]
@@ -254,7 +269,8 @@ mod tests {
             ),
             (Kind::Http, r#"{"method":"GET","url":"u","headers":"a: b"}"#),
             (Kind::Jwt, r#"{"profile":"assertion"}"#),
-            (Kind::Jwt, r#"{"audience":"a","url":"u"}"#),
+            (Kind::Jwt, r#"{"profile":"gcp","url":"u"}"#),
+            (Kind::Jwt, r#"{"audience":"a","token":"t"}"#),
             (Kind::Jwt, r#"{"audience":"a","ttl_s":-1}"#),
             (Kind::Jwt, r#"{"audience":"a"} x"#),
             (Kind::Aws, r#"{"method":"GET","url":"u"}"#),

@@ -98,7 +98,7 @@ impl Index {
             Some(json!({
                 "issuer": issuer, "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
                 "response_types_supported": ["id_token"], "subject_types_supported": ["public"],
-                "id_token_signing_alg_values_supported": ["ES256", "EdDSA"], "scopes_supported": ["openid"],
+                "id_token_signing_alg_values_supported": ["ES256", "RS256", "EdDSA"], "scopes_supported": ["openid"],
                 "claims_supported": ["iss", "sub", "aud", "iat", "exp", "jti", "nonce"],
             }))
         })

@@ -219,7 +219,9 @@ impl HttpCall {
         let alg = match key.alg {
             Alg::Ed25519 => "ed25519",
             Alg::P256 => "ecdsa-p256-sha256",
-            Alg::SigV4 => return Err(Denial::at(Code::KeyDenied, Kind::Http.as_str())),
+            Alg::Rs256 | Alg::SigV4 => {
+                return Err(Denial::at(Code::KeyDenied, Kind::Http.as_str()));
+            }
         };
         Ok([
             ("created", Parameter::Integer(span.from)),

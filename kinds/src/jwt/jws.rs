@@ -5,68 +5,74 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use claviger_shared::owner::command::Alg;
 use serde::Serialize;
+use serde_json::Value;
 
 /// The protected header.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Header<'a> {
     /// The algorithm's JOSE name.
     pub alg: &'a str,
-    /// `JWT`.
+    /// `JWT`, or `dpop+jwt`.
     pub typ: &'a str,
-    /// The key's RFC 7638 thumbprint.
-    pub kid: &'a str,
+    /// The key's RFC 7638 thumbprint, or what the verifier calls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kid: Option<&'a str>,
+    /// The public key itself, in a proof of possession.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwk: Option<&'a Value>,
 }
 
-/// The claims of a client assertion.
-#[derive(Debug, Clone, Copy, Serialize)]
+/// Every claim that any profile has; absent ones are not written.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Claims<'a> {
     /// Who says it.
-    pub iss: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iss: Option<&'a str>,
     /// Of whom.
-    pub sub: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sub: Option<&'a str>,
     /// To whom.
-    pub aud: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aud: Option<&'a str>,
+    /// For what.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<&'a str>,
     /// Since when, in seconds.
     pub iat: u64,
     /// Until when, in seconds.
-    pub exp: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exp: Option<u64>,
     /// Unique.
-    pub jti: &'a str,
-}
-
-/// The claims of an identity token, all of them.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct Identity<'a> {
-    /// The deployment's issuer URL.
-    pub iss: &'a str,
-    /// Deployment, agent and grant.
-    pub sub: &'a str,
-    /// To whom.
-    pub aud: &'a str,
-    /// Since when, in seconds.
-    pub iat: u64,
-    /// Until when, in seconds.
-    pub exp: u64,
-    /// Unique.
-    pub jti: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jti: Option<&'a str>,
+    /// The request's method.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub htm: Option<&'a str>,
+    /// The request's URL, without query.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub htu: Option<&'a str>,
+    /// The access token's hash.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ath: Option<&'a str>,
     /// The relying party's own word, where the call has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nonce: Option<&'a str>,
 }
 
-/// The JOSE name of an algorithm: `EdDSA` (RFC 8037) or `ES256` (RFC 7518); nothing for one that signs no token.
+/// The JOSE name of an algorithm: `EdDSA` (RFC 8037), `ES256` or `RS256` (RFC 7518); nothing for one that signs no token.
 #[must_use]
 pub const fn alg(alg: Alg) -> Option<&'static str> {
     match alg {
         Alg::Ed25519 => Some("EdDSA"),
         Alg::P256 => Some("ES256"),
+        Alg::Rs256 => Some("RS256"),
         Alg::SigV4 => None,
     }
 }
 
 /// The signing input; nothing where JSON cannot be written, which does not happen for texts and numbers.
 #[must_use]
-pub fn signing_input(header: &Header<'_>, claims: &impl Serialize) -> Option<String> {
+pub fn signing_input(header: &Header<'_>, claims: &Claims<'_>) -> Option<String> {
     let header = serde_json::to_vec(header).ok()?;
     let claims = serde_json::to_vec(claims).ok()?;
     Some(encoded(&header, &claims))

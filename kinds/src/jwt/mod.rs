@@ -1,22 +1,25 @@
-//! JSON web tokens: `assertion`, a client assertion for one token endpoint (RFC 7523), and `oidc`, an identity token.
+//! JSON web tokens: `assertion`, a client assertion for one token endpoint (RFC 7523); `oidc`, an identity token; `github-app`
+//! and `gcp`, what GitHub and Google Cloud take; `dpop`, a proof of possession for one request (RFC 9449).
 //!
-//! Having a [`JwtCall`] means the audience is exactly that of one route of those the grant names. What is signed names
-//! issuer, subject, audience, lifetime and a unique `jti`; docs/spec/credential-jwt.md is the layout. An identity's
-//! subject is said here, by deployment, agent and grant: neither caller nor catalog can write another. What the audience
-//! answers is itself a credential, so every effect of this kind mints.
+//! Having a [`JwtCall`] means the audience is exactly that of one route of those the grant names, or, of a proof, that method
+//! and URL are. docs/spec/credential-jwt.md is the layout. An identity's subject is said here, by deployment, agent and grant:
+//! neither caller nor catalog can write another. What a route's answer is, a credential or not, is the catalog's word.
 
 pub mod jws;
+mod proof;
+mod says;
 
 use crate::{
     Call, Moment, SigningKeyInfo, ToSign,
     canonical::Canonical,
-    moment::{Span, checked_signature, nonce, replay},
+    moment::{SIGNATURE_LEN, replay},
     routes::{Candidate, named, only_one},
 };
 use claviger_shared::{
     call::{JwtInput, MAX_TOKEN_NONCE},
     catalog::{Catalog, JwtRoute, Route},
     credential::{Credential, Replay},
+    crypto::rsa,
     denial::{Code, Denial},
     effect::{Effect, Effects, Kind, Verb},
     grant::{Grant, profile},
@@ -24,18 +27,26 @@ use claviger_shared::{
     owner::manifest::parse::MAX_ORIGIN,
     time::Millis,
 };
-use jws::{Claims, Header, Identity};
+pub use proof::MAX_PROOF;
+pub use says::GITHUB_BACK;
+use says::Says;
 use std::sync::Arc;
 
-/// Longest life of a token.
+/// Longest life of a token of the profiles that do not say otherwise, and of any whose grant says nothing.
 pub const MAX_LIFETIME: Millis = Millis(300_000);
+/// Longest life of a GitHub token: ten minutes from its `iat`.
+pub const MAX_GITHUB: Millis = Millis(600_000 - GITHUB_BACK * 1000);
+/// Longest life of a Google Cloud token.
+pub const MAX_GCP: Millis = Millis(3_600_000);
 /// Longest subject (OpenID Connect Core §2).
 pub const MAX_SUBJECT: usize = 255;
 
 // INVARIANT: deployment, agent and grant, a colon between them, are within it: no grant is made whose subject is not signed.
 const _: () = assert!(MAX_ORIGIN + 1 + AgentId::MAX + 1 + GrantId::MAX <= MAX_SUBJECT);
 
+const ATH_PARAM: &str = "/ath";
 const AUDIENCE_PARAM: &str = "/audience";
+const METHOD_PARAM: &str = "/method";
 const NONCE_PARAM: &str = "/nonce";
 const PROFILE_PARAM: &str = "/profile";
 const TTL_PARAM: &str = "/ttl_s";
@@ -44,23 +55,9 @@ const TTL_PARAM: &str = "/ttl_s";
 #[derive(Debug, Clone)]
 pub struct JwtCall {
     says: Says,
-    issuer: String,
     audience: String,
     ttl_s: Option<u64>,
     effects: Arc<Effects>,
-}
-
-/// What a token says besides issuer, audience and time.
-#[derive(Debug, Clone)]
-enum Says {
-    /// A client assertion: its subject.
-    Assertion(String),
-    /// An identity: agent and grant, and the relying party's own word.
-    Identity {
-        agent: AgentId,
-        grant: GrantId,
-        nonce: Option<String>,
-    },
 }
 
 impl Call for JwtCall {
@@ -74,9 +71,26 @@ impl Call for JwtCall {
         grant: &Grant,
     ) -> Result<Self, Denial> {
         let profile = check_profile(&input.profile, grant)?;
-        let max_lifetime = lifetime(input.ttl_s, grant)?;
+        if profile == profile::DPOP {
+            let (proof, effect) = proof::parse(input, catalog, grant)?;
+            return Ok(Self {
+                says: Says::Proof(proof),
+                audience: String::new(),
+                ttl_s: None,
+                effects: Arc::new(Effects::one(effect)),
+            });
+        }
+        if let Some(place) = proof::foreign(input) {
+            return Err(Denial::at(Code::UnlistedMember, place));
+        }
+        let max_lifetime = lifetime(profile, input.ttl_s, grant)?;
         let found = find(profile, &input.audience, catalog, grant)?;
-        let says = says(input, found.route, grant)?;
+        if let Some(nonce) = &input.nonce {
+            if !found.route.nonce {
+                return Err(Denial::at(Code::UnlistedMember, NONCE_PARAM));
+            }
+            check_nonce(nonce)?;
+        }
         let effect = Effect {
             kind: Kind::Jwt,
             verb: found.verb,
@@ -86,15 +100,14 @@ impl Call for JwtCall {
             method: "issue".to_owned(),
             path_template: String::new(),
             parameters: Vec::new(),
-            mints: true,
-            identity_only: false,
+            mints: found.route.mints,
+            identity_only: profile::is_identity_only(profile),
             charges: Vec::new(),
             max_lifetime,
             fixed: false,
         };
         Ok(Self {
-            says,
-            issuer: found.route.issuer.clone(),
+            says: Says::by(found.route, grant, input.nonce.as_deref()),
             audience: found.route.audience.clone(),
             ttl_s: input.ttl_s,
             effects: Arc::new(Effects::one(effect)),
@@ -105,30 +118,25 @@ impl Call for JwtCall {
         &self.effects
     }
 
-    /// A verifier may keep `jti` (RFC 7523 §3) but need not: never single use.
+    /// A verifier may keep `jti` (RFC 7523 §3, RFC 9449 §11.1) but need not: never single use.
     fn replay(&self, moment: &Moment) -> Replay {
         replay(moment, false)
     }
 
     fn canonical(&self) -> Vec<u8> {
         let ttl = self.ttl_s.map(u64::to_be_bytes);
-        let (name, nonce) = match &self.says {
-            Says::Assertion(_) => (profile::ASSERTION, None),
-            Says::Identity { nonce, .. } => (profile::OIDC, Some(nonce.as_deref())),
-        };
+        let (name, more) = self.says.canonical();
         let parts = Canonical::of(Kind::Jwt.as_str())
             .part(name.as_bytes())
             .part(self.audience.as_bytes())
             .optional(ttl.as_ref().map(<[u8; 8]>::as_slice));
-        match nonce {
-            None => parts,
-            Some(nonce) => parts.optional(nonce.map(str::as_bytes)),
-        }
-        .into_bytes()
+        more.into_iter()
+            .fold(parts, Canonical::optional)
+            .into_bytes()
     }
 
     fn to_sign(&self, key: &SigningKeyInfo, moment: &Moment) -> Result<ToSign, Denial> {
-        let input = self.signing_input(key, moment)?;
+        let input = self.says.signing_input(&self.effects.first, key, moment)?;
         Ok(ToSign::Message(input.into_bytes()))
     }
 
@@ -139,58 +147,13 @@ impl Call for JwtCall {
         signature: &[u8],
     ) -> Result<Credential, Denial> {
         let signed = signed.message()?;
-        let signature = checked_signature(Kind::Jwt, signature)?;
+        if signature.len() != SIGNATURE_LEN && !rsa::MODULUS.contains(&signature.len()) {
+            return Err(Denial::at(Code::KeyDenied, Kind::Jwt.as_str()));
+        }
         let input = std::str::from_utf8(signed).map_err(|_| Code::InvalidRequest)?;
         Ok(Credential::Jwt {
             jwt: jws::compact(input, signature),
         })
-    }
-}
-
-impl JwtCall {
-    fn signing_input(&self, key: &SigningKeyInfo, moment: &Moment) -> Result<String, Denial> {
-        let span = Span::of(&self.effects.first, key, moment)?;
-        let header = Header {
-            alg: jws::alg(key.alg)
-                .ok_or_else(|| Denial::at(Code::KeyDenied, Kind::Jwt.as_str()))?,
-            typ: "JWT",
-            kid: &key.thumbprint,
-        };
-        let (iss, aud, jti) = (&self.issuer, &self.audience, &nonce(moment));
-        let (iat, exp) = (span.from, span.to);
-        let input = match &self.says {
-            Says::Assertion(sub) => {
-                let claims = Claims {
-                    iss,
-                    sub,
-                    aud,
-                    iat,
-                    exp,
-                    jti,
-                };
-                jws::signing_input(&header, &claims)
-            }
-            Says::Identity {
-                agent,
-                grant,
-                nonce,
-            } => {
-                let sub = &format!("{}:{agent}:{grant}", key.deployment);
-                let claims = Identity {
-                    iss,
-                    sub,
-                    aud,
-                    iat,
-                    exp,
-                    jti,
-                    nonce: nonce.as_deref(),
-                };
-                (sub.len() <= MAX_SUBJECT)
-                    .then(|| jws::signing_input(&header, &claims))
-                    .flatten()
-            }
-        };
-        input.ok_or_else(|| Code::InvalidRequest.into())
     }
 }
 
@@ -205,30 +168,23 @@ fn check_profile(asked: &str, grant: &Grant) -> Result<&'static str, Denial> {
         .ok_or_else(|| Denial::at(Code::Unsupported, PROFILE_PARAM))
 }
 
-fn says(input: &JwtInput, route: &JwtRoute, grant: &Grant) -> Result<Says, Denial> {
-    if let Some(nonce) = &input.nonce {
-        if !route.nonce {
-            return Err(Denial::at(Code::UnlistedMember, NONCE_PARAM));
-        }
-        let graphic = nonce.bytes().all(|byte| byte.is_ascii_graphic());
-        if nonce.is_empty() || nonce.len() > MAX_TOKEN_NONCE || !graphic {
-            return Err(Denial::at(Code::InvalidRequest, NONCE_PARAM));
-        }
+fn check_nonce(nonce: &str) -> Result<(), Denial> {
+    let graphic = nonce.bytes().all(|byte| byte.is_ascii_graphic());
+    if nonce.is_empty() || nonce.len() > MAX_TOKEN_NONCE || !graphic {
+        return Err(Denial::at(Code::InvalidRequest, NONCE_PARAM));
     }
-    if route.profile == profile::OIDC {
-        Ok(Says::Identity {
-            agent: grant.agent.clone(),
-            grant: grant.id.clone(),
-            nonce: input.nonce.clone(),
-        })
-    } else {
-        Ok(Says::Assertion(route.subject.clone()))
-    }
+    Ok(())
 }
 
-fn lifetime(ttl_s: Option<u64>, grant: &Grant) -> Result<Millis, Denial> {
+/// What the call says, or the grant, or else the usual, and never longer than the profile's.
+fn lifetime(profile: &str, ttl_s: Option<u64>, grant: &Grant) -> Result<Millis, Denial> {
+    let most = match profile {
+        profile::GITHUB_APP => MAX_GITHUB,
+        profile::GCP => MAX_GCP,
+        _ => MAX_LIFETIME,
+    };
     let rule = grant.credentials.get(&Kind::Jwt).and_then(|rule| rule.ttl);
-    let longest = rule.map_or(MAX_LIFETIME, |ttl| ttl.min(MAX_LIFETIME));
+    let longest = rule.unwrap_or(MAX_LIFETIME).min(most);
     match ttl_s {
         None => Ok(longest),
         Some(0) => Err(Denial::at(Code::InvalidRequest, TTL_PARAM)),
@@ -263,6 +219,10 @@ fn find<'a>(
 }
 
 #[cfg(test)]
+mod cloud_tests;
+#[cfg(test)]
 mod oidc_tests;
+#[cfg(test)]
+mod proof_tests;
 #[cfg(test)]
 mod tests;

@@ -28,6 +28,9 @@ fn input(nonce: Option<&str>) -> JwtInput {
         audience: AUDIENCE.into(),
         nonce: nonce.map(str::to_owned),
         ttl_s: Some(60),
+        method: None,
+        url: None,
+        ath: None,
     }
 }
 

@@ -71,8 +71,8 @@ fn every_refusal_names_its_code_and_place() {
     let input = |profile: &str, audience: &str, ttl_s| JwtInput {
         profile: profile.into(),
         audience: audience.into(),
-        nonce: None,
         ttl_s,
+        ..token(None)
     };
     for (given, code, param) in [
         (input("oidc", AUDIENCE, None), Code::Unsupported, "/profile"),
@@ -340,6 +340,6 @@ proptest! {
     /// Any input ends in an answer.
     #[test]
     fn any_input_ends_in_an_answer(profile in "(assertion|oidc|.{0,9})", audience in ".{0,40}", nonce in any::<Option<String>>(), ttl_s in any::<Option<u64>>()) {
-        let _ = parse(&JwtInput { profile, audience, nonce, ttl_s });
+        let _ = parse(&JwtInput { profile, audience, nonce, ttl_s, ..token(None) });
     }
 }

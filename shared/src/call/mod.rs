@@ -109,15 +109,24 @@ pub struct HttpInput {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JwtInput {
-    /// `assertion` or `oidc`.
+    /// One of [`crate::grant::profile::OF_JWT`].
     pub profile: String,
-    /// Exact audience of a route.
+    /// Exact audience of a route; empty for `dpop`.
     pub audience: String,
     /// The relying party's own word for this token, where the route lets a call say one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
     /// Shorter lifetime in seconds, if wanted.
     pub ttl_s: Option<u64>,
+    /// Of `dpop`: the request's method, upper case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// Of `dpop`: the request's URL without its query, absolute, https.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Of `dpop`: SHA-256 of the access token, base64url without padding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ath: Option<String>,
 }
 
 /// A request to AWS as the caller will send it.
@@ -207,9 +216,9 @@ pub struct Reach {
     pub resource: ResourceName,
     /// The kind of its credentials.
     pub kind: Kind,
-    /// `http`: the methods that the grant permits; `jwt`: the token's profile; `aws`: the actions, or methods.
+    /// `http`: the methods that the grant permits; `jwt`: the token's profile, and of `dpop` the methods; `aws`: the actions, or methods.
     pub methods: Vec<String>,
-    /// `http`: the URL, its parameters in braces; `jwt`: the audience; `aws`: service, Region and resource, or the URL.
+    /// `http`: the URL, its parameters in braces; `jwt`: the audience, of `dpop` the URL; `aws`: service, Region and resource, or the URL.
     pub destination: String,
     /// A harmless call, for `claviger test`.
     pub probe: bool,

@@ -152,26 +152,40 @@ pub enum Source {
     Query(String),
 }
 
-/// A token for one audience.
+/// A token for one audience, or a proof for one request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JwtRoute {
-    /// `assertion` (RFC 7523) or `oidc`.
+    /// One of [`profile::OF_JWT`].
     pub profile: String,
-    /// Exact.
+    /// Exact; of `github-app` where the token is sent, as none is signed; empty for `dpop`.
     pub audience: String,
-    /// `iss`; of `oidc`, the deployment's one issuer URL.
+    /// `iss`; of `oidc`, the deployment's one issuer URL; of `github-app`, the app's id or client id; of `gcp`, the service
+    /// account; empty for `dpop`.
     pub issuer: String,
-    /// `sub`; empty for `oidc`, whose subject is said by deployment, agent and grant.
+    /// `sub`; empty for `oidc`, whose subject is said by deployment, agent and grant, for `github-app` and `dpop`, which have
+    /// none, and for `gcp`, unless an account speaks for somebody else at a token endpoint.
     pub subject: String,
     /// Whether a call may put a `nonce` into the token; only of `oidc`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub nonce: bool,
-    /// Verb instead of `write`.
+    /// `scope`; only of `gcp`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// `kid`, as the verifier names the key; only of `gcp`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+    /// Whether it is where tokens are asked for; only of `gcp` and `dpop`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub token_endpoint: bool,
+    /// The requests that are proved: host, path and methods; only of `dpop`, and always of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<Box<HttpRoute>>,
+    /// Verb instead of `write`, or, of `dpop`, instead of the method's own.
     pub verb: Option<Verb>,
     /// A harmless call for `claviger test`.
     pub probe: bool,
-    /// Always true: what the audience answers is a credential.
+    /// What is answered is a credential; always so of `assertion`, `oidc`, `github-app` and a token endpoint.
     pub mints: bool,
 }
 

@@ -108,7 +108,7 @@ fn route(place: &Place<'_>, issuer: &mut Option<String>) -> Result<Route, Error>
 fn is_same_matcher(a: &Route, b: &Route) -> bool {
     match (a, b) {
         (Route::Http(a), Route::Http(b)) => http::is_same_matcher(a, b),
-        (Route::Jwt(a), Route::Jwt(b)) => a.profile == b.profile && a.audience == b.audience,
+        (Route::Jwt(a), Route::Jwt(b)) => jwt::is_same_matcher(a, b),
         (Route::Aws(a), Route::Aws(b)) => aws::is_same_matcher(a, b),
         (Route::Http(_) | Route::Jwt(_) | Route::Aws(_), _) => false,
     }

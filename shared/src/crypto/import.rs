@@ -120,7 +120,7 @@ pub fn open(
 }
 
 /// The public key of a private one: Ed25519 32 bytes, P-256 65 bytes uncompressed; nothing for bytes that are no key, nor
-/// for a symmetric algorithm.
+/// for RSA ([`super::rsa`]) or a symmetric algorithm.
 #[must_use]
 pub fn public_of(alg: Alg, private: &[u8; 32]) -> Option<Vec<u8>> {
     match alg {
@@ -132,7 +132,7 @@ pub fn public_of(alg: Alg, private: &[u8; 32]) -> Option<Vec<u8>> {
             let scalar = PrivateKey::from_private_key(&ECDH_P256, private).ok()?;
             Some(scalar.compute_public_key().ok()?.as_ref().to_vec())
         }
-        Alg::SigV4 => None,
+        Alg::Rs256 | Alg::SigV4 => None,
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod handshake;
 pub mod import;
 pub mod noise;
+pub mod rsa;
 
 use crate::id::{Digest, Pcr};
 use aws_lc_rs::{digest, hmac, signature};

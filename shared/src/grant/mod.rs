@@ -18,6 +18,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 /// Profiles of the kinds, by the words of grants, catalogs and calls.
 pub mod profile {
+    use crate::owner::command::Alg;
+
     /// `http`: every request, in our own layout.
     pub const GENERIC: &str = "generic";
     /// `http`: the same, in the layout that sites ask of bots.
@@ -26,10 +28,33 @@ pub mod profile {
     pub const ASSERTION: &str = "assertion";
     /// `jwt`: an identity token of OpenID Connect.
     pub const OIDC: &str = "oidc";
+    /// `jwt`: a GitHub App's token.
+    pub const GITHUB_APP: &str = "github-app";
+    /// `jwt`: a token of a Google Cloud service account.
+    pub const GCP: &str = "gcp";
+    /// `jwt`: a proof of possession for one request (RFC 9449).
+    pub const DPOP: &str = "dpop";
     /// Of `http`, the default first.
     pub const OF_HTTP: [&str; 2] = [GENERIC, WEB_BOT_AUTH];
     /// Of `jwt`, the default first.
-    pub const OF_JWT: [&str; 2] = [ASSERTION, OIDC];
+    pub const OF_JWT: [&str; 5] = [ASSERTION, OIDC, GITHUB_APP, GCP, DPOP];
+
+    /// Whether a key of this algorithm signs tokens of this profile.
+    #[must_use]
+    pub fn signs(profile: &str, alg: Alg) -> bool {
+        match profile {
+            ASSERTION | OIDC => alg != Alg::SigV4,
+            GITHUB_APP | GCP => alg == Alg::Rs256,
+            DPOP => matches!(alg, Alg::Ed25519 | Alg::P256),
+            _ => false,
+        }
+    }
+
+    /// Whether the bytes of this profile's tokens carry no destination, or none narrower than a whole service.
+    #[must_use]
+    pub fn is_identity_only(profile: &str) -> bool {
+        matches!(profile, GITHUB_APP | GCP)
+    }
 }
 
 /// Largest grant text in bytes (DESIGN §11).

@@ -297,7 +297,10 @@ fn credentials(place: &Place<'_>) -> Result<BTreeMap<Kind, CredentialRule>, Erro
 const fn profiles(kind: Kind) -> (&'static [&'static str], &'static str) {
     match kind {
         Kind::Http => (&profile::OF_HTTP, "\"generic\" or \"web-bot-auth\""),
-        Kind::Jwt => (&profile::OF_JWT, "\"assertion\" or \"oidc\""),
+        Kind::Jwt => (
+            &profile::OF_JWT,
+            "\"assertion\", \"oidc\", \"github-app\", \"gcp\" or \"dpop\"",
+        ),
         Kind::Aws => (&[], "no such member: this kind has no profiles"),
     }
 }

@@ -139,6 +139,8 @@ pub enum Alg {
     Ed25519,
     /// ECDSA on P-256 with SHA-256.
     P256,
+    /// RSASSA-PKCS1-v1_5 with SHA-256, 2048 to 4096 bits; born with 2048. Only of kind `jwt`.
+    Rs256,
     /// AWS Signature Version 4: HMAC-SHA-256 under keys that follow from a secret access key. Symmetric: what stands for its
     /// public key is the access key id. Only of kind `aws`, and only imported.
     SigV4,
@@ -152,7 +154,7 @@ impl Alg {
     #[must_use]
     pub fn is_public(self, public: &[u8]) -> bool {
         match self {
-            Self::Ed25519 | Self::P256 => crate::jwk::jwk(self, public).is_some(),
+            Self::Ed25519 | Self::P256 | Self::Rs256 => crate::jwk::jwk(self, public).is_some(),
             Self::SigV4 => {
                 let fine = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
                 ACCESS_KEY_ID.contains(&public.len()) && public.iter().all(fine)

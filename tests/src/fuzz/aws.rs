@@ -71,6 +71,7 @@ pub fn aws_call(data: &[u8]) {
         kind: Kind::Aws,
         alg: Alg::SigV4,
         deployment: "fuzz".into(),
+        public: b"AKIAIOSFODNN7EXAMPLE".to_vec(),
         thumbprint: "AKIAIOSFODNN7EXAMPLE".into(),
         session_token: None,
     };

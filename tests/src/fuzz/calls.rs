@@ -132,6 +132,7 @@ fn key(kind: Kind) -> SigningKeyInfo {
         kind,
         alg: Alg::Ed25519,
         deployment: "acme-prod/claviger".into(),
+        public: vec![7; 32],
         thumbprint: "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k".into(),
         session_token: None,
     }
@@ -306,6 +307,9 @@ pub fn jwt_call(data: &[u8]) {
         audience: audience.to_owned(),
         nonce,
         ttl_s,
+        method: None,
+        url: None,
+        ath: None,
     };
     let sign = Sign {
         input: Input::Jwt(input),

@@ -1,12 +1,12 @@
-//! Private keys as other tools write them: PEM (PKCS#8, SEC1, OpenSSH) and JWK; access keys of AWS as JSON.
+//! Private keys as other tools write them: PEM (PKCS#8, PKCS#1, SEC1, OpenSSH) and JWK; access keys of AWS as JSON.
 //!
-//! What is read is in memory that is wiped: an Ed25519 seed or a P-256 scalar, or a secret access key. A file that would have to be guessed
+//! What is read is in memory that is wiped: an Ed25519 seed, a P-256 scalar, an RSA key, or a secret access key. A file that would have to be guessed
 //! at is refused. It knows nothing of where the key goes.
 
 use crate::Error;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use claviger_shared::{
-    crypto::import,
+    crypto::{import, rsa},
     owner::{command::Alg, sshkey},
 };
 use pkcs8::{ObjectIdentifier, PrivateKeyInfoRef, SecretDocument, der::pem::PemLabel};
@@ -19,6 +19,8 @@ use zeroize::{Zeroize, Zeroizing};
 const MAX_FILE: usize = 16 * 1024;
 /// RFC 8410 §3.
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+/// RFC 8017 A.1.
+const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 /// RFC 5480 §2.1.1.
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 /// RFC 5480 §2.1.1.1: secp256r1.
@@ -62,8 +64,8 @@ impl PrivateKey {
                 Bad::Encrypted => format!(
                     "`{path}` is encrypted: decrypt it first, such as `openssl pkcs8 -in {path} -out FILE` on a memory file system"
                 ),
-                Bad::Type => format!("`{path}` is of another type: expected an Ed25519 or P-256 private key, or an access key of AWS"),
-                Bad::Form => format!("`{path}` is no private key: expected PEM (PKCS#8, SEC1, OpenSSH), JWK, or JSON with access_key_id and secret_access_key, one key"),
+                Bad::Type => format!("`{path}` is of another type: expected an Ed25519, P-256 or RSA (2048 to 4096 bits) private key, or an access key of AWS"),
+                Bad::Form => format!("`{path}` is no private key: expected PEM (PKCS#8, PKCS#1, SEC1, OpenSSH), JWK, or JSON with access_key_id and secret_access_key, one key"),
             })
         })
     }
@@ -87,6 +89,7 @@ impl PrivateKey {
         match label {
             "PRIVATE KEY" => pkcs8_pem(text),
             "EC PRIVATE KEY" => sec1_pem(text),
+            "RSA PRIVATE KEY" => pkcs1_pem(text),
             "OPENSSH PRIVATE KEY" => openssh(text),
             "ENCRYPTED PRIVATE KEY" => Err(Bad::Encrypted),
             _ => Err(Bad::Type),
@@ -100,6 +103,15 @@ impl PrivateKey {
             alg,
             public,
             secret: Zeroizing::new(secret.to_vec()),
+        })
+    }
+
+    fn rsa(key: Option<rsa::Private>) -> Result<Self, Bad> {
+        let key = key.ok_or(Bad::Type)?;
+        Ok(Self {
+            alg: Alg::Rs256,
+            public: key.public().to_vec(),
+            secret: Zeroizing::new(key.expose().to_vec()),
         })
     }
 
@@ -123,6 +135,9 @@ fn pkcs8_pem(text: &str) -> Result<PrivateKey, Bad> {
         let seed = inner.strip_prefix(&[4, 32]).ok_or(Bad::Form)?;
         return PrivateKey::new(Alg::Ed25519, seed);
     }
+    if info.algorithm.oid == RSA {
+        return PrivateKey::rsa(rsa::Private::from_pkcs8(document.as_bytes()));
+    }
     let curve = info.algorithm.parameters_oid().map_err(|_| Bad::Type)?;
     if info.algorithm.oid != EC || curve != P256 {
         return Err(Bad::Type);
@@ -143,6 +158,16 @@ fn sec1_pem(text: &str) -> Result<PrivateKey, Bad> {
         Some(_) => Err(Bad::Type),
         None => Err(Bad::Form),
     }
+}
+
+/// RFC 8017 A.1.2.
+fn pkcs1_pem(text: &str) -> Result<PrivateKey, Bad> {
+    // The first line of one that is encrypted the old way says so (RFC 1421 §4.6.1.1).
+    if text.contains("Proc-Type:") {
+        return Err(Bad::Encrypted);
+    }
+    let (_, document) = SecretDocument::from_pem(text).map_err(|_| Bad::Form)?;
+    PrivateKey::rsa(rsa::Private::from_pkcs1(document.as_bytes()))
 }
 
 fn openssh(text: &str) -> Result<PrivateKey, Bad> {
@@ -182,24 +207,68 @@ fn access_key(text: &str) -> Option<Result<PrivateKey, Bad>> {
     }))
 }
 
-/// RFC 7517; RFC 8037 §2 for Ed25519, RFC 7518 §6.2 for P-256. What else a JWK says (`kid`, `use`, …) is not looked at.
+/// RFC 7517; RFC 8037 §2 for Ed25519, RFC 7518 §6.2 for P-256, §6.3 for RSA. What else a JWK says (`kid`, `use`, …) is not looked at.
 #[derive(Deserialize)]
 struct Jwk {
     kty: String,
+    #[serde(default)]
     crv: String,
     d: String,
     x: Option<String>,
     y: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+    p: Option<String>,
+    q: Option<String>,
+    dp: Option<String>,
+    dq: Option<String>,
+    qi: Option<String>,
 }
 
 impl Drop for Jwk {
     fn drop(&mut self) {
         self.d.zeroize();
+        for number in [
+            &mut self.p,
+            &mut self.q,
+            &mut self.dp,
+            &mut self.dq,
+            &mut self.qi,
+        ] {
+            number.zeroize();
+        }
     }
+}
+
+/// RFC 7518 §6.3.2: two primes, and all that follows from them.
+fn rsa_jwk(jwk: &Jwk) -> Result<PrivateKey, Bad> {
+    let decode = |text: Option<&str>| {
+        let bytes = text.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+        bytes.map(Zeroizing::new).ok_or(Bad::Form)
+    };
+    let (n, e) = (decode(jwk.n.as_deref())?, decode(jwk.e.as_deref())?);
+    let (d, p, q) = (
+        decode(Some(&jwk.d))?,
+        decode(jwk.p.as_deref())?,
+        decode(jwk.q.as_deref())?,
+    );
+    let (dp, dq, qi) = (
+        decode(jwk.dp.as_deref())?,
+        decode(jwk.dq.as_deref())?,
+        decode(jwk.qi.as_deref())?,
+    );
+    PrivateKey::rsa(rsa::Private::from_numbers(&rsa::Numbers {
+        n: &n,
+        e: &e,
+        private: [&d, &p, &q, &dp, &dq, &qi],
+    }))
 }
 
 fn jwk(text: &str) -> Result<PrivateKey, Bad> {
     let jwk: Jwk = serde_json::from_str(text).map_err(|_| Bad::Form)?;
+    if jwk.kty == "RSA" {
+        return rsa_jwk(&jwk);
+    }
     let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|_| Bad::Form);
     let secret = Zeroizing::new(decode(&jwk.d)?);
     let part = |text: &Option<String>| text.as_deref().map(decode).transpose();

@@ -3,9 +3,11 @@
 use super::{super::words::route, finding};
 use crate::{finding::Finding, owner::words::Around};
 use claviger_shared::{
-    catalog::{AwsRoute, AwsTarget, BodyRule, HttpRoute, Media, Members, Resource, Route},
+    catalog::{
+        AwsRoute, AwsTarget, BodyRule, HttpRoute, JwtRoute, Media, Members, Resource, Route,
+    },
     effect::{Kind, Verb},
-    grant::{Grant, Window},
+    grant::{Grant, Window, profile},
     id::{ResourceName, Unit},
 };
 use std::collections::BTreeSet;
@@ -83,13 +85,48 @@ fn permission(
         let place = format!("{at}: {name}, way {number}");
         match way {
             Route::Http(http) => found.extend(way_of_http(grant, verb, name, http, &place)),
-            Route::Jwt(jwt) if jwt.mints && !grant.allow_minting.contains(name) => {
-                found.push(denied_minting(name, &place));
-            }
-            Route::Jwt(_) => {}
+            Route::Jwt(jwt) => found.extend(way_of_jwt(grant, name, jwt, &place)),
             Route::Aws(aws) => found.extend(way_of_aws(grant, verb, name, aws, &place)),
         }
         found.extend(key_for(grant, way, name, around, &place));
+    }
+    found
+}
+
+fn way_of_jwt(grant: &Grant, name: &ResourceName, jwt: &JwtRoute, at: &str) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if jwt.mints && !grant.allow_minting.contains(name) {
+        found.push(denied_minting(name, at));
+    }
+    let identity_only = profile::is_identity_only(&jwt.profile);
+    if identity_only && !grant.allow_identity_only.contains(name) {
+        found.push(finding(
+            "identity_only_denied",
+            at,
+            format!(
+                "a token of `{name}` says who, not where, and allow_identity_only does not name it"
+            ),
+            "every call on it is denied as `identity_only`",
+            format!("add \"{name}\" to allow_identity_only if the agent may have such tokens"),
+        ));
+    }
+    let profile = grant.credentials.get(&Kind::Jwt);
+    let profile = profile.and_then(|rule| rule.profile.as_deref());
+    let profile = profile.unwrap_or(profile::ASSERTION);
+    if profile != jwt.profile {
+        found.push(finding(
+            "other_profile",
+            at,
+            format!(
+                "`{name}` takes tokens of profile {}, and the grant gives {profile}",
+                jwt.profile
+            ),
+            "every call on it is denied",
+            format!(
+                "say \"credentials\": {{\"jwt\": {{\"profile\": \"{}\"}}}}, in a grant of its own",
+                jwt.profile
+            ),
+        ));
     }
     found
 }

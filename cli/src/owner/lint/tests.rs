@@ -265,3 +265,35 @@ fn hosts_that_look_alike_and_ways_that_overlap_are_found() {
         ["overlap"]
     );
 }
+
+#[test]
+fn a_token_that_says_who_and_not_where_is_told() {
+    let app = r#"{"v":1,"resources":{"app":[{"kind":"jwt","profile":"github-app","audience":"https://api.github.com","issuer":"1","probe":true}],
+        "proved":[{"kind":"jwt","profile":"dpop","host":"api.example.com","path":"/v1/a"}]}}"#;
+    let catalog = Catalog::parse(app.as_bytes()).unwrap();
+    assert!(catalog::check(&catalog).is_empty(), "no probe of a proof");
+    let told = |change: fn(&mut Value)| {
+        let grant = a_grant(|document| {
+            document["permissions"] = json!({"read": [], "write": ["app"], "delete": []});
+            document["only"] = json!({});
+            document["allow_minting"] = json!(["app"]);
+            document["allow_identity_only"] = json!(["app"]);
+            document["credentials"] = json!({"jwt": {"profile": "github-app"}});
+            change(document);
+        });
+        let found = super::grant(&grant, &around(&catalog));
+        let codes = found.iter().map(|finding| finding.code);
+        let own = ["minting_denied", "identity_only_denied", "other_profile"];
+        codes.filter(|code| own.contains(code)).collect::<Vec<_>>()
+    };
+    assert!(told(|_| {}).is_empty());
+    assert_eq!(told(|d| d["allow_minting"] = json!([])), ["minting_denied"]);
+    assert_eq!(
+        told(|d| d["allow_identity_only"] = json!([])),
+        ["identity_only_denied"]
+    );
+    assert_eq!(
+        told(|d| d["credentials"] = json!({"jwt": {"profile": "oidc"}})),
+        ["other_profile"]
+    );
+}

@@ -7,6 +7,7 @@ use claviger_shared::{
         Media, Members, Route, Segment, Source,
     },
     effect::Verb,
+    grant::profile,
 };
 
 /// The verb a method has by itself (docs/spec/credential-http.md).
@@ -40,6 +41,15 @@ pub fn methods(route: &Route, verb: Verb) -> Vec<&str> {
                 .filter(counts)
                 .map(String::as_str)
                 .collect()
+        }
+        Route::Jwt(JwtRoute {
+            http: Some(http),
+            verb: own,
+            ..
+        }) => {
+            let counts = |method: &&String| own.unwrap_or_else(|| verb_of(method)) == verb;
+            let methods = http.methods.iter().filter(counts);
+            methods.map(String::as_str).collect()
         }
         Route::Jwt(jwt) if jwt.verb.unwrap_or(Verb::Write) == verb => vec!["issue"],
         Route::Jwt(_) => Vec::new(),
@@ -141,6 +151,13 @@ pub fn destination(route: &Route) -> String {
         Route::Jwt(jwt) if jwt.profile == "assertion" => {
             format!("an assertion token for {}", jwt.audience)
         }
+        Route::Jwt(JwtRoute {
+            http: Some(http), ..
+        }) => format!(
+            "a proof of possession for {} {}",
+            http.methods.join(", "),
+            address(http)
+        ),
         Route::Jwt(jwt) => format!("a token of profile {} for {}", jwt.profile, jwt.audience),
         Route::Aws(aws) => aws_line(&[], aws).trim_start().to_owned(),
     }
@@ -156,6 +173,13 @@ pub fn line(route: &Route, verb: Verb) -> Option<String> {
     let to = destination(route);
     Some(match route {
         Route::Http(_) => format!("{} {to}", methods.join(", ")),
+        Route::Jwt(JwtRoute {
+            http: Some(http), ..
+        }) => format!(
+            "a proof of possession for {} {}",
+            methods.join(", "),
+            address(http)
+        ),
         Route::Jwt(_) => to,
         Route::Aws(aws) => aws_line(&methods, aws),
     })
@@ -239,21 +263,41 @@ fn of_aws(aws: &AwsRoute) -> Vec<String> {
 
 fn of_jwt(jwt: &JwtRoute) -> Vec<String> {
     let JwtRoute {
-        profile: _,
+        profile,
         audience: _,
         issuer,
         subject,
         nonce,
+        scope,
+        key_id,
+        token_endpoint,
+        http,
         verb: _,
         probe: _,
         mints,
     } = jwt;
-    let subject = if subject.is_empty() {
-        "this deployment, agent and grant"
-    } else {
-        subject
-    };
-    let mut facts = vec![format!("issued by {issuer} for {subject}")];
+    let mut facts = Vec::new();
+    if http.is_none() {
+        let subject = match (profile.as_str(), subject.as_str()) {
+            (profile::OIDC, _) => "this deployment, agent and grant",
+            (profile::GITHUB_APP, _) => "all that the app is installed on",
+            (_, "") => "itself",
+            (_, subject) => subject,
+        };
+        facts.push(format!("issued by {issuer} for {subject}"));
+    }
+    if let Some(scope) = scope {
+        facts.push(format!("scope {scope}"));
+    }
+    if let Some(key_id) = key_id {
+        facts.push(format!("under the key that the account knows as {key_id}"));
+    }
+    if profile::is_identity_only(profile) {
+        facts.push("it says who, not where: whoever has one acts as that anywhere".to_owned());
+    }
+    if *token_endpoint {
+        facts.push("where tokens are asked for".to_owned());
+    }
     if *nonce {
         facts.push("with a nonce that the caller may choose".to_owned());
     }

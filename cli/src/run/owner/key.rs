@@ -75,6 +75,7 @@ impl From<AlgArg> for Alg {
         match alg {
             AlgArg::Ed25519 => Self::Ed25519,
             AlgArg::P256 => Self::P256,
+            AlgArg::Rs256 => Self::Rs256,
         }
     }
 }

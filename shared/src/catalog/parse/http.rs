@@ -21,13 +21,39 @@ pub(super) const MAX_MEMBERS: usize = 256;
 /// Methods of one route at most.
 pub(super) const MAX_METHODS: usize = 16;
 
-pub(super) fn route(object: &mut Object<'_>) -> Result<HttpRoute, Error> {
+/// Host, port, path and methods, and nothing else of a request: no query, no header field, no body.
+pub(super) fn bare(object: &mut Object<'_>) -> Result<HttpRoute, Error> {
+    let (host, port) = host_and_port(object)?;
+    let (template, path) = path(&object.required("path")?)?;
+    Ok(HttpRoute {
+        host,
+        port,
+        path,
+        template,
+        methods: methods(object, false)?,
+        verb: None,
+        query: Members::Listed(Vec::new()),
+        headers: Members::Listed(Vec::new()),
+        body: None,
+        charge: Vec::new(),
+        replayable: false,
+        probe: false,
+        mints: false,
+    })
+}
+
+fn host_and_port(object: &mut Object<'_>) -> Result<(String, u16), Error> {
     let place = object.required("host")?;
     let host = read::text(&place, "a host in lower case, exact, without port", is_host)?;
     let port = match object.optional("port") {
         Some(place) => port(&place)?,
         None => DEFAULT_PORT,
     };
+    Ok((host, port))
+}
+
+pub(super) fn route(object: &mut Object<'_>) -> Result<HttpRoute, Error> {
+    let (host, port) = host_and_port(object)?;
     let (template, path) = path(&object.required("path")?)?;
     let query = members(object, "query", is_query_name)?;
     let headers = members(object, "headers", |text| {

@@ -1,6 +1,6 @@
 //! Routes of tokens: for whom, and who says what of whom.
 
-use super::MAX_CLAIM;
+use super::{MAX_CLAIM, http};
 use crate::{
     call::http::Url,
     catalog::JwtRoute,
@@ -9,44 +9,149 @@ use crate::{
     owner::{Error, read},
 };
 
+/// Longest id of an app.
+const MAX_APP: usize = 64;
+
 /// One route; `issuer` is that of the `oidc` routes before it, which all have the same.
 pub(super) fn route(
     object: &mut Object<'_>,
     issuer: &mut Option<String>,
 ) -> Result<JwtRoute, Error> {
     let place = object.required("profile")?;
-    let profile = match place.str()? {
-        word if profile::OF_JWT.contains(&word) => word.to_owned(),
-        _ => return Err(Error::unsupported(&place, "\"assertion\" or \"oidc\"")),
-    };
-    if let Some(place) = object.optional("mints")
-        && !place.bool()?
-    {
-        let expected = "true: what the audience of a token answers is a credential";
-        return Err(Error::invalid(&place, expected));
-    }
-    let audience = claim(&object.required("audience")?)?;
-    let place = object.required("issuer")?;
-    let identity = profile == profile::OIDC;
-    Ok(JwtRoute {
-        audience,
-        issuer: if identity {
-            one_issuer(&place, issuer)?
-        } else {
-            claim(&place)?
-        },
-        // An identity token's subject is derived: an owner cannot write another.
-        subject: if identity {
-            String::new()
-        } else {
-            claim(&object.required("subject")?)?
-        },
-        nonce: identity && read::flag(object, "nonce")?,
+    let word = place.str()?;
+    let none = JwtRoute {
+        profile: word.to_owned(),
+        audience: String::new(),
+        issuer: String::new(),
+        subject: String::new(),
+        nonce: false,
+        scope: None,
+        key_id: None,
+        token_endpoint: false,
+        http: None,
         verb: grant::verb(object)?,
-        probe: read::flag(object, "probe")?,
+        probe: false,
         mints: true,
-        profile,
+    };
+    match word {
+        profile::ASSERTION => {
+            minting(object, "the audience of a token")?;
+            Ok(JwtRoute {
+                audience: claim(&object.required("audience")?)?,
+                issuer: claim(&object.required("issuer")?)?,
+                subject: claim(&object.required("subject")?)?,
+                probe: read::flag(object, "probe")?,
+                ..none
+            })
+        }
+        // An identity token's subject is derived: an owner cannot write another.
+        profile::OIDC => {
+            minting(object, "the audience of a token")?;
+            Ok(JwtRoute {
+                audience: claim(&object.required("audience")?)?,
+                issuer: one_issuer(&object.required("issuer")?, issuer)?,
+                nonce: read::flag(object, "nonce")?,
+                probe: read::flag(object, "probe")?,
+                ..none
+            })
+        }
+        profile::GITHUB_APP => {
+            minting(object, "GitHub to an app")?;
+            let expected = "the app's id or client id";
+            Ok(JwtRoute {
+                audience: claim(&object.required("audience")?)?,
+                issuer: read::text(&object.required("issuer")?, expected, is_app)?,
+                probe: read::flag(object, "probe")?,
+                ..none
+            })
+        }
+        profile::GCP => account(object, none),
+        profile::DPOP => proof(object, none),
+        _ => Err(Error::unsupported(
+            &place,
+            "\"assertion\", \"oidc\", \"github-app\", \"gcp\" or \"dpop\"",
+        )),
+    }
+}
+
+/// A service account: at a token endpoint an assertion, elsewhere a token that is used as it is.
+fn account(object: &mut Object<'_>, none: JwtRoute) -> Result<JwtRoute, Error> {
+    let token_endpoint = read::flag(object, "token_endpoint")?;
+    let mints = if token_endpoint {
+        minting(object, "a token endpoint")?;
+        true
+    } else {
+        read::flag(object, "mints")?
+    };
+    let scope = if token_endpoint {
+        Some(object.required("scope")?)
+    } else {
+        object.optional("scope")
+    };
+    let subject = token_endpoint.then(|| object.optional("subject")).flatten();
+    let subject = subject.map(|place| claim(&place)).transpose()?;
+    let email = "the account's address, as name@project.iam.gserviceaccount.com";
+    Ok(JwtRoute {
+        audience: claim(&object.required("audience")?)?,
+        issuer: read::text(&object.required("issuer")?, email, is_account)?,
+        subject: subject.unwrap_or_default(),
+        scope: scope.map(|place| claim(&place)).transpose()?,
+        key_id: Some(claim(&object.required("key_id")?)?),
+        token_endpoint,
+        probe: read::flag(object, "probe")?,
+        mints,
+        ..none
     })
+}
+
+/// Requests that are proved; a probe would need an access token.
+fn proof(object: &mut Object<'_>, none: JwtRoute) -> Result<JwtRoute, Error> {
+    let token_endpoint = read::flag(object, "token_endpoint")?;
+    let mints = if token_endpoint {
+        minting(object, "a token endpoint")?;
+        true
+    } else {
+        read::flag(object, "mints")?
+    };
+    Ok(JwtRoute {
+        http: Some(Box::new(http::bare(object)?)),
+        token_endpoint,
+        mints,
+        ..none
+    })
+}
+
+/// The same audience, or, of proofs, the same requests.
+pub(super) fn is_same_matcher(a: &JwtRoute, b: &JwtRoute) -> bool {
+    a.profile == b.profile
+        && match (&a.http, &b.http) {
+            (Some(a), Some(b)) => http::is_same_matcher(a, b),
+            (None, None) => a.audience == b.audience,
+            (Some(_), None) | (None, Some(_)) => false,
+        }
+}
+
+/// `mints`, if it stands there at all, is true.
+fn minting(object: &mut Object<'_>, who: &str) -> Result<(), Error> {
+    match object.optional("mints") {
+        Some(place) if !place.bool()? => {
+            let expected = format!("true: what is answered by {who} is a credential");
+            Err(Error::invalid(&place, &expected))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn is_app(text: &str) -> bool {
+    let fine = |b: u8| b.is_ascii_alphanumeric() || b == b'.';
+    !text.is_empty() && text.len() <= MAX_APP && text.bytes().all(fine)
+}
+
+fn is_account(text: &str) -> bool {
+    let fine = text.bytes().all(|b| b.is_ascii_graphic());
+    let parts = text.split_once('@');
+    let parts = parts.is_some_and(|(name, domain)| !name.is_empty() && domain.contains('.'));
+    fine && parts && text.len() <= MAX_CLAIM
 }
 
 /// An https URL without query, and the same as that of the routes before.

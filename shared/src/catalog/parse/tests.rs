@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     amount::Amount,
-    catalog::{BodyRule, Extractor, HttpRoute, Media, Members, Segment, Source},
+    catalog::{BodyRule, Extractor, HttpRoute, JwtRoute, Media, Members, Segment, Source},
     effect::Verb,
     id::Unit,
     sample::{self, catalog as base, with},
@@ -451,7 +451,7 @@ fn an_assertion_names_all_of_its_claims_and_always_mints() {
             Err(Error::INVALID)
         );
     }
-    assert_eq!(at("/profile", json!("dpop")), Err(Error::UNSUPPORTED));
+    assert_eq!(at("/profile", json!("id_token")), Err(Error::UNSUPPORTED));
     assert_eq!(at("/nonce", json!(true)), Err(Error::MALFORMED));
     assert_eq!(at("/mints", json!(false)), Err(Error::INVALID));
     at("/mints", Value::Null).unwrap();
@@ -522,4 +522,101 @@ fn a_catalog_that_was_stored_before_identities_reads_back_the_same() {
         "absent means absent"
     );
     assert_eq!(cbor::decode::<Catalog>(&bytes, MAX_BYTES), Ok(catalog));
+}
+
+fn token_routes(routes: Value) -> Result<JwtRoute, (String, &'static str)> {
+    let parsed = parse(&json!({"v": 1, "resources": {"a": routes}}));
+    let catalog = parsed.map_err(|error| (error.pointer().to_owned(), error.code()))?;
+    match &catalog.resources.values().next().unwrap().routes[0] {
+        Route::Jwt(route) => Ok(route.clone()),
+        other @ (Route::Http(_) | Route::Aws(_)) => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_app_has_an_id_and_no_subject() {
+    let app = json!({"kind": "jwt", "profile": "github-app", "audience": "https://api.github.com", "issuer": "123456"});
+    let route = token_routes(json!([app])).unwrap();
+    assert!(route.mints && route.subject.is_empty() && route.http.is_none());
+    for (member, value, code) in [
+        ("issuer", json!(""), Error::INVALID),
+        ("issuer", json!("12 34"), Error::INVALID),
+        ("issuer", json!("1".repeat(65)), Error::INVALID),
+        ("subject", json!("me"), Error::MALFORMED),
+        ("mints", json!(false), Error::INVALID),
+        ("nonce", json!(true), Error::MALFORMED),
+        ("scope", json!("s"), Error::MALFORMED),
+        ("key_id", json!("k"), Error::MALFORMED),
+        ("token_endpoint", json!(true), Error::MALFORMED),
+    ] {
+        let mut bad = app.clone();
+        bad[member] = value;
+        assert_eq!(
+            token_routes(json!([bad])).unwrap_err(),
+            (format!("/resources/a/0/{member}"), code)
+        );
+    }
+}
+
+#[test]
+fn an_account_says_its_key_and_at_a_token_endpoint_its_scope() {
+    let account = json!({
+        "kind": "jwt", "profile": "gcp", "audience": "https://storage.googleapis.com/",
+        "issuer": "bot@acme.iam.gserviceaccount.com", "key_id": "1f2e3d",
+    });
+    let with = |members: Value| {
+        let mut route = account.clone();
+        for (name, value) in members.as_object().unwrap() {
+            route[name] = value.clone();
+        }
+        token_routes(json!([route]))
+    };
+    let route = with(json!({})).unwrap();
+    assert!(!route.mints && !route.token_endpoint && route.subject.is_empty());
+    assert!(with(json!({"mints": true})).unwrap().mints);
+    assert_eq!(with(json!({"scope": "a b"})).unwrap().scope.unwrap(), "a b");
+    let endpoint = with(json!({"token_endpoint": true, "scope": "a", "subject": "ann"})).unwrap();
+    assert!(endpoint.mints && endpoint.token_endpoint);
+    assert_eq!(endpoint.subject, "ann");
+    for (members, place, code) in [
+        (json!({"subject": "ann"}), "/subject", Error::MALFORMED),
+        (json!({"issuer": "bot"}), "/issuer", Error::INVALID),
+        (json!({"key_id": ""}), "/key_id", Error::INVALID),
+        (json!({"token_endpoint": true}), "", Error::MALFORMED),
+        (
+            json!({"token_endpoint": true, "scope": "a", "mints": false}),
+            "/mints",
+            Error::INVALID,
+        ),
+    ] {
+        let (at, found) = with(members).unwrap_err();
+        assert_eq!(found, code, "{at}");
+        assert!(at.starts_with(&format!("/resources/a/0{place}")), "{at}");
+    }
+}
+
+#[test]
+fn a_proof_names_requests_and_nothing_of_them_that_is_not_signed() {
+    let proof = json!({"kind": "jwt", "profile": "dpop", "host": "api.example.com", "path": "/v1/orders/{id}"});
+    let route = token_routes(json!([proof])).unwrap();
+    let http = route.http.unwrap();
+    assert_eq!(http.methods, ["GET", "HEAD"]);
+    assert_eq!(
+        (http.port, http.template.as_str()),
+        (443, "/v1/orders/{id}")
+    );
+    assert!(!route.mints && route.audience.is_empty());
+    let mut endpoint = proof.clone();
+    endpoint["token_endpoint"] = json!(true);
+    assert!(token_routes(json!([endpoint])).unwrap().mints);
+    for member in [
+        "audience", "issuer", "subject", "query", "headers", "body", "charge", "probe", "nonce",
+    ] {
+        let mut bad = proof.clone();
+        bad[member] = json!("any");
+        let refused = (format!("/resources/a/0/{member}"), Error::MALFORMED);
+        assert_eq!(token_routes(json!([bad])).unwrap_err(), refused);
+    }
+    let (at, _) = token_routes(json!([proof, proof])).unwrap_err();
+    assert_eq!(at, "/resources/a/1");
 }

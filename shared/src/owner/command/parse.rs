@@ -191,8 +191,8 @@ fn key_import(object: &mut Object<'_>) -> Result<KeyImport, Error> {
     let place = facts.required("public")?;
     let public = read::bytes(&place, MAX_PUBLIC)?;
     if !key.alg.is_public(&public) {
-        let expected = "the public key of this algorithm: 32 bytes for ed25519, 65 uncompressed for p256, an access key id \
-                        for sigv4";
+        let expected = "the public key of this algorithm: 32 bytes for ed25519, 65 uncompressed for p256, PKCS#1 with \
+                        exponent 65537 for rs256, an access key id for sigv4";
         return Err(Error::invalid(&place, expected));
     }
     facts.finish()?;
@@ -209,8 +209,13 @@ fn alg(kind: Kind, place: &Place<'_>) -> Result<Alg, Error> {
     match (kind, place.str()?) {
         (Kind::Http | Kind::Jwt, "ed25519") => Ok(Alg::Ed25519),
         (Kind::Http | Kind::Jwt, "p256") => Ok(Alg::P256),
+        (Kind::Jwt, "rs256") => Ok(Alg::Rs256),
         (Kind::Aws, "sigv4") => Ok(Alg::SigV4),
-        (Kind::Http | Kind::Jwt, _) => Err(Error::unsupported(place, "\"ed25519\" or \"p256\"")),
+        (Kind::Http, _) => Err(Error::unsupported(place, "\"ed25519\" or \"p256\"")),
+        (Kind::Jwt, _) => Err(Error::unsupported(
+            place,
+            "\"ed25519\", \"p256\" or \"rs256\"",
+        )),
         (Kind::Aws, _) => Err(Error::unsupported(place, "\"sigv4\"")),
     }
 }

@@ -67,7 +67,7 @@ fn what_openssl_writes_is_read_as_openssl_reads_it() {
     let told = PrivateKey::read(Path::new(&encrypted)).unwrap_err();
     assert!(told.to_string().contains("decrypt it first"), "{told}");
     for (algorithm, option) in [
-        ("RSA", "rsa_keygen_bits:2048"),
+        ("RSA", "rsa_keygen_bits:1024"),
         ("EC", "ec_paramgen_curve:P-384"),
     ] {
         let other = at(dir.path(), "other.pem");
@@ -85,6 +85,64 @@ fn what_openssl_writes_is_read_as_openssl_reads_it() {
         );
         let told = PrivateKey::read(Path::new(&other)).unwrap_err();
         assert!(told.to_string().contains("another type"), "{told}");
+    }
+}
+
+#[test]
+fn rsa_keys_are_read_as_openssl_reads_them_in_each_form() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pkcs8, pkcs1) = (at(dir.path(), "pkcs8.pem"), at(dir.path(), "pkcs1.pem"));
+    for bits in ["rsa_keygen_bits:2048", "rsa_keygen_bits:3072"] {
+        let make = ["genpkey", "-algorithm", "RSA", "-pkeyopt", bits, "-out"];
+        run("openssl", &[&make[..], &[&pkcs8]].concat());
+        run(
+            "openssl",
+            &["rsa", "-traditional", "-in", &pkcs8, "-out", &pkcs1],
+        );
+        let text = std::fs::read_to_string(&pkcs1).unwrap();
+        assert!(
+            text.starts_with("-----BEGIN RSA PRIVATE KEY-----"),
+            "{text}"
+        );
+        let key = PrivateKey::read(Path::new(&pkcs8)).unwrap();
+        assert_eq!(key.alg, Alg::Rs256);
+        assert!(public_by_openssl(&pkcs8).ends_with(&key.public));
+        let other = PrivateKey::read(Path::new(&pkcs1)).unwrap();
+        assert_eq!(other.expose(), key.expose(), "one form inside");
+    }
+    let encrypted = at(dir.path(), "enc.pem");
+    run(
+        "openssl",
+        &[
+            "rsa",
+            "-traditional",
+            "-aes128",
+            "-passout",
+            "pass:word",
+            "-in",
+            &pkcs8,
+            "-out",
+            &encrypted,
+        ],
+    );
+    let told = PrivateKey::read(Path::new(&encrypted)).unwrap_err();
+    assert!(told.to_string().contains("decrypt it first"), "{told}");
+}
+
+/// RFC 7515 A.2: an RSA key of 2048 bits.
+#[test]
+fn a_published_rsa_jwk_is_read_and_no_part_may_be_another() {
+    let vectors = include_str!("../../../../../tests/vectors/jose/vectors.json");
+    let vectors: serde_json::Value = serde_json::from_str(vectors).unwrap();
+    let jwk = &vectors["rfc7515-a2"]["jwk"];
+    let key = PrivateKey::parse(&jwk.to_string()).unwrap();
+    assert_eq!((key.alg, key.public.len()), (Alg::Rs256, 270));
+    for name in ["n", "e", "d", "p", "q", "dp", "dq", "qi"] {
+        let mut other = jwk.clone();
+        other[name] = "AQAD".into();
+        assert!(PrivateKey::parse(&other.to_string()).is_err(), "{name}");
+        other.as_object_mut().unwrap().remove(name);
+        assert!(PrivateKey::parse(&other.to_string()).is_err(), "{name}");
     }
 }
 
