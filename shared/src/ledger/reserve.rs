@@ -166,15 +166,14 @@ impl State {
         });
     }
 
-    /// A grant, and its successors from the next to the newest. A successor's place is always the higher one.
+    /// A grant, and its successors from the next to the newest.
     fn each_of_line(&mut self, slot: Slot, mut act: impl FnMut(&mut GrantState)) {
         let mut next = Some(slot);
         while let Some(slot) = next {
-            let Some(grant) = self.grant_mut(slot) else {
-                return;
-            };
-            act(grant);
-            next = grant.successor.filter(|successor| *successor > slot);
+            if let Some(grant) = self.grant_mut(slot) {
+                act(grant);
+            }
+            next = self.next_of_line(slot);
         }
     }
 

@@ -5,7 +5,7 @@ use crate::{
     amount::Amount,
     denial::Code,
     id::{Digest, GrantId, X25519Public},
-    ledger::{CommandDenied, GrantState, Status, Violation},
+    ledger::{CommandDenied, GrantState, Slot, State, Status, Violation},
     log::record::{Call, Outcome},
     sample::{DUTY, Signer, with},
     time::{Millis, UnixMs},
@@ -284,6 +284,11 @@ fn a_line_has_one_newest_grant() {
             "/action/old",
         );
     }
+    let told = history
+        .clone()
+        .widen(reissue("gr_1", "gr_4", 12))
+        .unwrap_err();
+    assert!(told.to_string().contains("`gr_3`"), "{told}");
     // What the first one had under way counts in the last one.
     let mut late = call(1, 30);
     late.outcome = Outcome::Withdrawn;
@@ -293,6 +298,65 @@ fn a_line_has_one_newest_grant() {
         Amount(10)
     );
     assert_eq!(history.replayed().unwrap(), history.state);
+}
+
+/// No log makes such a line; a snapshot could say it, and it must end all the same.
+#[test]
+fn a_line_that_leads_back_ends() {
+    let mut history = History::ready();
+    history.widen(reissue("gr_1", "gr_2", 10)).unwrap();
+    for (from, to) in [(0, 0), (1, 1), (1, 0)] {
+        let mut data = history.state.data().clone();
+        data.grants.get_mut(Slot(from)).unwrap().successor = Some(Slot(to));
+        let chain = history.state.chain().clone();
+        let mut state = State::restore(chain, data);
+        let charges = call(0, 30).charges;
+        state.take(Slot(from), &charges, at(0));
+        let left = state.grant(Slot(from)).unwrap().remaining(at(0))[1].amount;
+        assert_eq!(left, Amount(70), "{from} {to}");
+        let name = format!("gr_{}", from + 1);
+        let mut back = history.clone();
+        back.state = state;
+        inapplicable(back.widen(reissue(&name, "gr_4", 12)), "/action/old");
+    }
+}
+
+#[test]
+fn a_reissue_keeps_an_end_of_renewals_that_is_not_before_its_own() {
+    let until = |time: &str| with(grant(), "/renew_until", json!(time));
+    for (renew, end) in [
+        ("2026-11-23T17:00:00Z", OLD_END),
+        ("2026-11-23T17:00:00Z", "2026-11-23T16:00:00Z"),
+        ("2026-11-30T00:00:00Z", OLD_END),
+    ] {
+        let mut history = History::with_grant(&until(renew));
+        let reissue = with(reissue("gr_1", "gr_2", 10), "/expires_at", json!(end));
+        history.widen(reissue).unwrap();
+        let until = state(&history, "gr_2").grant.renew_until;
+        assert!(until.is_some(), "{renew} {end}");
+    }
+    // It ended at 17:00 for good; what continues it at 18:00 ends later than any renewal could.
+    let mut history = History::with_grant(&until("2026-11-23T17:30:00Z"));
+    history.now = at(8 * 3600);
+    let late = with(
+        reissue("gr_1", "gr_2", 10),
+        "/expires_at",
+        json!("2026-11-23T19:00:00Z"),
+    );
+    history.widen(late).unwrap();
+    assert_eq!(state(&history, "gr_2").grant.renew_until, None);
+}
+
+#[test]
+fn a_grant_that_ends_now_has_ended() {
+    let mut history = History::ready();
+    history.now = state(&history, "gr_1").grant.expires_at;
+    let later = json!("2026-11-24T00:00:00Z");
+    let longer = with(reissue("gr_1", "gr_2", 10), "/expires_at", later);
+    let mut before = history.clone();
+    before.now = UnixMs(history.now.0 - 1);
+    inapplicable(before.widen(longer.clone()), "/action/expires_at");
+    history.widen(longer).unwrap();
 }
 
 #[test]
@@ -380,7 +444,7 @@ fn a_snapshot_holds_lines_and_terms() {
     history.widen(reissue("gr_1", "gr_2", 10)).unwrap();
     let bytes = crate::codec::cbor::encode(history.state.data()).unwrap();
     let data = crate::codec::cbor::decode(&bytes, bytes.len()).unwrap();
-    let restored = crate::ledger::State::restore(history.state.chain().clone(), data);
+    let restored = State::restore(history.state.chain().clone(), data);
     assert_eq!(restored, history.state);
 }
 
