@@ -13,6 +13,7 @@ mod manifests;
 mod memory;
 mod order;
 mod refusals;
+mod reissues;
 mod states;
 mod stops;
 mod times;
