@@ -9,8 +9,11 @@ use crate::{
 };
 use serde_json::{Value, json};
 
+/// How a key differs from a fresh one.
+type Change = fn(&mut KeyState);
+
 /// A history with these keys beside its own.
-fn with_keys(keys: &[(&str, fn(&mut KeyState))]) -> History {
+fn with_keys(keys: &[(&str, Change)]) -> History {
     let mut history = History::ready();
     let other = KeyId::parse("k_other").unwrap();
     let fresh = history.state.key(&other).unwrap().clone();

@@ -42,11 +42,11 @@ fn lifting_names_all_that_is_in_force_and_nothing_else() {
 
 #[test]
 fn where_nothing_is_stopped_nothing_is_lifted() {
-    let history = History::ready();
+    let mut history = History::ready();
     let thaw = history.clone().widen(json!({"type": "thaw"}));
     let nothing = CommandDenied::Lifts(Vec::new());
     assert_eq!(thaw, Err(Violation::Command(nothing)));
-    let resume = history.clone().widen(of_grant("grant.resume"));
+    let resume = history.widen(of_grant("grant.resume"));
     assert!(
         matches!(resume, Err(Violation::Command(CommandDenied::Action { pointer, .. })) if pointer == "/action/grant")
     );
@@ -54,12 +54,12 @@ fn where_nothing_is_stopped_nothing_is_lifted() {
 
 #[test]
 fn a_grant_that_does_not_exist_is_neither_stopped_nor_resumed() {
-    let history = History::ready();
+    let mut history = History::ready();
     let unknown = |action: &str| json!({"type": action, "grant": "gr_9"});
     let results = [
         history.clone().narrow(unknown("grant.suspend"), DUTY),
         history.clone().narrow(unknown("grant.revoke"), DUTY),
-        history.clone().widen(unknown("grant.resume")),
+        history.widen(unknown("grant.resume")),
     ];
     for result in results {
         let Err(Violation::Command(denied)) = result else {
