@@ -111,7 +111,7 @@ fn a_grant_knows_what_took_its_place() {
 #[test]
 fn an_unspent_grant_has_all_of_each_budget_and_says_when_it_ends() {
     let budgets = json!([
-        {"unit": "call", "max": "9", "window": "calendar:P1D"},
+        {"unit": "call", "max": "9", "window": "grant"},
         {"unit": "usd-cents", "max": "8", "window": "rolling:PT10S"},
         {"unit": "usd-cents", "max": "7", "window": "calendar:P1D"},
     ]);
@@ -122,7 +122,7 @@ fn an_unspent_grant_has_all_of_each_budget_and_says_when_it_ends() {
             .collect::<Vec<_>>()
     };
     let midnight = NOW.day_start().plus(Millis(86_400_000));
-    let unspent = [(9, Some(midnight)), (8, None), (7, Some(midnight))];
+    let unspent = [(9, None), (8, None), (7, Some(midnight))];
     assert!(own(&history).spending.is_none());
     assert_eq!(left(&history), unspent);
     let slot = history.slot();
