@@ -153,7 +153,7 @@ $(MUTANTS):
 	$(CARGO) install --locked --debug --quiet --root $(TOOLS) --version $(MUTANTS_VERSION) cargo-mutants
 
 mutants: $(MUTANTS) ## the deciding parts changed in every small way, one by one: each change must fail a test; takes hours
-	@scripts/mutants $(CURDIR)/$(MUTANTS)
+	@scripts/mutants $(CURDIR)/$(MUTANTS) $(AREAS)
 
 # What `claviger-bench` finds OpenBao by; where it cannot be installed the run says so and goes on.
 $(BAO):

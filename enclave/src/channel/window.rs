@@ -25,9 +25,10 @@ impl Default for Window {
 
 fn place(number: u64) -> (usize, u64) {
     let at = number % WIDTH;
+    // A shift by more than 63 wraps by itself.
     (
         usize::try_from(at / 64).unwrap_or(0),
-        1_u64.wrapping_shl(u32::try_from(at % 64).unwrap_or(0)),
+        1_u64.wrapping_shl(u32::try_from(at).unwrap_or(0)),
     )
 }
 

@@ -10,7 +10,7 @@ use crate::{
     effect::{Charge, Effect},
     grant::Window,
     id::Unit,
-    time::{Millis, UnixMs},
+    time::UnixMs,
 };
 
 /// All charges of one call: one `call`, and what its effects charge, one line per unit.
@@ -166,15 +166,14 @@ impl State {
         });
     }
 
-    /// A grant, and its successors from the next to the newest. A successor's place is always the higher one.
+    /// A grant, and its successors from the next to the newest.
     fn each_of_line(&mut self, slot: Slot, mut act: impl FnMut(&mut GrantState)) {
         let mut next = Some(slot);
         while let Some(slot) = next {
-            let Some(grant) = self.grant_mut(slot) else {
-                return;
-            };
-            act(grant);
-            next = grant.successor.filter(|successor| *successor > slot);
+            if let Some(grant) = self.grant_mut(slot) {
+                act(grant);
+            }
+            next = self.next_of_line(slot);
         }
     }
 
@@ -210,7 +209,7 @@ impl State {
     ///
     /// # Errors
     ///
-    /// The denial of an inactive grant; [`Code::GrantExpired`] where renewal is not allowed or would not move the end.
+    /// The denial of an inactive grant; [`Code::PermissionDenied`] where renewal is not allowed or would not move the end.
     pub fn renewal(&self, slot: Slot, now: UnixMs) -> Result<UnixMs, Denial> {
         let state = self.check_active(slot, now)?;
         let until = state
@@ -218,8 +217,7 @@ impl State {
             .renew_until
             .ok_or_else(|| Denial::at(Code::PermissionDenied, RENEW_UNTIL))?;
         let end = now.plus(state.first_length).min(until);
-        let moves = end > state.grant.expires_at.plus(Millis(0));
-        if moves {
+        if end > state.grant.expires_at {
             Ok(end)
         } else {
             Err(Denial::at(Code::PermissionDenied, RENEW_UNTIL))

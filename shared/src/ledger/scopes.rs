@@ -105,7 +105,12 @@ impl Scopes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample;
+    use crate::{
+        effect::{Env, Kind},
+        id::{AgentId, Digest},
+        owner::command::Alg,
+        sample,
+    };
 
     fn grant(max: u32) -> Grant {
         let max = serde_json::json!(max.to_string());
@@ -132,10 +137,54 @@ mod tests {
     #[test]
     fn scopes_that_nothing_uses_are_forgotten() {
         let mut scopes = Scopes::default();
+        let mut add = |grant: &mut Grant| {
+            scopes.of_grant(grant, &BTreeMap::new(), &Catalog::default());
+            scopes.known.len()
+        };
+        let mut held = grant(1);
         let first = u32::try_from(FIRST_SWEEP).unwrap();
-        for max in 1..=first + 1 {
-            scopes.of_grant(&mut grant(max), &BTreeMap::new(), &Catalog::default());
+        assert_eq!(add(&mut held), 1);
+        for max in 2..=first {
+            assert_eq!(add(&mut grant(max)), max as usize, "not looked for yet");
         }
-        assert_eq!(scopes.known.len(), 1);
+        assert_eq!(add(&mut grant(first + 1)), 2, "what is held, and the new");
+        let mut same = grant(1);
+        assert_eq!(add(&mut same), 2);
+        assert!(Arc::ptr_eq(&held.scope, &same.scope));
+    }
+
+    #[test]
+    fn names_are_held_once_and_stay_what_they_are() {
+        let mut scopes = Scopes::default();
+        let catalog = Catalog::parse(&sample::bytes(&sample::catalog())).unwrap();
+        let key = |agent: &str| KeyState {
+            kind: Kind::Http,
+            alg: Alg::Ed25519,
+            env: Env::Live,
+            public: vec![1; 32],
+            agent: Some(AgentId::parse(agent).unwrap()),
+            blob: Digest([5; 32]),
+            imported: false,
+            retired: false,
+        };
+        let name = KeyId::parse("k_http").unwrap();
+        let mut share = |agent: &str, max: u32| {
+            let keys = BTreeMap::from([(name.clone(), key(agent))]);
+            let (before, mut shared) = (grant(max), grant(max));
+            scopes.of_grant(&mut shared, &keys, &catalog);
+            assert_eq!(shared, before);
+            let known = keys[&name].agent.clone().unwrap();
+            let same = std::ptr::eq(known.as_str(), shared.agent.as_str());
+            (shared, same)
+        };
+        let ((one, own), (two, others)) = (share("billing-bot", 5), share("another-bot", 6));
+        assert!(own && !others);
+        assert!(std::ptr::eq(
+            one.budgets[0].unit.as_str(),
+            two.budgets[0].unit.as_str()
+        ));
+        let written = &one.permissions.write[0];
+        let (known, _) = catalog.resources.get_key_value(written).unwrap();
+        assert!(std::ptr::eq(known.as_str(), written.as_str()));
     }
 }

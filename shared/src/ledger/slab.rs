@@ -124,5 +124,16 @@ mod tests {
         assert_eq!(bytes, cbor::encode(&list).unwrap());
         let read: Slab = cbor::decode_many(&bytes, bytes.len(), u64::MAX).unwrap();
         assert_eq!(read, slab);
+        for state in slab.iter_mut() {
+            state.epoch += 1;
+        }
+        let epochs = slab.iter().map(|state| state.epoch);
+        assert!(epochs.eq(1..=2 * BLOCK as u64 + 1));
+    }
+
+    #[test]
+    fn what_is_no_list_is_said_to_be_none() {
+        let refused = serde_json::from_str::<Slab>("7").unwrap_err().to_string();
+        assert!(refused.contains("expected a list of grants"), "{refused}");
     }
 }

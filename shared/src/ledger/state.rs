@@ -298,6 +298,12 @@ impl State {
         self.data.grants.get_mut(slot)
     }
 
+    /// The grant that took this one's place. It stands behind it, whatever a snapshot says: so a line ends.
+    pub(super) fn next_of_line(&self, slot: Slot) -> Option<Slot> {
+        let next = self.grant(slot)?.successor;
+        next.filter(|next| *next > slot)
+    }
+
     /// Every grant, by name.
     pub fn grants(&self) -> impl Iterator<Item = (&GrantId, &GrantState)> {
         self.data

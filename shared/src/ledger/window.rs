@@ -215,6 +215,14 @@ mod tests {
             Amount(1),
             "a late record counts in its own period"
         );
+        assert_eq!(spent.sum(UnixMs(DAY.0 - 1)), Amount(4));
+        spent.add(Amount(1), UnixMs(2 * DAY.0));
+        assert_eq!(
+            spent.sum(UnixMs(DAY.0 - 1)),
+            Amount(0),
+            "two periods are kept"
+        );
+        assert_eq!(spent.sum(UnixMs(DAY.0)), Amount(1));
     }
 
     #[test]

@@ -76,10 +76,11 @@ impl State {
         lifts: &[Digest],
         now: UnixMs,
     ) -> Result<(), CommandDenied> {
-        let old = self.slot(reissue.old).and_then(|slot| self.grant(slot));
-        let old = old.ok_or_else(|| expected("/action/old", "a grant that exists"))?;
+        let unknown = || expected("/action/old", "a grant that exists");
+        let slot = self.slot(reissue.old).ok_or_else(unknown)?;
+        let old = self.grant(slot).ok_or_else(unknown)?;
         if old.successor.is_some() {
-            let newest = self.newest_of_line(old);
+            let newest = self.newest_of_line(slot).ok_or_else(unknown)?;
             let detail = format!("the newest grant of its line, `{newest}`");
             return Err(expected("/action/old", detail));
         }
@@ -100,11 +101,11 @@ impl State {
         self.check_environment(&old.grant)
     }
 
-    fn newest_of_line<'a>(&'a self, mut state: &'a GrantState) -> &'a GrantId {
-        while let Some(next) = state.successor.and_then(|slot| self.grant(slot)) {
-            state = next;
+    fn newest_of_line(&self, mut slot: Slot) -> Option<&GrantId> {
+        while let Some(next) = self.next_of_line(slot) {
+            slot = next;
         }
-        &state.grant.id
+        self.grant(slot).map(|state| &state.grant.id)
     }
 
     /// Puts a grant under other terms.

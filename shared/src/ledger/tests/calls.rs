@@ -323,6 +323,22 @@ fn a_renewal_gives_exactly_the_first_length() {
 }
 
 #[test]
+fn a_renewal_moves_the_end_or_is_refused() {
+    let history = History::ready();
+    let renewal = |history: &History, now| history.state.renewal(history.slot(), now);
+    // Made at this very moment for seven hours, it would end when it ends.
+    let denied = renewal(&history, at(0)).unwrap_err();
+    assert_eq!(denied.code, Code::PermissionDenied);
+    let later = at(0).plus(Millis(1));
+    assert_eq!(renewal(&history, later), Ok(at(7 * 3600).plus(Millis(1))));
+    for until in [Value::Null, json!("2026-11-23T17:00:00Z")] {
+        let history = History::with_grant(&with(grant(), "/renew_until", until));
+        let denied = renewal(&history, at(3600)).unwrap_err();
+        assert_eq!(denied.code, Code::PermissionDenied);
+    }
+}
+
+#[test]
 fn what_is_still_alive_outside_is_told_until_it_dies() {
     let mut history = History::ready();
     history.call(call(0, 0)).unwrap();

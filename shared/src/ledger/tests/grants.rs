@@ -1,18 +1,17 @@
-//! Grants amended and reissued: what may change, and that nothing spent is ever given back.
+//! Grants amended: what may change, and that nothing spent is ever given back. What reissues have in common with them.
 
 use super::history::{History, NOW, at, call, grant, id};
 use crate::{
     amount::Amount,
-    denial::Code,
     id::{Digest, GrantId, X25519Public},
-    ledger::{CommandDenied, GrantState, Status, Violation},
+    ledger::{CommandDenied, GrantState, State, Status, Violation},
     log::record::{Call, Outcome},
     sample::{DUTY, Signer, with},
     time::{Millis, UnixMs},
 };
 use serde_json::{Value, json};
 
-const OLD_END: &str = "2026-11-23T17:00:00Z";
+pub(super) const OLD_END: &str = "2026-11-23T17:00:00Z";
 
 fn amend(change: impl FnOnce(Value) -> Value) -> Value {
     json!({"type": "grant.amend", "grant": change(grant())})
@@ -22,30 +21,30 @@ fn budgets(budgets: Value) -> Value {
     amend(|grant| with(grant, "/budgets", budgets))
 }
 
-fn cents(max: &str, window: &str) -> Value {
+pub(super) fn cents(max: &str, window: &str) -> Value {
     json!([
         {"unit": "call", "max": "1000000", "window": "grant"},
         {"unit": "usd-cents", "max": max, "window": window},
     ])
 }
 
-fn reissue(old: &str, new: &str, key: u8) -> Value {
+pub(super) fn reissue(old: &str, new: &str, key: u8) -> Value {
     let key = X25519Public([key; 32]).to_string();
     json!({"type": "grant.reissue", "old": old, "new": new, "agent_key": key, "expires_at": OLD_END})
 }
 
-fn state<'a>(history: &'a History, id: &str) -> &'a GrantState {
+pub(super) fn state<'a>(history: &'a History, id: &str) -> &'a GrantState {
     let slot = history.state.slot(&GrantId::parse(id).unwrap()).unwrap();
     history.state.grant(slot).unwrap()
 }
 
-fn of(id: &str, mut call: Call) -> Call {
+pub(super) fn of(id: &str, mut call: Call) -> Call {
     call.grant = GrantId::parse(id).unwrap();
     call
 }
 
 #[track_caller]
-fn refused_at(result: Result<(), Violation>) -> (&'static str, String) {
+pub(super) fn refused_at(result: Result<(), Violation>) -> (&'static str, String) {
     match result {
         Err(Violation::Command(denied)) => {
             let pointer = denied.pointer().unwrap_or_default().to_owned();
@@ -56,11 +55,11 @@ fn refused_at(result: Result<(), Violation>) -> (&'static str, String) {
 }
 
 #[track_caller]
-fn inapplicable(result: Result<(), Violation>, pointer: &str) {
+pub(super) fn inapplicable(result: Result<(), Violation>, pointer: &str) {
     assert_eq!(refused_at(result), ("not_applicable", pointer.to_owned()));
 }
 
-fn stops(history: &mut History) -> Vec<Digest> {
+pub(super) fn stops(history: &mut History) -> Vec<Digest> {
     let suspend = json!({"type": "grant.suspend", "grant": "gr_1"});
     history.narrow(suspend, DUTY).unwrap();
     let signer = Signer::new(DUTY).public().fingerprint();
@@ -242,137 +241,7 @@ fn amending_a_suspended_grant_lifts_all_of_it_and_a_revoked_one_is_never_amended
     inapplicable(history.widen(same()), "/action/grant/id");
 }
 
-#[test]
-fn a_reissue_refills_nothing_and_ends_the_old_grant() {
-    let mut history = History::with_grant(&with(grant(), "/budgets", cents("100", "grant")));
-    history.call(call(0, 60)).unwrap();
-    history.widen(reissue("gr_1", "gr_2", 10)).unwrap();
-    let new = state(&history, "gr_2");
-    assert_eq!(new.remaining(at(1))[1].amount, Amount(40));
-    assert_eq!(
-        new.outstanding(at(1)),
-        state(&history, "gr_1").outstanding(at(1))
-    );
-    assert_eq!(new.outstanding(at(1)).len(), 1);
-    let slot = |key: u8| {
-        history
-            .state
-            .slot_of_agent(&X25519Public([key; 32]))
-            .unwrap()
-    };
-    let active = |key: u8| history.state.check_active(slot(key), at(1));
-    assert_eq!(active(9).unwrap_err().code, Code::GrantRevoked);
-    assert_eq!(active(10).unwrap().grant.id.as_str(), "gr_2");
-    let over = GrantId::parse("gr_2").unwrap();
-    assert_eq!(
-        history.clone().call(of("gr_2", call(1, 41))),
-        Err(Violation::Overspent(over))
-    );
-    history.call(of("gr_2", call(1, 40))).unwrap();
-    assert_eq!(history.call(call(2, 1)), Err(Violation::Inactive(id())));
-}
-
-#[test]
-fn a_line_has_one_newest_grant() {
-    let mut history = History::ready();
-    history.call(call(0, 60)).unwrap();
-    history.widen(reissue("gr_1", "gr_2", 10)).unwrap();
-    history.widen(reissue("gr_2", "gr_3", 11)).unwrap();
-    for old in ["gr_1", "gr_2"] {
-        inapplicable(
-            history.clone().widen(reissue(old, "gr_4", 12)),
-            "/action/old",
-        );
-    }
-    // What the first one had under way counts in the last one.
-    let mut late = call(1, 30);
-    late.outcome = Outcome::Withdrawn;
-    history.call(late).unwrap();
-    assert_eq!(
-        state(&history, "gr_3").remaining(at(1))[1].amount,
-        Amount(10)
-    );
-    assert_eq!(history.replayed().unwrap(), history.state);
-}
-
-#[test]
-fn a_reissue_names_what_no_grant_has_ever_had() {
-    let history = History::ready();
-    let refuse = |action: Value, at: &str| inapplicable(history.clone().widen(action), at);
-    refuse(reissue("gr_9", "gr_2", 10), "/action/old");
-    refuse(reissue("gr_1", "gr_2", 9), "/action/agent_key");
-    let mut two = history.clone();
-    two.widen(reissue("gr_1", "gr_2", 10)).unwrap();
-    inapplicable(
-        two.clone().widen(reissue("gr_2", "gr_1", 11)),
-        "/action/new",
-    );
-    inapplicable(two.widen(reissue("gr_2", "gr_3", 9)), "/action/agent_key");
-}
-
-#[test]
-fn a_reissue_ends_no_later_than_what_it_continues() {
-    let until = |time: &str| with(reissue("gr_1", "gr_2", 10), "/expires_at", json!(time));
-    let mut history = History::ready();
-    let refuse = |history: &History, time: &str| {
-        inapplicable(history.clone().widen(until(time)), "/action/expires_at");
-    };
-    refuse(&history, "2026-11-23T17:00:01Z");
-    refuse(&history, "2026-11-23T10:00:00Z");
-    history
-        .clone()
-        .widen(until("2026-11-23T10:00:01Z"))
-        .unwrap();
-    history.clone().widen(until(OLD_END)).unwrap();
-    // It was created at 10:00 and ended at 17:00: seven hours, and now it is 18:00.
-    history.now = at(8 * 3600);
-    refuse(&history, "2026-11-24T01:00:01Z");
-    refuse(&history, "2026-11-23T18:00:00Z");
-    history.widen(until("2026-11-24T01:00:00Z")).unwrap();
-    assert_eq!(
-        state(&history, "gr_2").first_length,
-        Millis::from_secs(7 * 3600)
-    );
-}
-
-#[test]
-fn a_reissue_works_from_any_state_and_lifts_what_is_in_force() {
-    let mut history = History::ready();
-    let stops = stops(&mut history);
-    let reissue = reissue("gr_1", "gr_2", 10);
-    let denied = history.clone().widen(reissue.clone());
-    assert_eq!(
-        denied,
-        Err(Violation::Command(CommandDenied::Lifts(stops.clone())))
-    );
-    history.clone().lift(&reissue, &stops).unwrap();
-    history
-        .narrow(json!({"type": "grant.revoke", "grant": "gr_1"}), DUTY)
-        .unwrap();
-    let lifts = history.clone().lift(&reissue, &stops);
-    assert_eq!(refused_at(lifts), ("lifts", "/lifts".to_owned()));
-    history.widen(reissue).unwrap();
-    assert_eq!(state(&history, "gr_2").status, Status::Active);
-    assert_eq!(state(&history, "gr_1").status, Status::Revoked);
-}
-
-#[test]
-fn a_reissue_survives_what_is_gone_but_not_a_change_of_environment() {
-    let mut history = History::ready();
-    history
-        .widen(json!({"type": "key.retire", "key": "k_http"}))
-        .unwrap();
-    let none =
-        json!({"type": "catalog.set", "touches": ["gr_1"], "catalog": {"v": 1, "resources": {}}});
-    history.widen(none).unwrap();
-    history.clone().widen(reissue("gr_1", "gr_2", 10)).unwrap();
-    let routes = crate::sample::catalog()["resources"]["invoices"].clone();
-    let moved = json!({"v": 1, "resources": {"invoices": {"env": "sandbox", "routes": routes}}});
-    let moved = json!({"type": "catalog.set", "touches": ["gr_1"], "catalog": moved});
-    history.widen(moved).unwrap();
-    inapplicable(history.widen(reissue("gr_1", "gr_2", 10)), "/action/old");
-}
-
+/// No log makes such a line; a snapshot could say it, and it must end all the same.
 #[test]
 fn a_snapshot_holds_lines_and_terms() {
     let mut history = History::ready();
@@ -380,7 +249,7 @@ fn a_snapshot_holds_lines_and_terms() {
     history.widen(reissue("gr_1", "gr_2", 10)).unwrap();
     let bytes = crate::codec::cbor::encode(history.state.data()).unwrap();
     let data = crate::codec::cbor::decode(&bytes, bytes.len()).unwrap();
-    let restored = crate::ledger::State::restore(history.state.chain().clone(), data);
+    let restored = State::restore(history.state.chain().clone(), data);
     assert_eq!(restored, history.state);
 }
 
