@@ -51,7 +51,7 @@ fn a_grant_signs_with_the_first_of_its_keys_that_fits() {
     .map(|id| KeyId::parse(id).unwrap())
     .to_vec();
     let of = |kind, env| {
-        let found = history.state.key_of(&grant, kind, env);
+        let found = history.state.key_of(&grant, kind, env, |_| true);
         found.map(|(id, key)| {
             assert_eq!(history.state.key(id), Some(key));
             id.as_str()
