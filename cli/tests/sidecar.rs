@@ -186,7 +186,8 @@ async fn addresses_methods_and_members_that_are_not_there_are_refused() {
     for (line, body, status) in [
         ("GET /v1/credentials/http", HTTP, 405),
         ("POST /v1/grants/self", HTTP, 405),
-        ("POST /v1/credentials/aws", HTTP, 404),
+        ("POST /v1/credentials/aws", HTTP, 400),
+        ("POST /v1/credentials/evm", HTTP, 404),
         ("POST /v1/credentials/", HTTP, 404),
         ("POST /v1/credentials/http/", HTTP, 404),
         ("GET /", b"", 404),
