@@ -293,7 +293,8 @@ async fn p1_no_process_of_a_deployment_dumps_core() {
         assert_eq!(words[4..6], ["0", "0"], "{pid}");
     }
     // Killed by what dumps core wherever it may be dumped: the kernel says itself that it was not.
-    signal(beside.pid(), rustix::process::Signal::QUIT).unwrap();
+    // Not SIGQUIT, which a shell has what it runs in the background ignore.
+    signal(beside.pid(), rustix::process::Signal::ABORT).unwrap();
     let status = beside.0.wait().await.unwrap();
     let dumped = std::os::unix::process::ExitStatusExt::core_dumped(&status);
     assert!(!dumped && !status.success(), "{status:?}");
