@@ -4,7 +4,7 @@
 //! header 548:  ".eif" version:u16 flags:u16 memory:u64 cpus:u64 0:u16 sections:u16 offsets:[u64;32] sizes:[u64;32] 0:u32 crc32:u32
 //! section:     type:u16 flags:u16 size:u64, then the bytes
 //! ```
-//! Having an [`Eif`] from [`read`] means the file is exactly what [`write`] would make of it: one kernel, one command line, one
+//! Having an [`Eif`] from [`read()`] means the file is exactly what [`write()`] would make of it: one kernel, one command line, one
 //! metadata section, then at least one ramdisk, no gap and nothing behind. Signed images are refused: a signature is not measured
 //! into PCR0 to 2, and a reader that parses one trusts the file before it has compared it.
 

@@ -8,7 +8,7 @@ use super::{
 ///
 /// # Errors
 ///
-/// An [`Error`] for anything but the bytes that [`write`] makes.
+/// An [`Error`] for anything but the bytes that [`write()`] makes.
 pub fn read(file: &[u8]) -> Result<Eif, Error> {
     if file.len() > MAX_BYTES {
         return Err(Error::TooLarge("the file"));
