@@ -70,6 +70,57 @@ fn drop_privileges() -> nix::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::net::UnixStream;
+
+    /// Not a test by itself: it takes from its process what no other test may miss.
+    #[test]
+    #[ignore = "run by the next in a process of its own"]
+    fn child() {
+        let before = Uid::current();
+        confine().unwrap();
+        assert!(before.is_root());
+        let nobody = Uid::from_raw(NOBODY);
+        let now = nix::unistd::getresuid().unwrap();
+        assert_eq!(
+            (now.real, now.effective, now.saved),
+            (nobody, nobody, nobody)
+        );
+        assert!(nix::unistd::getgroups().unwrap().is_empty());
+        assert!(nix::unistd::setuid(before).is_err(), "root again");
+        assert!(nix::sys::prctl::get_no_new_privs().unwrap());
+        assert!(!nix::sys::prctl::get_dumpable().unwrap());
+        for (resource, most) in LIMITS {
+            let limits = nix::sys::resource::getrlimit(resource).unwrap();
+            assert_eq!(limits, (most, most), "{resource:?}");
+        }
+        // One descriptor fits under the limit as long as there are fewer.
+        let pairs: Vec<_> = (0..MAX_DESCRIPTORS)
+            .map_while(|_| UnixStream::pair().ok())
+            .collect();
+        let held = u64::try_from(pairs.len()).unwrap() * 2;
+        assert!(
+            held > MAX_DESCRIPTORS / 2 && held < MAX_DESCRIPTORS,
+            "{held}"
+        );
+    }
+
+    /// Needs to be root, which process 1 is; in continuous integration it is.
+    #[test]
+    fn privileges_descriptors_and_core_files_are_gone() {
+        if !Uid::current().is_root() {
+            println!("skipped: only root has privileges to give up");
+            return;
+        }
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "nitro::confine::tests::child"])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&child.stdout);
+        assert!(
+            child.status.success() && said.contains("1 passed"),
+            "{said}"
+        );
+    }
 
     #[test]
     fn an_enclave_needs_memory() {

@@ -56,7 +56,7 @@ const IS_OPEN: Argument = exactly(1, 1);
 const NAME: Argument = exactly(0, 15);
 /// `PR_SET_VMA` (Linux, prctl.h).
 const NAME_OF_MEMORY: Argument = exactly(0, 0x5356_4d41);
-/// `AF_VSOCK`'s own level and `SOL_SOCKET`, whose options are time limits and sizes alone.
+/// `SOL_SOCKET` (Linux, asm-generic/socket.h): time limits and sizes.
 const OF_SOCKET: Argument = exactly(1, 1);
 
 /// The list.

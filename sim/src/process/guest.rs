@@ -17,10 +17,8 @@ use std::{
 };
 use vsock::{VMADDR_CID_ANY, VsockListener, VsockStream};
 
-/// Port that an enclave listens on.
-pub const PORT: u32 = 5000;
-/// The parent's context id: as in a Nitro Enclave (AWS Nitro Enclaves user guide, "vsock").
-pub const PARENT_CID: u32 = 3;
+/// Port that an enclave listens on, and its parent's context id: as in a Nitro Enclave.
+pub use claviger_enclave::nitro::{PARENT_CID, PORT};
 /// Port of the parent that is told when the guest is up, and the byte that tells it, which is sent back
 /// (aws-nitro-enclaves-cli: what its bootstrap and its launcher say to each other).
 pub const HEARTBEAT_PORT: u32 = 9000;

@@ -1,6 +1,7 @@
 //! What is not as it must be ends the machine, with the reason on its console: the image never goes on without it.
 
 use anyhow::{Context, ensure};
+use claviger_sim::process::guest::{HEARTBEAT, HEARTBEAT_PORT};
 use claviger_tests::vm::{
     machine::{Machine, VSOCK, tools},
     nitro,
@@ -18,9 +19,6 @@ use std::{
 
 /// How long a machine may take to end.
 const PATIENCE: u32 = 60;
-/// The heartbeat's port and byte.
-const PORT: u32 = 9000;
-const BEAT: u8 = 0xB7;
 
 /// Killed when let go of.
 struct Kept(Child);
@@ -63,7 +61,7 @@ fn console(machine: &Machine, answer: Option<u8>) -> anyhow::Result<String> {
     let dir = tempfile::tempdir()?;
     let at = |name: &str| dir.path().join(name);
     if let Some(answer) = answer {
-        let parent = UnixListener::bind(at(&format!("ports_{PORT}")))?;
+        let parent = UnixListener::bind(at(&format!("ports_{HEARTBEAT_PORT}")))?;
         thread::spawn(move || {
             let (mut guest, _) = parent.accept()?;
             guest.read_exact(&mut [0])?;
@@ -152,7 +150,7 @@ fn without_module(dir: &Path, kernel: &Path, more: &str) -> anyhow::Result<Machi
 fn everything_unexpected_ends_the_machine() -> anyhow::Result<()> {
     let image = nitro::image_file();
     let with = |more: &str| nitro::machine(&image, nitro::MEMORY, more);
-    let beat = Some(BEAT);
+    let beat = Some(HEARTBEAT);
     expect(
         "another clock",
         &with("no-kvmclock")?,
