@@ -4,6 +4,7 @@
 //! emulated machine would spend longer on that than on reading.
 
 use anyhow::{Context, ensure};
+use claviger_image::cpio::{self, Node, TooLarge};
 use claviger_sim::process::guest::{FILES, MODULES};
 use std::{
     collections::BTreeSet,
@@ -12,56 +13,19 @@ use std::{
     process::Command,
 };
 
-/// File types of `st_mode`.
-const DIRECTORY: u32 = 0o040_755;
-const FILE: u32 = 0o100_755;
-const CHARACTERS: u32 = 0o020_600;
-/// The console's device number, where process 1 has its standard streams (Documentation/admin-guide/devices.txt).
-const CONSOLE: (u32, u32) = (5, 1);
+/// Where process 1 has its standard streams (Linux, Documentation/admin-guide/devices.txt).
+const CONSOLE: Node = Node::Device { major: 5, minor: 1 };
 
-/// An archive being written.
+/// An archive being filled.
 #[derive(Debug, Default)]
 pub struct Archive {
-    bytes: Vec<u8>,
+    entries: Vec<(String, Node)>,
     directories: BTreeSet<PathBuf>,
-    number: u32,
 }
 
 impl Archive {
-    fn entry(&mut self, name: &str, mode: u32, device: (u32, u32), content: &[u8]) {
-        self.number += 1;
-        let size = u32::try_from(content.len()).unwrap();
-        let name_size = u32::try_from(name.len() + 1).unwrap();
-        let links = 1;
-        let fields = [
-            self.number,
-            mode,
-            0,
-            0,
-            links,
-            0,
-            size,
-            0,
-            0,
-            device.0,
-            device.1,
-            name_size,
-            0,
-        ];
-        self.bytes.extend_from_slice(b"070701");
-        for field in fields {
-            self.bytes
-                .extend_from_slice(format!("{field:08x}").as_bytes());
-        }
-        self.bytes.extend_from_slice(name.as_bytes());
-        self.bytes.push(0);
-        self.pad();
-        self.bytes.extend_from_slice(content);
-        self.pad();
-    }
-
-    fn pad(&mut self) {
-        self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
+    fn entry(&mut self, name: &str, node: Node) {
+        self.entries.push((name.to_owned(), node));
     }
 
     /// A directory and those above it.
@@ -72,7 +36,7 @@ impl Archive {
         for directory in above {
             let new = directory != Path::new("") && self.directories.insert(directory.to_owned());
             if let Some(name) = directory.to_str().filter(|_| new) {
-                self.entry(name, DIRECTORY, (0, 0), &[]);
+                self.entry(name, Node::Directory);
             }
         }
     }
@@ -82,7 +46,11 @@ impl Archive {
         if let Some((directory, _)) = path.rsplit_once('/') {
             self.directory(directory);
         }
-        self.entry(path.trim_start_matches('/'), FILE, (0, 0), content);
+        let (bytes, executable) = (content.to_vec(), true);
+        self.entry(
+            path.trim_start_matches('/'),
+            Node::File { bytes, executable },
+        );
     }
 
     /// Every file of a directory, below another path.
@@ -103,13 +71,19 @@ impl Archive {
     }
 
     /// The whole archive.
-    #[must_use]
-    pub fn finish(mut self) -> Vec<u8> {
-        let (major, minor) = CONSOLE;
+    ///
+    /// # Errors
+    ///
+    /// A file over what the format holds.
+    pub fn finish(mut self) -> Result<Vec<u8>, TooLarge> {
         self.directory("dev");
-        self.entry("dev/console", CHARACTERS, (major, minor), &[]);
-        self.entry("TRAILER!!!", 0, (0, 0), &[]);
-        self.bytes
+        self.entry("dev/console", CONSOLE);
+        let entries: Vec<_> = self
+            .entries
+            .iter()
+            .map(|(name, node)| (name.as_str(), node.clone()))
+            .collect();
+        cpio::archive(&entries)
     }
 }
 
@@ -139,7 +113,7 @@ pub fn simulation(
     archive.files(pki, &format!("{FILES}/nsm"))?;
     let measurements = fs::read(measurements)?;
     archive.file(&format!("{FILES}/measurements.json"), &measurements);
-    Ok(archive.finish())
+    Ok(archive.finish()?)
 }
 
 /// A program without what only debuggers read.
@@ -184,11 +158,11 @@ mod tests {
         let mut archive = Archive::default();
         archive.file("/a/b/one", b"1");
         archive.file("/a/b/two", b"22");
-        let bytes = archive.finish();
+        let bytes = archive.finish().unwrap();
         assert_eq!(bytes.len() % 4, 0);
         let mut names = Vec::new();
         let mut rest = &bytes[..];
-        while !rest.is_empty() {
+        while rest.first().is_some_and(|byte| *byte != 0) {
             assert!(rest.starts_with(b"070701"));
             let field = |at: usize| {
                 let text = std::str::from_utf8(&rest[6 + at * 8..14 + at * 8]).unwrap();
