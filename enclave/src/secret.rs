@@ -11,8 +11,10 @@
 //! drop. This module does not know how the root was sealed, nor what is signed with a signing key.
 
 mod access_key;
+mod chain_key;
 
 pub use access_key::AccessKey;
+pub use chain_key::ChainKey;
 
 use crate::platform::{Entropy, NoEntropy};
 use aws_lc_rs::{

@@ -8,7 +8,7 @@
 use crate::{
     core::{Reserved, Spent},
     platform::Entropy,
-    secret::{AccessKey, Failed, RootKeys, Secret, on_wiped_stack},
+    secret::{AccessKey, ChainKey, Failed, RootKeys, Secret, on_wiped_stack},
 };
 use aws_lc_rs::{
     agreement,
@@ -35,7 +35,7 @@ use std::{
 };
 use zeroize::Zeroizing;
 
-/// Draws of a P-256 scalar before giving up: each fails with a chance of 2^-32.
+/// Draws of a scalar before giving up: each fails with a chance of 2^-32.
 const MAX_DRAWS: usize = 8;
 
 enum Signer {
@@ -44,6 +44,7 @@ enum Signer {
     /// The provider wipes its numbers when it is dropped.
     Rs256(RsaKeyPair),
     SigV4(Box<AccessKey>),
+    Secp256k1(ChainKey),
 }
 
 /// A key that can sign.
@@ -280,10 +281,12 @@ impl Held {
                     .map_err(|_| Failed)?;
                 Ok(signature)
             }
+            (Signer::Secp256k1(key), ToSign::Message(message)) => Ok(key.sign(message).to_vec()),
             (Signer::SigV4(_), ToSign::Message(_))
-            | (Signer::Ed25519(_) | Signer::P256(_) | Signer::Rs256(_), ToSign::SigV4(_)) => {
-                Err(Failed)
-            }
+            | (
+                Signer::Ed25519(_) | Signer::P256(_) | Signer::Rs256(_) | Signer::Secp256k1(_),
+                ToSign::SigV4(_),
+            ) => Err(Failed),
         }
     }
 }
@@ -312,7 +315,7 @@ impl Signer {
     fn session_token(&self) -> Option<SessionToken> {
         match self {
             Self::SigV4(key) => key.session_token(),
-            Self::Ed25519(_) | Self::P256(_) | Self::Rs256(_) => None,
+            Self::Ed25519(_) | Self::P256(_) | Self::Rs256(_) | Self::Secp256k1(_) => None,
         }
     }
 
@@ -326,7 +329,7 @@ impl Signer {
         }
         for _ in 0..MAX_DRAWS {
             let secret = Secret::generate(entropy).map_err(|_| Failed)?;
-            // A draw that is no P-256 scalar is refused by the provider and drawn again.
+            // A draw that is no scalar of the curve is refused by the provider and drawn again.
             if let Ok(signer) = Self::new(alg, secret.expose()) {
                 return Ok((Zeroizing::new(secret.expose().to_vec()), signer));
             }
@@ -358,6 +361,7 @@ impl Signer {
                 );
                 pair.map(Self::P256).map_err(|_| Failed)
             }
+            Alg::Secp256k1 => ChainKey::new(secret).map(Self::Secp256k1),
             // RSA keys are longer; AWS makes its own.
             Alg::Rs256 | Alg::SigV4 => Err(Failed),
         }
@@ -368,6 +372,7 @@ impl Signer {
             Self::Ed25519(pair) => pair.public_key().as_ref().to_vec(),
             Self::P256(pair) => pair.public_key().as_ref().to_vec(),
             Self::Rs256(pair) => pair.public_key().as_ref().to_vec(),
+            Self::Secp256k1(key) => key.public().to_vec(),
             Self::SigV4(_) => Vec::new(),
         }
     }

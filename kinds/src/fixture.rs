@@ -100,6 +100,7 @@ pub(crate) fn catalog(resources: Vec<(&str, Vec<Route>)>) -> Catalog {
     };
     Catalog {
         resources: resources.into_iter().map(resource).collect(),
+        ..Catalog::default()
     }
 }
 
@@ -220,7 +221,7 @@ pub(crate) fn key(kind: Kind, alg: Alg) -> SigningKeyInfo {
         public: match alg {
             Alg::Ed25519 => vec![7; 32],
             Alg::P256 => [vec![4], vec![7; 64]].concat(),
-            Alg::Rs256 | Alg::SigV4 => Vec::new(),
+            Alg::Rs256 | Alg::SigV4 | Alg::Secp256k1 => Vec::new(),
         },
         thumbprint: "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k".into(),
         session_token: None,

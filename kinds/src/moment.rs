@@ -38,7 +38,7 @@ impl Span {
         key: &SigningKeyInfo,
         moment: &Moment,
     ) -> Result<Self, Denial> {
-        if key.kind != effect.kind {
+        if key.kind != effect.kind.of_key() {
             return Err(Denial::at(Code::KeyDenied, effect.kind.as_str()));
         }
         let (from, to) = (moment.now.secs(), moment.expires_at.secs());

@@ -20,6 +20,10 @@ pub enum Kind {
     Jwt,
     /// Requests to AWS (Signature Version 4).
     Aws,
+    /// Transactions and typed data of Ethereum and its kin.
+    Evm,
+    /// Payments by HTTP (x402), signed with keys of kind `evm`.
+    X402,
 }
 
 impl Kind {
@@ -30,11 +34,22 @@ impl Kind {
             Self::Http => "http",
             Self::Jwt => "jwt",
             Self::Aws => "aws",
+            Self::Evm => "evm",
+            Self::X402 => "x402",
+        }
+    }
+
+    /// The kind of the keys that sign it.
+    #[must_use]
+    pub const fn of_key(self) -> Self {
+        match self {
+            Self::X402 => Self::Evm,
+            Self::Http | Self::Jwt | Self::Aws | Self::Evm => self,
         }
     }
 
     /// Every kind that is built.
-    pub const ALL: [Self; 3] = [Self::Http, Self::Jwt, Self::Aws];
+    pub const ALL: [Self; 5] = [Self::Http, Self::Jwt, Self::Aws, Self::Evm, Self::X402];
 
     /// Reads the word.
     #[must_use]

@@ -22,6 +22,11 @@ pub(crate) const P256_SPKI_PREFIX: [u8; 26] = [
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
     0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
+/// DER before the 65 bytes of an uncompressed secp256k1 point (RFC 5480 §2, SEC 2 §2.4.1).
+const SECP256K1_SPKI_PREFIX: [u8; 23] = [
+    0x30, 0x56, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b,
+    0x81, 0x04, 0x00, 0x0a, 0x03, 0x42, 0x00,
+];
 /// Characters of one line of PEM (RFC 7468 §2).
 const PEM_LINE: usize = 64;
 
@@ -33,6 +38,8 @@ pub fn jwk(alg: Alg, public: &[u8]) -> Option<Value> {
         Alg::Ed25519 => "EdDSA",
         Alg::P256 => "ES256",
         Alg::Rs256 => "RS256",
+        // RFC 8812 §3.1 hashes with SHA-256: the key is the curve's, the algorithm not this one.
+        Alg::Secp256k1 => return Some(Value::Object(members)),
         Alg::SigV4 => return None,
     };
     members.insert("kid".to_owned(), thumbprint(alg, public)?.into());
@@ -63,6 +70,7 @@ pub fn pem(alg: Alg, public: &[u8]) -> Option<String> {
         Alg::Ed25519 => [&ED25519_SPKI_PREFIX, public].concat(),
         Alg::P256 => [&P256_SPKI_PREFIX, public].concat(),
         Alg::Rs256 => rsa::spki(public)?,
+        Alg::Secp256k1 => [&SECP256K1_SPKI_PREFIX, public].concat(),
         Alg::SigV4 => return None,
     };
     let text = STANDARD.encode(der);
@@ -77,12 +85,14 @@ pub fn pem(alg: Alg, public: &[u8]) -> Option<String> {
     Some(out)
 }
 
-/// What of a public key is shown, by name: `jwk` and `pem`, or, of a symmetric key, `access_key_id`.
+/// What of a public key is shown, by name: `jwk` and `pem`, and of a chain's key `address`; of a symmetric key, `access_key_id`.
 #[must_use]
 pub fn shown(alg: Alg, public: &[u8]) -> Vec<(String, Value)> {
     let id = alg.access_key_id(public).map(Value::from);
+    let address = alg.address(public);
     let all = [
         ("access_key_id", id),
+        ("address", address.map(|one| one.to_string().into())),
         ("jwk", jwk(alg, public)),
         ("pem", pem(alg, public).map(Value::from)),
     ];
@@ -115,16 +125,22 @@ fn public_members(alg: Alg, public: &[u8]) -> Option<Vec<(&'static str, String)>
             ("x", encode(key)),
         ]),
         // SEC 1 §2.3.3: 4 says uncompressed.
-        (Alg::P256, [4, point @ ..]) if point.len() == 64 => {
+        (Alg::P256 | Alg::Secp256k1, [4, point @ ..]) if point.len() == 64 => {
             let (x, y) = point.split_at_checked(32)?;
-            let curve = ("crv", "P-256".to_owned());
+            // RFC 8812 §3.1.
+            let name = if alg == Alg::P256 {
+                "P-256"
+            } else {
+                "secp256k1"
+            };
+            let curve = ("crv", name.to_owned());
             Some(vec![named("EC"), curve, ("x", encode(x)), ("y", encode(y))])
         }
         (Alg::Rs256, key) => {
             let n = encode(rsa::modulus(key)?);
             Some(vec![named("RSA"), ("e", encode(&rsa::EXPONENT)), ("n", n)])
         }
-        (Alg::Ed25519 | Alg::P256 | Alg::SigV4, _) => None,
+        (Alg::Ed25519 | Alg::P256 | Alg::SigV4 | Alg::Secp256k1, _) => None,
     }
 }
 

@@ -39,6 +39,7 @@ pub mod attest;
 pub mod bundle;
 pub mod call;
 pub mod catalog;
+pub mod chain;
 pub mod codec;
 pub mod credential;
 pub mod crypto;

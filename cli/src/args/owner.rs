@@ -54,6 +54,8 @@ pub(crate) enum KindArg {
     Http,
     Jwt,
     Aws,
+    /// Chains of the Ethereum family, payments by x402 too
+    Evm,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -62,6 +64,8 @@ pub(crate) enum AlgArg {
     P256,
     /// RSA, 2048 bits when made inside; of kind jwt
     Rs256,
+    /// Of kind evm
+    Secp256k1,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

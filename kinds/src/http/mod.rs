@@ -219,7 +219,7 @@ impl HttpCall {
         let alg = match key.alg {
             Alg::Ed25519 => "ed25519",
             Alg::P256 => "ecdsa-p256-sha256",
-            Alg::Rs256 | Alg::SigV4 => {
+            Alg::Rs256 | Alg::SigV4 | Alg::Secp256k1 => {
                 return Err(Denial::at(Code::KeyDenied, Kind::Http.as_str()));
             }
         };

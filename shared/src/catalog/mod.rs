@@ -3,7 +3,10 @@
 //! Having a [`Catalog`] means its text was strict JSON within limits and every route is complete. Unlisted is refused:
 //! hosts, paths, methods, members. It holds no grant and decides nothing by itself; kinds match calls against routes.
 
+mod assets;
 pub mod parse;
+
+pub use assets::{Asset, AssetForm, DomainName};
 
 use crate::{
     amount::Amount,
@@ -24,6 +27,9 @@ pub const MAX_BYTES: usize = 512 * 1024;
 pub struct Catalog {
     /// Resources; a call matches at most one route of those the grant names.
     pub resources: BTreeMap<ResourceName, Resource>,
+    /// What units of account are on chains; a name is never given to anything else.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub assets: BTreeMap<Unit, Asset>,
 }
 
 /// One name's meaning.

@@ -2,17 +2,18 @@
 //!
 //! A name stands for a list of routes, or for `{"env": …, "routes": […]}` where its environment is not live.
 
+mod assets;
 mod aws;
 mod charge;
 mod http;
 mod jwt;
 
-use super::{Catalog, MAX_BYTES, Resource, Route};
+use super::{Asset, Catalog, MAX_BYTES, Resource, Route};
 use crate::{
     codec::json::{Place, Value},
     effect::{Env, Kind},
     grant::parse as grant,
-    id::ResourceName,
+    id::{ResourceName, Unit},
     owner::{Error, read},
 };
 use std::collections::BTreeMap;
@@ -43,9 +44,10 @@ impl Catalog {
     pub fn from_place(place: &Place<'_>) -> Result<Self, Error> {
         let mut object = place.object()?;
         read::version(&mut object)?;
-        if let Some(place) = object.optional("assets") {
-            return Err(Error::unsupported(&place, "no such member"));
-        }
+        let assets = match object.optional("assets") {
+            Some(place) => assets::assets(&place)?,
+            None => BTreeMap::new(),
+        };
         let place = object.required("resources")?;
         object.finish()?;
         let entries = place.object()?.entries();
@@ -53,34 +55,47 @@ impl Catalog {
             let expected = format!("at most {MAX_RESOURCES} names");
             return Err(Error::invalid(&place, expected));
         }
-        let (mut resources, mut issuer) = (BTreeMap::new(), None);
+        let mut resources = BTreeMap::new();
+        let mut around = Around {
+            assets: &assets,
+            issuer: None,
+        };
         for (name, place) in entries {
             let name =
                 ResourceName::parse(name).map_err(|_| Error::invalid(&place, grant::RESOURCE))?;
-            resources.insert(name, resource(&place, &mut issuer)?);
+            resources.insert(name, resource(&place, &mut around)?);
         }
-        Ok(Self { resources })
+        Ok(Self { resources, assets })
     }
 }
 
-fn resource(place: &Place<'_>, issuer: &mut Option<String>) -> Result<Resource, Error> {
+/// What a route may have to agree with.
+struct Around<'a> {
+    /// The catalog's assets.
+    #[expect(dead_code, reason = "for routes of chains")]
+    assets: &'a BTreeMap<Unit, Asset>,
+    /// The issuer of the `oidc` routes before.
+    issuer: Option<String>,
+}
+
+fn resource(place: &Place<'_>, around: &mut Around<'_>) -> Result<Resource, Error> {
     if matches!(place.value(), Value::Array(_)) {
         return Ok(Resource {
             env: Env::Live,
-            routes: routes(place, issuer)?,
+            routes: routes(place, Env::Live, around)?,
         });
     }
     let mut object = place.object()?;
     let env = grant::env(&mut object)?;
-    let routes = routes(&object.required("routes")?, issuer)?;
+    let routes = routes(&object.required("routes")?, env, around)?;
     object.finish()?;
     Ok(Resource { env, routes })
 }
 
-fn routes(place: &Place<'_>, issuer: &mut Option<String>) -> Result<Vec<Route>, Error> {
+fn routes(place: &Place<'_>, env: Env, around: &mut Around<'_>) -> Result<Vec<Route>, Error> {
     let mut seen: Vec<Route> = Vec::new();
     read::each(place, MAX_ROUTES, |place| {
-        let route = route(place, issuer)?;
+        let route = route(place, env, around)?;
         if seen.iter().any(|other| is_same_matcher(other, &route)) {
             return Err(Error::invalid(
                 place,
@@ -93,12 +108,18 @@ fn routes(place: &Place<'_>, issuer: &mut Option<String>) -> Result<Vec<Route>, 
     read::some(place, seen)
 }
 
-fn route(place: &Place<'_>, issuer: &mut Option<String>) -> Result<Route, Error> {
+/// One route of a resource of this environment.
+fn route(place: &Place<'_>, _env: Env, around: &mut Around<'_>) -> Result<Route, Error> {
     let mut object = place.object()?;
-    let route = match grant::kind(&object.required("kind")?)? {
+    let kind = object.required("kind")?;
+    let route = match grant::kind(&kind)? {
         Kind::Http => Route::Http(http::route(&mut object)?),
-        Kind::Jwt => Route::Jwt(jwt::route(&mut object, issuer)?),
+        Kind::Jwt => Route::Jwt(jwt::route(&mut object, &mut around.issuer)?),
         Kind::Aws => Route::Aws(aws::route(&mut object)?),
+        // Keys of the kind are made and kept; nothing is signed with them yet.
+        Kind::Evm | Kind::X402 => {
+            return Err(Error::unsupported(&kind, "\"http\", \"jwt\" or \"aws\""));
+        }
     };
     object.finish()?;
     Ok(route)

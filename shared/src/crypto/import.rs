@@ -4,7 +4,7 @@
 //! other. Whoever seals needs no key of their own: who may import is the command's business. The owner's machine seals,
 //! the enclave opens.
 
-use super::{handshake::BadChannel, noise::Resolver};
+use super::{handshake::BadChannel, noise::Resolver, secp256k1};
 use crate::{
     codec::cbor,
     id::X25519Public,
@@ -119,7 +119,7 @@ pub fn open(
     Ok(key)
 }
 
-/// The public key of a private one: Ed25519 32 bytes, P-256 65 bytes uncompressed; nothing for bytes that are no key, nor
+/// The public key of a private one: Ed25519 32 bytes, P-256 and secp256k1 65 bytes uncompressed; nothing for bytes that are no key, nor
 /// for RSA ([`super::rsa`]) or a symmetric algorithm.
 #[must_use]
 pub fn public_of(alg: Alg, private: &[u8; 32]) -> Option<Vec<u8>> {
@@ -132,6 +132,7 @@ pub fn public_of(alg: Alg, private: &[u8; 32]) -> Option<Vec<u8>> {
             let scalar = PrivateKey::from_private_key(&ECDH_P256, private).ok()?;
             Some(scalar.compute_public_key().ok()?.as_ref().to_vec())
         }
+        Alg::Secp256k1 => secp256k1::public_of(private).map(Vec::from),
         Alg::Rs256 | Alg::SigV4 => None,
     }
 }

@@ -6,8 +6,10 @@
 
 pub mod handshake;
 pub mod import;
+pub mod keccak;
 pub mod noise;
 pub mod rsa;
+pub mod secp256k1;
 
 use crate::id::{Digest, Pcr};
 use aws_lc_rs::{digest, hmac, signature};

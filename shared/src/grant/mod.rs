@@ -43,7 +43,7 @@ pub mod profile {
     #[must_use]
     pub fn signs(profile: &str, alg: Alg) -> bool {
         match profile {
-            ASSERTION | OIDC => alg != Alg::SigV4,
+            ASSERTION | OIDC => matches!(alg, Alg::Ed25519 | Alg::P256 | Alg::Rs256),
             GITHUB_APP | GCP => alg == Alg::Rs256,
             DPOP => matches!(alg, Alg::Ed25519 | Alg::P256),
             _ => false,

@@ -175,7 +175,7 @@ pub(crate) fn env(object: &mut Object<'_>) -> Result<Env, Error> {
 /// A kind of credential that is built.
 pub(crate) fn kind(place: &Place<'_>) -> Result<Kind, Error> {
     Kind::parse(place.str()?)
-        .ok_or_else(|| Error::unsupported(place, "\"http\", \"jwt\" or \"aws\""))
+        .ok_or_else(|| Error::unsupported(place, "\"http\", \"jwt\", \"aws\", \"evm\" or \"x402\""))
 }
 
 /// A resource's name.
@@ -301,7 +301,7 @@ const fn profiles(kind: Kind) -> (&'static [&'static str], &'static str) {
             &profile::OF_JWT,
             "\"assertion\", \"oidc\", \"github-app\", \"gcp\" or \"dpop\"",
         ),
-        Kind::Aws => (&[], "no such member: this kind has no profiles"),
+        Kind::Aws | Kind::Evm | Kind::X402 => (&[], "no such member: this kind has no profiles"),
     }
 }
 

@@ -7,6 +7,7 @@ pub mod parse;
 
 use crate::{
     catalog::Catalog,
+    chain::Address,
     effect::{Env, Kind},
     grant::Grant,
     id::{AgentId, Digest, GrantId, KeyId, X25519Public},
@@ -144,6 +145,8 @@ pub enum Alg {
     /// AWS Signature Version 4: HMAC-SHA-256 under keys that follow from a secret access key. Symmetric: what stands for its
     /// public key is the access key id. Only of kind `aws`, and only imported.
     SigV4,
+    /// ECDSA on secp256k1 over Keccak-256, deterministic (RFC 6979), with `s` in the lower half (EIP-2). Only of kind `evm`.
+    Secp256k1,
 }
 
 /// Shortest and longest access key id (IAM API Reference, `AccessKey`).
@@ -155,11 +158,19 @@ impl Alg {
     pub fn is_public(self, public: &[u8]) -> bool {
         match self {
             Self::Ed25519 | Self::P256 | Self::Rs256 => crate::jwk::jwk(self, public).is_some(),
+            Self::Secp256k1 => crate::crypto::secp256k1::is_public(public),
             Self::SigV4 => {
                 let fine = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
                 ACCESS_KEY_ID.contains(&public.len()) && public.iter().all(fine)
             }
         }
+    }
+
+    /// The account of a public key on chains of the Ethereum family; nothing for another algorithm.
+    #[must_use]
+    pub fn address(self, public: &[u8]) -> Option<Address> {
+        let address = (self == Self::Secp256k1).then(|| Address::of_public_key(public));
+        address.flatten()
     }
 
     /// The access key id that stands for a public key; nothing for another algorithm.

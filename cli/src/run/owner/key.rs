@@ -66,6 +66,7 @@ impl From<KindArg> for Kind {
             KindArg::Http => Self::Http,
             KindArg::Jwt => Self::Jwt,
             KindArg::Aws => Self::Aws,
+            KindArg::Evm => Self::Evm,
         }
     }
 }
@@ -76,6 +77,7 @@ impl From<AlgArg> for Alg {
             AlgArg::Ed25519 => Self::Ed25519,
             AlgArg::P256 => Self::P256,
             AlgArg::Rs256 => Self::Rs256,
+            AlgArg::Secp256k1 => Self::Secp256k1,
         }
     }
 }

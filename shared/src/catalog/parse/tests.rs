@@ -113,9 +113,7 @@ fn what_is_not_built_or_not_known_is_refused() {
         let error = parse(document).unwrap_err();
         (error.pointer().to_owned(), error.code())
     };
-    let assets = with(base(), "/assets", json!({}));
-    assert_eq!(at(&assets), ("/assets".to_owned(), Error::UNSUPPORTED));
-    refused(json!({"kind": "x402"}), "/kind", Error::UNSUPPORTED);
+    refused(json!({"kind": "teapot"}), "/kind", Error::UNSUPPORTED);
     refused(json!({"hosts": []}), "/hosts", Error::MALFORMED);
     refused(json!({"audience": "a"}), "/audience", Error::MALFORMED);
     assert_eq!(at(&with(base(), "/v", json!(2))).1, Error::UNSUPPORTED);

@@ -243,10 +243,10 @@ fn profiles_and_kinds_that_are_not_built_are_unsupported() {
     }
     let rules = |rules: Value| with(base(), "/credentials", rules);
     parse(&rules(json!({"jwt": {"profile": "assertion"}, "http": {}}))).unwrap();
-    let error = parse(&rules(json!({"x402": {"ttl_s": 60}}))).unwrap_err();
+    let error = parse(&rules(json!({"teapot": {"ttl_s": 60}}))).unwrap_err();
     assert_eq!(
         (error.pointer(), error.code()),
-        ("/credentials/x402", Error::UNSUPPORTED)
+        ("/credentials/teapot", Error::UNSUPPORTED)
     );
     let error = parse(&rules(json!({"jwt": {"profile": "generic"}}))).unwrap_err();
     assert_eq!(error.code(), Error::UNSUPPORTED);

@@ -220,6 +220,18 @@ impl State {
                 ));
             }
         }
+        for (unit, asset) in &self.catalog().assets {
+            if !catalog
+                .assets
+                .get(unit)
+                .is_some_and(|now| now.is_same(asset))
+            {
+                return Err(expected(
+                    "/action/catalog/assets",
+                    format!("`{unit}` as it is: an asset is never redefined or taken out"),
+                ));
+            }
+        }
         let changed = |name: &ResourceName| old.get(name) != catalog.resources.get(name);
         for (id, state) in self.grants() {
             let live = state.status != Status::Revoked && state.grant.expires_at > now;

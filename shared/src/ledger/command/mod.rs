@@ -279,7 +279,7 @@ impl State {
         Ok(())
     }
 
-    /// The grant's key of one kind: the first listed that is of the kind, of the grant's environment, not retired, and of an
+    /// The grant's key for one kind: the first listed that is of the kind that signs it, of the grant's environment, not retired, and of an
     /// algorithm that signs what is asked for.
     #[must_use]
     pub fn key_of<'a>(
@@ -290,6 +290,7 @@ impl State {
         signs: impl Fn(Alg) -> bool,
     ) -> Option<(&'a KeyId, &'a KeyState)> {
         let mut keys = grant.keys.iter().filter_map(|id| Some((id, self.key(id)?)));
+        let kind = kind.of_key();
         keys.find(|(_, key)| key.kind == kind && key.env == env && !key.retired && signs(key.alg))
     }
 }

@@ -74,3 +74,31 @@ fn a_grant_names_only_what_the_catalog_has_wherever_it_names_it() {
         assert_eq!(denied.pointer(), Some("/action/grant/permissions"));
     }
 }
+
+#[test]
+fn an_asset_is_never_redefined_nor_taken_out() {
+    let set = |assets: Value| {
+        let catalog = with(sample::catalog(), "/assets", assets);
+        json!({"type": "catalog.set", "catalog": catalog})
+    };
+    let coin =
+        |cap: &str| json!({"chain": 8453, "native": true, "decimals": 18, "extra_fee_max": cap});
+    let token = |decimals: u8| json!({"chain": 8453, "contract": format!("0x{}", "11".repeat(20)), "decimals": decimals});
+    let mut history = History::ready();
+    history
+        .widen(set(json!({"eth": coin("1"), "usd": token(6)})))
+        .unwrap();
+    for assets in [
+        json!({"eth": coin("1"), "usd": token(2)}),
+        json!({"eth": coin("1")}),
+        json!({"eth": token(6), "usd": coin("1")}),
+        json!({}),
+    ] {
+        let Err(Violation::Command(denied)) = history.clone().widen(set(assets.clone())) else {
+            panic!("{assets} was taken")
+        };
+        assert_eq!(denied.pointer(), Some("/action/catalog/assets"));
+    }
+    let more = json!({"eth": coin("2"), "usd": token(6), "more": {"chain": 1, "native": true, "decimals": 18}});
+    history.widen(set(more)).unwrap();
+}

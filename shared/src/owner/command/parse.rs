@@ -191,7 +191,7 @@ fn key_import(object: &mut Object<'_>) -> Result<KeyImport, Error> {
     let place = facts.required("public")?;
     let public = read::bytes(&place, MAX_PUBLIC)?;
     if !key.alg.is_public(&public) {
-        let expected = "the public key of this algorithm: 32 bytes for ed25519, 65 uncompressed for p256, PKCS#1 with \
+        let expected = "the public key of this algorithm: 32 bytes for ed25519, 65 uncompressed for p256 and secp256k1, PKCS#1 with \
                         exponent 65537 for rs256, an access key id for sigv4";
         return Err(Error::invalid(&place, expected));
     }
@@ -211,12 +211,18 @@ fn alg(kind: Kind, place: &Place<'_>) -> Result<Alg, Error> {
         (Kind::Http | Kind::Jwt, "p256") => Ok(Alg::P256),
         (Kind::Jwt, "rs256") => Ok(Alg::Rs256),
         (Kind::Aws, "sigv4") => Ok(Alg::SigV4),
+        (Kind::Evm, "secp256k1") => Ok(Alg::Secp256k1),
         (Kind::Http, _) => Err(Error::unsupported(place, "\"ed25519\" or \"p256\"")),
         (Kind::Jwt, _) => Err(Error::unsupported(
             place,
             "\"ed25519\", \"p256\" or \"rs256\"",
         )),
         (Kind::Aws, _) => Err(Error::unsupported(place, "\"sigv4\"")),
+        (Kind::Evm, _) => Err(Error::unsupported(place, "\"secp256k1\"")),
+        (Kind::X402, _) => Err(Error::unsupported(
+            place,
+            "a key of kind \"evm\": it signs payments too",
+        )),
     }
 }
 

@@ -159,7 +159,7 @@ fn what_is_not_built_is_unsupported_and_what_is_unknown_invalid() {
     );
     let key = base("widen", actions()[9].1.clone());
     refused(
-        &with(key.clone(), "/action/key/kind", json!("evm")),
+        &with(key.clone(), "/action/key/kind", json!("teapot")),
         "/action/key/kind",
         Error::UNSUPPORTED,
     );

@@ -1,0 +1,204 @@
+//! Assets: units of account, each by its one name.
+
+use crate::{
+    amount::Amount,
+    catalog::{Asset, AssetForm, DomainName},
+    chain::{Address, MAX_CHAIN},
+    codec::json::{Object, Place},
+    grant::parse as grant,
+    id::Unit,
+    owner::{Error, read},
+};
+use std::collections::BTreeMap;
+
+/// Assets of one catalog at most.
+pub(super) const MAX_ASSETS: usize = 1024;
+/// Most digits behind the point: what 128 bits hold.
+const MAX_DECIMALS: u64 = 38;
+/// Longest name or version of a domain in bytes.
+const MAX_NAME: usize = 128;
+/// What an address looks like.
+pub(super) const ADDRESS: &str =
+    "an address: 0x and 40 hexadecimal digits, all lower case or with the checksum of EIP-55";
+
+pub(super) fn assets(place: &Place<'_>) -> Result<BTreeMap<Unit, Asset>, Error> {
+    let entries = place.object()?.entries();
+    if entries.len() > MAX_ASSETS {
+        let expected = format!("at most {MAX_ASSETS} assets");
+        return Err(Error::invalid(place, expected));
+    }
+    let mut assets: BTreeMap<Unit, Asset> = BTreeMap::new();
+    for (name, place) in entries {
+        let expected = "a unit's name, and not `call`";
+        let unit = Unit::parse(name).ok().filter(|unit| !unit.is_call());
+        let unit = unit.ok_or_else(|| Error::invalid(&place, expected))?;
+        let asset = asset(&place)?;
+        let twin =
+            |other: &Asset| (other.chain, other.contract()) == (asset.chain, asset.contract());
+        if assets.values().any(twin) {
+            let expected = "an asset that has no other name";
+            return Err(Error::invalid(&place, expected));
+        }
+        assets.insert(unit, asset);
+    }
+    Ok(assets)
+}
+
+fn asset(place: &Place<'_>) -> Result<Asset, Error> {
+    let mut object = place.object()?;
+    let native = read::flag(&mut object, "native")?;
+    let form = if native {
+        let extra_fee_max = match object.optional("extra_fee_max") {
+            Some(place) => Some(amount(&place)?),
+            None => None,
+        };
+        AssetForm::Native { extra_fee_max }
+    } else {
+        let contract = address(&object.required("contract")?)?;
+        let eip712 = match object.optional("eip712") {
+            Some(place) => Some(domain(&place)?),
+            None => None,
+        };
+        AssetForm::Token { contract, eip712 }
+    };
+    let asset = Asset {
+        env: grant::env(&mut object)?,
+        chain: chain(&object.required("chain")?)?,
+        decimals: decimals(&object.required("decimals")?)?,
+        form,
+    };
+    object.finish()?;
+    Ok(asset)
+}
+
+/// A chain's id.
+pub(super) fn chain(place: &Place<'_>) -> Result<u64, Error> {
+    match place.u64()? {
+        id if id > 0 && id <= MAX_CHAIN => Ok(id),
+        _ => Err(Error::invalid(place, "a chain id (EIP-155), from 1")),
+    }
+}
+
+/// An account or contract; never nobody's.
+pub(super) fn address(place: &Place<'_>) -> Result<Address, Error> {
+    let address = read::parsed(place, ADDRESS, Address::parse)?;
+    if address == Address::ZERO {
+        return Err(Error::invalid(place, "an address that is somebody's"));
+    }
+    Ok(address)
+}
+
+/// An amount that is something.
+pub(super) fn amount(place: &Place<'_>) -> Result<Amount, Error> {
+    let expected = "an amount: a string of decimal digits, not zero";
+    let amount = read::parsed(place, expected, Amount::parse)?;
+    if amount == Amount::ZERO {
+        return Err(Error::invalid(place, expected));
+    }
+    Ok(amount)
+}
+
+fn decimals(place: &Place<'_>) -> Result<u8, Error> {
+    let value = place.u64()?;
+    let fits = u8::try_from(value).ok().filter(|_| value <= MAX_DECIMALS);
+    fits.ok_or_else(|| Error::invalid(place, format!("at most {MAX_DECIMALS}")))
+}
+
+fn domain(place: &Place<'_>) -> Result<DomainName, Error> {
+    let mut object = place.object()?;
+    let name = name(&mut object, "name")?;
+    let version = self::name(&mut object, "version")?;
+    object.finish()?;
+    Ok(DomainName { name, version })
+}
+
+fn name(object: &mut Object<'_>, member: &str) -> Result<String, Error> {
+    let expected = "a text of 1 to 128 bytes without control characters";
+    let fine = |text: &str| {
+        !text.is_empty() && text.len() <= MAX_NAME && !text.chars().any(char::is_control)
+    };
+    read::text(&object.required(member)?, expected, fine)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{catalog::Catalog, codec::cbor};
+
+    const USDC: &str = r#""usdc.base": {"chain": 8453, "contract": "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913", "decimals": 6, "eip712": {"name": "USD Coin", "version": "2"}}"#;
+    const ETH: &str =
+        r#""eth.base": {"chain": 8453, "native": true, "decimals": 18, "extra_fee_max": "1000"}"#;
+
+    fn parse(assets: &str) -> Result<Catalog, crate::owner::Error> {
+        let text = format!(r#"{{"v": 1, "resources": {{}}, "assets": {{{assets}}}}}"#);
+        Catalog::parse(text.as_bytes())
+    }
+
+    #[test]
+    fn assets_are_read_and_kept() {
+        let catalog = parse(&format!("{USDC}, {ETH}")).unwrap();
+        assert_eq!(catalog.assets.len(), 2);
+        let bytes = cbor::encode(&catalog).unwrap();
+        assert_eq!(
+            cbor::decode::<Catalog>(&bytes, bytes.len()).unwrap(),
+            catalog
+        );
+        let without = parse("").unwrap();
+        let plain = Catalog::parse(br#"{"v": 1, "resources": {}}"#).unwrap();
+        assert_eq!(
+            cbor::encode(&without).unwrap(),
+            cbor::encode(&plain).unwrap()
+        );
+    }
+
+    #[test]
+    fn what_would_not_say_all_is_refused() {
+        for (from, to, at) in [
+            ("8453", "0", "/assets/usdc.base/chain"),
+            ("8453", "-1", "/assets/usdc.base/chain"),
+            ("\"chain\": 8453, ", "", "/assets/usdc.base/chain"),
+            (
+                "\"decimals\": 6",
+                "\"decimals\": 39",
+                "/assets/usdc.base/decimals",
+            ),
+            ("0x8335", "0x8336", "/assets/usdc.base/contract"),
+            ("usdc.base", "call", "/assets/call"),
+            ("usdc.base", "a b", "/assets/a b"),
+            ("\"2\"", "\"\"", "/assets/usdc.base/eip712/version"),
+            ("USD Coin", "a\\u0000", "/assets/usdc.base/eip712/name"),
+            (
+                "\"decimals\"",
+                "\"native\": true, \"decimals\"",
+                "/assets/usdc.base/contract",
+            ),
+            (
+                "\"decimals\"",
+                "\"extra_fee_max\": \"1\", \"decimals\"",
+                "/assets/usdc.base/extra_fee_max",
+            ),
+            (
+                "\"decimals\"",
+                "\"env\": \"test\", \"decimals\"",
+                "/assets/usdc.base/env",
+            ),
+        ] {
+            let text = USDC.replacen(from, to, 1);
+            assert_ne!(text, USDC, "{from}");
+            let error = parse(&text).unwrap_err();
+            assert_eq!(error.pointer(), at, "{text}: {error}");
+        }
+        let zero = USDC.replace("833589fCD6eDb6E08f4c7C32D4f71b54bdA02913", &"0".repeat(40));
+        parse(&zero).unwrap_err();
+        parse(&ETH.replace("\"1000\"", "\"0\"")).unwrap_err();
+        parse(&ETH.replace("\"1000\"", "1000")).unwrap_err();
+    }
+
+    #[test]
+    fn one_thing_has_one_name() {
+        let again = USDC.replace("usdc.base", "usdc.b");
+        parse(&format!("{USDC}, {again}")).unwrap_err();
+        let other = again.replace("8453", "1");
+        parse(&format!("{USDC}, {other}")).unwrap();
+        parse(&format!("{ETH}, {}", ETH.replace("eth", "gas"))).unwrap_err();
+    }
+}
