@@ -59,6 +59,8 @@ struct Shown<'a> {
     remaining: Value,
     replay: ShownReplay,
     replayed: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    replaces: bool,
     sandbox: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     simulation: bool,
@@ -67,7 +69,8 @@ struct Shown<'a> {
 #[derive(Serialize)]
 struct ShownReplay {
     single_use: bool,
-    window_s: u64,
+    /// Nothing where nothing ends it.
+    window_s: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -84,6 +87,15 @@ enum ShownCredential<'a> {
     Url {
         kind: &'static str,
         url: &'a str,
+    },
+    Transaction {
+        kind: &'static str,
+        raw_tx: &'a str,
+        tx_hash: &'a str,
+    },
+    Signature {
+        kind: &'static str,
+        signature: &'a str,
     },
 }
 
@@ -114,6 +126,7 @@ fn shown<T>(
         remaining: left,
         sandbox,
         replayed,
+        replaces,
     } = &answer.issued;
     let read;
     let receipt = match (checked, answer.receipt.as_slice()) {
@@ -135,9 +148,10 @@ fn shown<T>(
         remaining: remaining(left),
         replay: ShownReplay {
             single_use: replay.single_use,
-            window_s: replay.window_s,
+            window_s: Some(replay.window_s).filter(|window| *window != u64::MAX),
         },
         replayed: *replayed,
+        replaces: *replaces,
         sandbox: *sandbox,
         simulation,
     };
@@ -273,6 +287,15 @@ fn credential(credential: &Credential) -> ShownCredential<'_> {
         Credential::Jwt { jwt } => ShownCredential::Jwt { jwt, kind: "jwt" },
         Credential::Aws { url: Some(url), .. } => ShownCredential::Url { kind: "aws", url },
         Credential::Aws { headers, url: None } => fields(headers, "aws"),
+        Credential::Evm { raw_tx, tx_hash } => ShownCredential::Transaction {
+            kind: "evm",
+            raw_tx,
+            tx_hash,
+        },
+        Credential::EvmSignature { signature } => ShownCredential::Signature {
+            kind: "evm",
+            signature,
+        },
     }
 }
 
@@ -423,6 +446,7 @@ mod tests {
                 remaining: vec![left()],
                 sandbox: false,
                 replayed: false,
+                replaces: false,
             },
             receipt: Vec::new(),
         };

@@ -9,9 +9,9 @@ use claviger_shared::{
     effect::{Charge, Effect, Effects},
     grant::{Grant, SourcePrefix, profile},
     id::KeyId,
-    ledger::{State, reserve},
+    ledger::{KeyState, State, reserve},
     owner::command::Alg,
-    time::UnixMs,
+    time::{Millis, UnixMs},
 };
 
 /// Proof that a grant permits every effect of a call.
@@ -74,7 +74,9 @@ pub fn authorize(
         effects.all(|effect| is_signed_by(state.catalog(), effect, alg))
     };
     let (key, _) = state
-        .key_of(grant, kind, grant.env, signs)
+        .key_of(grant, kind, grant.env, |key| {
+            signs(key.alg) && is_signer(effects, key)
+        })
         .ok_or_else(|| Denial::at(Code::KeyDenied, kind.as_str()))?;
     let charges = reserve::charges(effects.iter())?;
     let expires_at = lifetime(grant, effects, now)?;
@@ -85,6 +87,12 @@ pub fn authorize(
     })
 }
 
+/// Whether a key is the account's that what is signed names, where it names one.
+fn is_signer(effects: &Effects, key: &KeyState) -> bool {
+    let mut named = effects.iter().filter_map(|effect| effect.signer);
+    named.all(|account| key.alg.address(&key.public) == Some(account))
+}
+
 /// Whether keys of an algorithm sign what the effect's route asks for: a token's profile says which do.
 fn is_signed_by(catalog: &Catalog, effect: &Effect, alg: Alg) -> bool {
     let resource = catalog.resources.get(&effect.resource);
@@ -92,6 +100,7 @@ fn is_signed_by(catalog: &Catalog, effect: &Effect, alg: Alg) -> bool {
     match route {
         Some(Route::Jwt(route)) => profile::signs(&route.profile, alg),
         Some(Route::Http(_) | Route::Aws(_)) => true,
+        Some(Route::Evm(_)) => alg == Alg::Secp256k1,
         None => false,
     }
 }
@@ -156,13 +165,22 @@ fn lifetime(grant: &Grant, effects: &Effects, now: UnixMs) -> Result<UnixMs, Den
         .unwrap_or_default();
     let fixed = effects.iter().any(|effect| effect.fixed);
     let length = rule.map_or(kind, |ttl| ttl.min(kind));
-    // Nothing that is signed makes it shorter: where it may not live so long it is not made.
-    if fixed && length < kind {
-        return Err(Code::Outliving.into());
+    if let Some(ends_at) = effects.iter().filter_map(|effect| effect.ends_at).max() {
+        return stated(grant, effects, (ends_at, length), now);
     }
-    let outlives = effects
-        .iter()
-        .all(|effect| grant.allow_outliving.contains(&effect.resource));
+    // Nothing that is signed makes it shorter: where it may not live so long it is not made.
+    let endless = kind == Millis::ENDLESS;
+    if fixed && length < kind {
+        return Err(too_long(effects, endless));
+    }
+    let outlives = may_outlive(grant, effects);
+    if endless {
+        return if outlives {
+            Ok(UnixMs::NEVER)
+        } else {
+            Err(too_long(effects, endless))
+        };
+    }
     let wanted = now.plus(length);
     let end = if outlives {
         wanted
@@ -177,6 +195,35 @@ fn lifetime(grant: &Grant, effects: &Effects, now: UnixMs) -> Result<UnixMs, Den
         Ok(end)
     } else {
         Err(Code::Outliving.into())
+    }
+}
+
+fn may_outlive(grant: &Grant, effects: &Effects) -> bool {
+    let mut effects = effects.iter();
+    effects.all(|effect| grant.allow_outliving.contains(&effect.resource))
+}
+
+/// The end that stands in what is signed: it has not come, and is no later than it may be.
+fn stated(
+    grant: &Grant,
+    effects: &Effects,
+    (ends_at, length): (UnixMs, Millis),
+    now: UnixMs,
+) -> Result<UnixMs, Denial> {
+    let late = ends_at > now.plus(length);
+    let outlives = ends_at > grant.expires_at && !may_outlive(grant, effects);
+    if ends_at <= now || late || outlives {
+        return Err(Code::Outliving.into());
+    }
+    Ok(ends_at)
+}
+
+/// What nothing ends is let out by its resource's name alone: the denial says which.
+fn too_long(effects: &Effects, endless: bool) -> Denial {
+    if endless {
+        Denial::at(Code::Outliving, effects.first.resource.as_str())
+    } else {
+        Code::Outliving.into()
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod any;
 pub mod aws;
 mod canonical;
+pub mod evm;
 #[cfg(test)]
 mod fixture;
 pub mod http;
@@ -132,7 +133,7 @@ pub trait Call: Sized {
     fn to_sign(&self, key: &SigningKeyInfo, moment: &Moment) -> Result<ToSign, Denial>;
 
     /// The credential, from what [`Self::to_sign`] gave for this moment and the signature over it (Ed25519: 64 bytes; P-256:
-    /// 64 bytes `r ‖ s`; AWS: 32 bytes).
+    /// 64 bytes `r ‖ s`; AWS: 32 bytes; secp256k1: 65 bytes `r ‖ s ‖ y parity`).
     ///
     /// # Errors
     ///

@@ -9,7 +9,7 @@ use claviger_shared::{
     credential::Replay,
     denial::{Code, Denial},
     effect::{Effect, Kind},
-    time::Millis,
+    time::{Millis, UnixMs},
 };
 
 /// The largest integer of a structured field (RFC 9651 §3.3.1): fifteen digits.
@@ -57,7 +57,11 @@ pub(crate) fn nonce(moment: &Moment) -> String {
 
 /// A replay note: how long from now.
 pub(crate) fn replay(moment: &Moment, single_use: bool) -> Replay {
-    let window_s = moment.expires_at.secs().saturating_sub(moment.now.secs());
+    let window_s = if moment.expires_at == UnixMs::NEVER {
+        u64::MAX
+    } else {
+        moment.expires_at.secs().saturating_sub(moment.now.secs())
+    };
     Replay {
         single_use,
         window_s,

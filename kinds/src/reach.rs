@@ -8,7 +8,8 @@ use claviger_shared::{
         Reach,
         aws::{Service, verb_by_name},
     },
-    catalog::{AwsRoute, AwsTarget, Catalog, HttpRoute, JwtRoute, Route},
+    catalog::{AwsRoute, AwsTarget, Catalog, EvmRoute, HttpRoute, JwtRoute, Route},
+    chain::account,
     effect::{Kind, Verb},
     grant::{Grant, profile},
 };
@@ -68,6 +69,15 @@ pub fn reach(catalog: &Catalog, grant: &Grant) -> (Vec<Reach>, bool) {
                 let (methods, destination) = aws(route, allows);
                 (Kind::Aws, methods, destination, false)
             }
+            Route::Evm(route) => {
+                let methods = route
+                    .verbs()
+                    .into_iter()
+                    .any(allows)
+                    .then(|| route.method().to_owned());
+                let methods = methods.into_iter().collect();
+                (Kind::Evm, methods, evm(route), false)
+            }
         };
         if methods.is_empty() {
             continue;
@@ -123,6 +133,14 @@ fn aws(route: &AwsRoute, allows: impl Fn(Verb) -> bool) -> (Vec<String>, String)
             let verb = |name: &&String| allows(http.verb.unwrap_or_else(|| own(name)));
             (names.iter().filter(verb).cloned().collect(), url(http))
         }
+    }
+}
+
+/// The chain, and the contract where there is one.
+fn evm(route: &EvmRoute) -> String {
+    match route.contract() {
+        Some(contract) => account(route.chain, contract),
+        None => format!("eip155:{}", route.chain),
     }
 }
 

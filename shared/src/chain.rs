@@ -2,6 +2,12 @@
 //!
 //! An [`Address`] says nothing about what stands there; what a contract is, the catalog's assets say.
 
+mod atom;
+mod word;
+
+pub use atom::{Atom, BadAtom};
+pub use word::{BadWord, Word};
+
 use crate::{
     crypto::{keccak::keccak256, secp256k1},
     id::parsed,
@@ -84,6 +90,24 @@ impl Address {
 fn digit(byte: u8) -> Result<u8, BadAddress> {
     let value = char::from(byte).to_digit(16).ok_or(BadAddress)?;
     u8::try_from(value).map_err(|_| BadAddress)
+}
+
+/// Bytes as `0x` and two hexadecimal digits each, of either case; nothing for any other text.
+#[must_use]
+pub fn bytes(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.strip_prefix("0x")?.as_bytes().as_chunks::<2>();
+    let byte = |[high, low]: &[u8; 2]| Some(digit(*high).ok()?.wrapping_shl(4) | digit(*low).ok()?);
+    pairs
+        .iter()
+        .map(byte)
+        .collect::<Option<_>>()
+        .filter(|_| rest.is_empty())
+}
+
+/// An account on its chain, as CAIP-10 names it: `eip155:8453:0x…`.
+#[must_use]
+pub fn account(chain: u64, address: &Address) -> String {
+    format!("eip155:{chain}:{address}")
 }
 
 /// With the checksum of EIP-55.

@@ -31,6 +31,19 @@ pub enum Credential {
         /// The whole URL to send instead of the request's, where one was asked for.
         url: Option<String>,
     },
+    /// A signed transaction.
+    Evm {
+        /// To be sent as it is: `0x` and hexadecimal digits.
+        raw_tx: String,
+        /// What it is found by on its chain.
+        tx_hash: String,
+    },
+    /// A signature over typed data or a text, for a chain of the Ethereum family.
+    #[serde(rename = "evm_signature")]
+    EvmSignature {
+        /// `0x` and 130 hexadecimal digits: r, s, and 27 or 28.
+        signature: String,
+    },
 }
 
 impl Credential {
@@ -41,6 +54,7 @@ impl Credential {
             Self::Http { .. } => Kind::Http,
             Self::Jwt { .. } => Kind::Jwt,
             Self::Aws { .. } => Kind::Aws,
+            Self::Evm { .. } | Self::EvmSignature { .. } => Kind::Evm,
         }
     }
 }
@@ -51,7 +65,7 @@ impl Credential {
 pub struct Replay {
     /// Whether the destination can take it once only.
     pub single_use: bool,
-    /// Seconds from now in which it is accepted.
+    /// Seconds from now in which it is accepted; the largest number where nothing ends it.
     pub window_s: u64,
 }
 
@@ -89,4 +103,7 @@ pub struct Issued {
     pub sandbox: bool,
     /// Whether this is the answer to an earlier call of the same idempotency key.
     pub replayed: bool,
+    /// Whether it may take the place of a transaction that the key signed before, whose charge stays.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replaces: bool,
 }

@@ -174,6 +174,9 @@ impl Denial {
             (Code::PermissionDenied, Some(RENEW_UNTIL)) => {
                 "ask an owner to amend the grant with a later end and `renew_until`, or to reissue it"
             }
+            (Code::Outliving, Some(_)) => {
+                "ask an owner to list the resource in allow_outliving: nothing ends this credential"
+            }
             (code, _) => code.next(),
         }
     }

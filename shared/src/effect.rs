@@ -5,8 +5,9 @@
 
 use crate::{
     amount::Amount,
+    chain::Address,
     id::{ResourceName, Unit},
-    time::Millis,
+    time::{Millis, UnixMs},
 };
 use serde::{Deserialize, Serialize};
 
@@ -122,11 +123,30 @@ pub struct Effect {
     pub identity_only: bool,
     /// Charges besides one `call`; always empty for a route that charges nothing.
     pub charges: Vec<Charge>,
-    /// Longest the credential may live by its kind and protocol.
+    /// Longest the credential may live by its kind and protocol; [`Millis::ENDLESS`] for what nothing ends.
     pub max_lifetime: Millis,
     /// Whether it lives that long whatever is signed, so that nothing can shorten it; never recorded: its end is.
     #[serde(skip)]
     pub fixed: bool,
+    /// When it ends, where that stands in what is signed and is the caller's word; never recorded: its end is.
+    #[serde(skip)]
+    pub ends_at: Option<UnixMs>,
+    /// The account whose key must sign, where that stands in what is signed; never recorded: the key is.
+    #[serde(skip)]
+    pub signer: Option<Address>,
+    /// Of a transaction: the number that makes it single use on its chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<ChainNonce>,
+}
+
+/// An account's number of a transaction on one chain: one transaction of a number takes effect, whoever signed how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChainNonce {
+    /// The chain's id.
+    pub chain: u64,
+    /// The number.
+    pub nonce: u64,
 }
 
 impl Effect {
@@ -147,6 +167,9 @@ impl Effect {
             charges: self.charges.clone(),
             max_lifetime: self.max_lifetime,
             fixed: self.fixed,
+            ends_at: self.ends_at,
+            signer: self.signer,
+            nonce: self.nonce,
         }
     }
 }

@@ -29,6 +29,9 @@ const MS_PER_DAY: u64 = DAY.0;
 pub struct BadTime;
 
 impl Millis {
+    /// How long what has no end lives.
+    pub const ENDLESS: Self = Self(u64::MAX);
+
     /// Whole seconds as milliseconds, saturating.
     #[must_use]
     pub const fn from_secs(secs: u64) -> Self {
@@ -105,6 +108,9 @@ fn take_units(mut text: &str, units: &[(char, u64)], total: &mut u64) -> Result<
 }
 
 impl UnixMs {
+    /// The end of what has none.
+    pub const NEVER: Self = Self(u64::MAX);
+
     /// This time plus a length, saturating at the end of time.
     #[must_use]
     pub const fn plus(self, length: Millis) -> Self {
@@ -249,6 +255,9 @@ fn days_before(year: u64, month: u64, day: u64) -> Result<u64, BadTime> {
 
 impl fmt::Display for UnixMs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::NEVER {
+            return f.write_str("never");
+        }
         let (year, month, day) = self.civil();
         let secs = self.secs() % 86_400;
         write!(

@@ -44,6 +44,7 @@ fn remember(state: &mut State, slot: Slot, from: usize, count: usize, now: UnixM
             expires_at: now.plus(Millis(60_000)),
             charges: Vec::new(),
             signed: None,
+            replaces: false,
         };
         state.remember(slot, key, entry);
     }

@@ -48,6 +48,8 @@ pub(crate) enum CallKind {
     Jwt(JwtCall),
     /// A request to AWS (Signature Version 4), as header fields or as a URL
     Aws(AwsCall),
+    /// A transaction, typed data or a sign-in text of a chain of the Ethereum family
+    Evm(EvmCall),
 }
 
 #[derive(Debug, Args)]
@@ -97,6 +99,29 @@ pub(crate) struct AwsCall {
     /// Seconds that a signed URL of S3 lives, if fewer than the grant's
     #[arg(long, value_name = "S")]
     pub(crate) ttl: Option<u64>,
+    /// Makes a repetition of this call give the same credential for one charge
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[group(id = "signed", required = true, multiple = false, args = ["tx", "raw_tx", "typed_data", "sign_in"])]
+pub(crate) struct EvmCall {
+    /// The deployment's profile; also CLAVIGER_PROFILE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) profile: Option<PathBuf>,
+    /// An unsigned transaction as JSON, its members named as for eth_signTransaction; - for standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tx: Option<PathBuf>,
+    /// An unsigned transaction's bytes, 0x and hexadecimal digits
+    #[arg(long, value_name = "HEX")]
+    pub(crate) raw_tx: Option<String>,
+    /// Typed data as JSON, as for eth_signTypedData_v4 (EIP-712); - for standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) typed_data: Option<PathBuf>,
+    /// A sign-in text (EIP-4361); - for standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sign_in: Option<PathBuf>,
     /// Makes a repetition of this call give the same credential for one charge
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,

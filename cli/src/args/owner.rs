@@ -81,9 +81,9 @@ pub(crate) enum KeyVerb {
         /// What it will sign
         #[arg(long)]
         kind: KindArg,
-        /// Its algorithm
-        #[arg(long)]
-        alg: AlgArg,
+        /// Its algorithm; of kind evm there is one
+        #[arg(long, required_if_eq_any = [("kind", "http"), ("kind", "jwt"), ("kind", "aws")])]
+        alg: Option<AlgArg>,
         /// Its environment, for ever: a sandbox grant names sandbox keys alone
         #[arg(long, default_value = "live")]
         env: EnvArg,

@@ -17,8 +17,7 @@ impl Desk {
     pub fn touched_by(&self, new: &Catalog) -> Vec<GrantId> {
         let state = self.view().state();
         let now = UnixMs(wall_clock_ms()).max(state.time());
-        let old = &state.catalog().resources;
-        let changed = |name: &ResourceName| old.get(name) != new.resources.get(name);
+        let changed = |name: &ResourceName| !state.catalog().means_the_same(new, name);
         let touched = state.grants().filter(|(_, grant)| {
             let live = grant.status != Status::Revoked && grant.grant.expires_at > now;
             live && grant.grant.permissions.names().any(changed)

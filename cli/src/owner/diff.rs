@@ -4,7 +4,7 @@
 
 use super::{
     Desk,
-    words::{env_word, route},
+    words::{env_word, evm, route},
 };
 use claviger_client::session::wall_clock_ms;
 use claviger_shared::{
@@ -98,14 +98,11 @@ impl CatalogDiff {
         let names: BTreeSet<_> = old.resources.keys().chain(new.resources.keys()).collect();
         let changed: BTreeSet<_> = names
             .into_iter()
-            .filter(|name| old.resources.get(*name) != new.resources.get(*name))
+            .filter(|name| !old.means_the_same(new, name))
             .collect();
         let name_change = |name: &&ResourceName| NameChange {
             name: (*name).clone(),
-            lines: Lines::between(
-                old.resources.get(*name).map_or_else(Vec::new, meaning),
-                new.resources.get(*name).map_or_else(Vec::new, meaning),
-            ),
+            lines: Lines::between(meaning(old, name), meaning(new, name)),
         };
         let touched = live.filter(|grant| {
             let mut names = grant.permissions.names();
@@ -193,12 +190,21 @@ fn sentence(way: &Route, line: &str) -> String {
     }
 }
 
-fn meaning(resource: &Resource) -> Vec<String> {
+fn meaning(catalog: &Catalog, name: &ResourceName) -> Vec<String> {
+    let Some(resource) = catalog.resources.get(name) else {
+        return Vec::new();
+    };
+    let mut lines = ways(resource);
+    lines.extend(evm::fees(catalog, resource));
+    lines
+}
+
+fn ways(resource: &Resource) -> Vec<String> {
     let env = env_word(resource.env);
     let one = |way: &Route| {
         let to = match way {
             Route::Http(http) => format!("{} {}", http.methods.join(", "), route::address(http)),
-            Route::Jwt(_) => route::destination(way),
+            Route::Jwt(_) | Route::Evm(_) => route::destination(way),
             Route::Aws(aws) => route::aws_line(&route::aws_names(aws), aws),
         };
         format!("{env}: {}", sentence(way, &to))
@@ -221,6 +227,9 @@ fn allowed(grant: &Grant, catalog: &Catalog) -> Vec<String> {
                     lines.push(format!("{verb} {name}: {}", sentence(way, &line)));
                 }
             }
+            let fees = resource.map(|resource| evm::fees(catalog, resource));
+            let fees = fees.into_iter().flatten();
+            lines.extend(fees.map(|fee| format!("{} {name}: {fee}", route::verb_word(verb))));
         }
     }
     lines

@@ -2,7 +2,7 @@
 
 use super::{Named, name, read};
 use crate::{
-    args::agent::{AwsCall, Call, CallKind, HttpCall, JwtCall, KeyFile, Keygen},
+    args::agent::{AwsCall, Call, CallKind, EvmCall, HttpCall, JwtCall, KeyFile, Keygen},
     output::Outcome,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -16,7 +16,8 @@ use claviger_cli::{
 };
 use claviger_client::{Agent, AgentKey, agent_key::AgentSecret, render};
 use claviger_shared::{
-    call::{Ask, AwsInput, HttpInput, Input, JwtInput, MAX_BODY, Reply, Sign},
+    call::{Ask, AwsInput, EvmInput, HttpInput, Input, JwtInput, MAX_BODY, Reply, Sign},
+    chain,
     crypto::sha256,
     grant::profile,
     id::GrantId,
@@ -142,6 +143,10 @@ pub(super) async fn call(
             let behind = call.profile.clone();
             (aws(call)?, behind.or(profile))
         }
+        CallKind::Evm(call) => {
+            let behind = call.profile.clone();
+            (evm(call)?, behind.or(profile))
+        }
     };
     let wanted = if simulate {
         Ask::Simulate(sign)
@@ -199,6 +204,41 @@ fn aws(call: AwsCall) -> Result<Sign, Error> {
             presign,
             ttl_s: ttl,
         }),
+        idempotency_key,
+    })
+}
+
+fn evm(call: EvmCall) -> Result<Sign, Error> {
+    let EvmCall {
+        profile: _,
+        tx,
+        raw_tx,
+        typed_data,
+        sign_in,
+        idempotency_key,
+    } = call;
+    let file = |path: PathBuf| body(&format!("@{}", path.display()));
+    let input = match (tx, raw_tx, typed_data, sign_in) {
+        (Some(path), None, None, None) => EvmInput::Tx(file(path)?.into()),
+        (None, Some(text), None, None) => {
+            let bytes = chain::bytes(&text);
+            let wanted = || Error::Usage("--raw-tx is not 0x and hexadecimal digits".to_owned());
+            EvmInput::RawTx(bytes.ok_or_else(wanted)?.into())
+        }
+        (None, None, Some(path), None) => EvmInput::TypedData(file(path)?.into()),
+        (None, None, None, Some(path)) => {
+            let text = String::from_utf8(file(path)?);
+            let text = text.map_err(|_| Error::Usage("--sign-in is no text".to_owned()))?;
+            // Editors end a file with a line's end, which the text has not.
+            EvmInput::SignIn(text.strip_suffix('\n').unwrap_or(&text).to_owned())
+        }
+        _ => {
+            let wanted = "expected one of --tx, --raw-tx, --typed-data and --sign-in";
+            return Err(Error::Usage(wanted.to_owned()));
+        }
+    };
+    Ok(Sign {
+        input: Input::Evm(input),
         idempotency_key,
     })
 }

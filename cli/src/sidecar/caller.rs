@@ -6,10 +6,12 @@ use crate::Error;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use claviger_client::web;
 use claviger_shared::{
-    call::{Ask, AwsInput, HttpInput, Input, JwtInput, Sign},
+    call::{Ask, AwsInput, EvmInput, HttpInput, Input, JwtInput, Sign},
     denial::Code,
+    id::to_hex,
 };
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Value, json, value::RawValue};
 use std::{fmt, time::Duration};
 use zeroize::Zeroizing;
 
@@ -77,8 +79,8 @@ impl Caller {
     pub async fn ask(&self, ask: &Ask) -> Result<Answer, Error> {
         let request = match ask {
             Ask::Whoami => self.http.get(format!("{}/v1/grants/self", self.url)),
-            Ask::Sign(sign) => self.call("credentials", sign),
-            Ask::Simulate(sign) => self.call("simulate", sign),
+            Ask::Sign(sign) => self.call("credentials", sign)?,
+            Ask::Simulate(sign) => self.call("simulate", sign)?,
             Ask::Checkpoint(_) | Ask::Renew | Ask::RevokeSelf { .. } => {
                 let why =
                     "this needs the agent key: the sidecar renews by itself and does not revoke";
@@ -111,15 +113,16 @@ impl Caller {
         Ok(Answer { value, exit })
     }
 
-    fn call(&self, what: &str, sign: &Sign) -> reqwest::RequestBuilder {
-        let (kind, body) = written(sign);
+    fn call(&self, what: &str, sign: &Sign) -> Result<reqwest::RequestBuilder, Error> {
+        let (kind, body) = written(sign)?;
         let url = format!("{}/v1/{what}/{kind}", self.url);
-        self.http.post(url).json(&body)
+        let request = self.http.post(url).body(body);
+        Ok(request.header("content-type", "application/json"))
     }
 }
 
 /// A call in the form of docs/spec/sidecar.md.
-fn written(sign: &Sign) -> (&'static str, Value) {
+fn written(sign: &Sign) -> Result<(&'static str, String), Error> {
     let (kind, mut value) = match &sign.input {
         Input::Http(HttpInput {
             method,
@@ -164,11 +167,55 @@ fn written(sign: &Sign) -> (&'static str, Value) {
             });
             ("aws", value)
         }
+        Input::Evm(input) => {
+            let key = sign.idempotency_key.as_deref();
+            return Ok(("evm", evm(input, key)?));
+        }
     };
     if let (Some(key), Some(members)) = (&sign.idempotency_key, value.as_object_mut()) {
         members.insert("idempotency_key".to_owned(), json!(key));
     }
-    (kind, value)
+    Ok((kind, value.to_string()))
+}
+
+/// What a chain's JSON is goes on as it was written, its repetitions too: the enclave says what it is.
+fn evm(input: &EvmInput, idempotency_key: Option<&str>) -> Result<String, Error> {
+    #[derive(Default, Serialize)]
+    struct Evm<'a> {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        tx: Option<&'a RawValue>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        raw_tx: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        typed_data: Option<&'a RawValue>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sign_in: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        idempotency_key: Option<&'a str>,
+    }
+    let no_json = |_| Error::Usage("expected a file of JSON".to_owned());
+    let raw = |text: &'_ [u8]| -> Result<Box<RawValue>, Error> {
+        serde_json::from_slice::<&RawValue>(text)
+            .map(ToOwned::to_owned)
+            .map_err(no_json)
+    };
+    let (tx, typed_data) = match input {
+        EvmInput::Tx(text) => (Some(raw(text)?), None),
+        EvmInput::TypedData(text) => (None, Some(raw(text)?)),
+        EvmInput::RawTx(_) | EvmInput::SignIn(_) => (None, None),
+    };
+    let mut written = Evm {
+        tx: tx.as_deref(),
+        typed_data: typed_data.as_deref(),
+        idempotency_key,
+        ..Evm::default()
+    };
+    match input {
+        EvmInput::RawTx(bytes) => written.raw_tx = Some(format!("0x{}", to_hex(bytes))),
+        EvmInput::SignIn(text) => written.sign_in = Some(text),
+        EvmInput::Tx(_) | EvmInput::TypedData(_) => {}
+    }
+    serde_json::to_string(&written).map_err(no_json)
 }
 
 /// The exit code of a problem: its denial's, else that of something that does not work just now.
@@ -235,9 +282,18 @@ mod tests {
             }),
             idempotency_key: None,
         };
-        for sign in [http, jwt, proof, aws] {
-            let (kind, value) = written(&sign);
-            let read = request::parse(Kind::parse(kind).unwrap(), value.to_string().as_bytes());
+        let evm = |input| Sign {
+            input: Input::Evm(input),
+            idempotency_key: Some("once".to_owned()),
+        };
+        let text = br#"{"a": 1, "a": 1.0}"#.to_vec();
+        let tx = evm(EvmInput::Tx(text.clone().into()));
+        let raw = evm(EvmInput::RawTx(vec![2, 0xc0].into()));
+        let typed = evm(EvmInput::TypedData(text.into()));
+        let sign_in = evm(EvmInput::SignIn("a\n\"b".to_owned()));
+        for sign in [http, jwt, proof, aws, tx, raw, typed, sign_in] {
+            let (kind, text) = written(&sign).unwrap();
+            let read = request::parse(Kind::parse(kind).unwrap(), text.as_bytes());
             assert_eq!(read.ok(), Some(sign));
         }
     }

@@ -5,13 +5,15 @@
 use super::Problem;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use claviger_shared::{
-    call::{AwsInput, HttpInput, Input, JwtInput, Sign},
+    call::{AwsInput, EvmInput, HttpInput, Input, JwtInput, Sign},
+    chain,
     grant::profile,
 };
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, SeqAccess, Visitor},
 };
+use serde_json::value::RawValue;
 
 /// The kinds a path may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub enum Kind {
     Jwt,
     /// `aws`.
     Aws,
+    /// `evm`.
+    Evm,
 }
 
 impl Kind {
@@ -30,6 +34,7 @@ impl Kind {
             "http" => Some(Self::Http),
             "jwt" => Some(Self::Jwt),
             "aws" => Some(Self::Aws),
+            "evm" => Some(Self::Evm),
             _ => None,
         }
     }
@@ -73,6 +78,19 @@ struct Aws {
     #[serde(default)]
     presign: bool,
     ttl_s: Option<u64>,
+    idempotency_key: Option<String>,
+}
+
+/// What is to be signed for a chain, one of these; JSON goes on as it came.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Evm<'a> {
+    #[serde(borrow)]
+    tx: Option<&'a RawValue>,
+    raw_tx: Option<String>,
+    #[serde(borrow)]
+    typed_data: Option<&'a RawValue>,
+    sign_in: Option<String>,
     idempotency_key: Option<String>,
 }
 
@@ -126,6 +144,7 @@ pub fn parse(kind: Kind, bytes: &[u8]) -> Result<Sign, Problem> {
         Kind::Http => http(read(bytes)?),
         Kind::Jwt => jwt(read(bytes)?),
         Kind::Aws => aws(read(bytes)?),
+        Kind::Evm => evm(read(bytes)?),
     }
 }
 
@@ -186,6 +205,34 @@ fn aws(request: Aws) -> Result<Sign, Problem> {
             presign,
             ttl_s,
         }),
+        idempotency_key,
+    })
+}
+
+fn evm(request: Evm<'_>) -> Result<Sign, Problem> {
+    let Evm {
+        tx,
+        raw_tx,
+        typed_data,
+        sign_in,
+        idempotency_key,
+    } = request;
+    let text = |raw: &RawValue| raw.get().as_bytes().to_vec().into();
+    let input = match (tx, raw_tx, typed_data, sign_in) {
+        (Some(tx), None, None, None) => EvmInput::Tx(text(tx)),
+        (None, Some(raw_tx), None, None) => {
+            let wanted = || Problem::malformed("`raw_tx` is not 0x and hexadecimal digits");
+            EvmInput::RawTx(chain::bytes(&raw_tx).ok_or_else(wanted)?.into())
+        }
+        (None, None, Some(typed), None) => EvmInput::TypedData(text(typed)),
+        (None, None, None, Some(sign_in)) => EvmInput::SignIn(sign_in),
+        _ => {
+            let wanted = "expected one of `tx`, `raw_tx`, `typed_data` and `sign_in`";
+            return Err(Problem::malformed(wanted));
+        }
+    };
+    Ok(Sign {
+        input: Input::Evm(input),
         idempotency_key,
     })
 }
@@ -278,6 +325,11 @@ mod tests {
                 Kind::Aws,
                 r#"{"service":"s","region":"r","method":"GET","url":"u","digest":"x"}"#,
             ),
+            (Kind::Evm, r"{}"),
+            (Kind::Evm, r#"{"tx":{},"sign_in":"t"}"#),
+            (Kind::Evm, r#"{"raw_tx":"0xa"}"#),
+            (Kind::Evm, r#"{"raw_tx":"c0"}"#),
+            (Kind::Evm, r#"{"tx":{},"digest":"0x00"}"#),
         ] {
             assert!(parse(kind, text.as_bytes()).is_err(), "{text}");
         }

@@ -45,6 +45,9 @@ fn effect(resource: &str) -> Effect {
         charges: Vec::new(),
         max_lifetime: Millis(300_000),
         fixed: false,
+        ends_at: None,
+        signer: None,
+        nonce: None,
     }
 }
 

@@ -12,7 +12,7 @@ use claviger_shared::{
     codec::cbor,
     crypto::AwsLc,
     id::Digest,
-    ledger::{State, Violation, state::Data},
+    ledger::{State, Violation, forgotten_at, state::Data},
     log::{
         checkpoint::LogKey,
         entry::{Entry, Reader},
@@ -228,7 +228,7 @@ fn again(
                     .collect(),
             )
         });
-        let expires_at = call.expires_at;
+        let expires_at = forgotten_at(call.decided_at, call.expires_at);
         if let Some(slot) = state.slot(&call.grant)
             && let Some(receipt) = receipts::make(terms, stored, tree, leaf_proof, place)
         {

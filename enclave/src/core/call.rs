@@ -57,7 +57,7 @@ impl<W> Core<W> {
         )?;
         self.state.check_rate(intent.slot, now)?;
         if intent.simulate {
-            return self.simulate(intent.slot, &authorized);
+            return self.simulate(intent, &authorized);
         }
         if let Some(again) = self.again(intent, epoch, &authorized)? {
             return Ok(again);
@@ -109,6 +109,7 @@ impl<W> Core<W> {
             remaining: grant.map(|grant| grant.remaining(now)).unwrap_or_default(),
             sandbox: grant.is_none_or(|grant| grant.grant.env == Env::Sandbox),
             idempotency: Some(asked),
+            replaces: known.replaces,
         };
         Ok(Some(Verdict::Again {
             reserved,
@@ -133,8 +134,8 @@ impl<W> Core<W> {
         same && self.now < *expires_at && self.standing != Standing::Fenced
     }
 
-    fn simulate(&mut self, slot: Slot, authorized: &Authorized) -> Result<Verdict, Denial> {
-        let now = self.now;
+    fn simulate(&mut self, intent: &Intent, authorized: &Authorized) -> Result<Verdict, Denial> {
+        let (slot, now) = (intent.slot, self.now);
         self.state.take_rate(slot, now);
         let entry = self.simulated.entry(slot).or_insert((0, now, now));
         entry.0 = entry.0.saturating_add(1);
@@ -149,6 +150,7 @@ impl<W> Core<W> {
             charges: authorized.charges().to_vec(),
             expires_at: authorized.expires_at(),
             remaining,
+            replaces: self.state.replaces(authorized.key(), intent.effects.iter()),
         })
     }
 
@@ -156,6 +158,8 @@ impl<W> Core<W> {
     fn reserve(&mut self, intent: &Intent, epoch: u64, authorized: Authorized) -> Reserved {
         let (charges, key, expires_at) = authorized.into_parts();
         let (slot, now) = (intent.slot, self.now);
+        let replaces = self.state.replaces(&key, intent.effects.iter());
+        self.state.take_nonces(&key, intent.effects.iter(), now);
         if let Some(Idempotency { key, input }) = intent.idempotency {
             let charges = charges.clone();
             let entry = Remembered {
@@ -164,6 +168,7 @@ impl<W> Core<W> {
                 expires_at,
                 charges,
                 signed: None,
+                replaces,
             };
             self.state.remember(slot, key, entry);
         }
@@ -184,6 +189,7 @@ impl<W> Core<W> {
             remaining,
             sandbox: grant.is_none_or(|grant| grant.grant.env == Env::Sandbox),
             idempotency: intent.idempotency,
+            replaces,
         }
     }
 

@@ -79,6 +79,8 @@ pub enum Verdict {
         expires_at: UnixMs,
         /// What would be left before the charge.
         remaining: Vec<Remaining>,
+        /// Whether it may take the place of a transaction that the key signed before.
+        replaces: bool,
     },
     /// Grant or catalog changed since parsing: parse again.
     Stale,
@@ -106,6 +108,7 @@ pub struct Reserved {
     pub(super) remaining: Vec<Remaining>,
     pub(super) sandbox: bool,
     pub(super) idempotency: Option<Idempotency>,
+    pub(super) replaces: bool,
 }
 
 impl Reserved {
@@ -124,6 +127,12 @@ impl Reserved {
     #[must_use]
     pub const fn expires_at(&self) -> UnixMs {
         self.expires_at
+    }
+
+    /// Whether it may take the place of a transaction that the key signed before.
+    #[must_use]
+    pub const fn replaces(&self) -> bool {
+        self.replaces
     }
 
     /// The key to sign with.

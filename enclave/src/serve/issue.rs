@@ -21,7 +21,7 @@ use claviger_shared::{
     effect::{Charge, Effect, Env},
     grant::Grant,
     id::Digest,
-    ledger::Idempotency,
+    ledger::{Idempotency, forgotten_at},
     log::record::{self, Body, Outcome},
 };
 use std::sync::Arc;
@@ -58,6 +58,7 @@ pub fn credential(hub: &Arc<Hub>, to: Address, source: [u8; 16], sign: &Sign, si
                     charges,
                     expires_at,
                     remaining,
+                    replaces,
                 },
             )) => {
                 let now = hub.time.now();
@@ -75,6 +76,7 @@ pub fn credential(hub: &Arc<Hub>, to: Address, source: [u8; 16], sign: &Sign, si
                     remaining,
                     sandbox: parsed.grant.env == Env::Sandbox,
                     replayed: false,
+                    replaces,
                 };
                 let issued = call::IssuedWithReceipt {
                     issued,
@@ -211,6 +213,7 @@ fn issue(hub: &Arc<Hub>, to: Address, parsed: &Parsed, reserved: Reserved, sourc
     let record::Call {
         effects, charges, ..
     } = *call;
+    let spent_at = spent.reserved().decided_at();
     let issued = issued(
         parsed,
         spent.reserved(),
@@ -221,7 +224,7 @@ fn issue(hub: &Arc<Hub>, to: Address, parsed: &Parsed, reserved: Reserved, sourc
     let once = parsed.once.map(|once| Once {
         slot: to.channel.slot,
         key: once.key,
-        expires_at: issued.expires_at,
+        expires_at: forgotten_at(spent_at, issued.expires_at),
     });
     let waiting = Waiting::Credential(Box::new(Leaving { to, issued, once }));
     let signed = Signed {
@@ -269,6 +272,7 @@ fn issued(
         remaining: reserved.remaining().to_vec(),
         sandbox: reserved.sandbox(),
         replayed: false,
+        replaces: reserved.replaces(),
     }
 }
 
@@ -322,6 +326,7 @@ fn fact(
         idempotency: parsed.once.map(|once| once.key),
         nonce,
         source,
+        replaces: reserved.replaces(),
     }
 }
 

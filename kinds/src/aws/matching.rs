@@ -77,6 +77,9 @@ fn effect(
         charges,
         max_lifetime,
         fixed,
+        ends_at: None,
+        signer: None,
+        nonce: None,
     }
 }
 

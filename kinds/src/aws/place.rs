@@ -95,6 +95,9 @@ pub(super) fn effects(
         charges: charge::charges(&http.charge, &parts)?,
         max_lifetime,
         fixed,
+        ends_at: None,
+        signer: None,
+        nonce: None,
     }))
 }
 

@@ -273,6 +273,9 @@ fn effect(
         charges: charge::charges(&found.route.charge, parts)?,
         max_lifetime: MAX_LIFETIME,
         fixed: false,
+        ends_at: None,
+        signer: None,
+        nonce: None,
     })
 }
 

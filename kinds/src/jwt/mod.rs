@@ -105,6 +105,9 @@ impl Call for JwtCall {
             charges: Vec::new(),
             max_lifetime,
             fixed: false,
+            ends_at: None,
+            signer: None,
+            nonce: None,
         };
         Ok(Self {
             says: Says::by(found.route, grant, input.nonce.as_deref()),

@@ -83,6 +83,9 @@ pub(super) fn parse(
         charges: Vec::new(),
         max_lifetime: MAX_PROOF,
         fixed: true,
+        ends_at: None,
+        signer: None,
+        nonce: None,
     };
     let proof = Proof {
         method: method.to_owned(),

@@ -22,6 +22,8 @@ pub const MAX_BODY: usize = 512 * 1024;
 pub const MAX_HEADERS: usize = 64;
 /// Longest URL (DESIGN §11).
 pub const MAX_URL: usize = 8 * 1024;
+/// Longest transaction, typed data or sign-in text of a chain.
+pub const MAX_EVM: usize = 64 * 1024;
 /// Longest `nonce` of a token.
 pub const MAX_TOKEN_NONCE: usize = 128;
 /// Longest idempotency key.
@@ -89,6 +91,8 @@ pub enum Input {
     Jwt(JwtInput),
     /// A request to AWS.
     Aws(AwsInput),
+    /// A transaction, typed data or a sign-in text of a chain of the Ethereum family.
+    Evm(EvmInput),
 }
 
 /// An HTTP request as the caller will send it.
@@ -149,6 +153,20 @@ pub struct AwsInput {
     pub presign: bool,
     /// Shorter lifetime of a URL in seconds, if wanted.
     pub ttl_s: Option<u64>,
+}
+
+/// What is to be signed for a chain, one of these.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EvmInput {
+    /// An unsigned transaction's members as JSON, named as in Ethereum's JSON-RPC.
+    Tx(serde_bytes::ByteBuf),
+    /// An unsigned transaction's bytes, as they are hashed.
+    RawTx(serde_bytes::ByteBuf),
+    /// Typed data as JSON, in the form of `eth_signTypedData_v4` (EIP-712).
+    TypedData(serde_bytes::ByteBuf),
+    /// A text that proves who the account is (EIP-4361).
+    SignIn(String),
 }
 
 /// One sealed answer.
@@ -216,9 +234,11 @@ pub struct Reach {
     pub resource: ResourceName,
     /// The kind of its credentials.
     pub kind: Kind,
-    /// `http`: the methods that the grant permits; `jwt`: the token's profile, and of `dpop` the methods; `aws`: the actions, or methods.
+    /// `http`: the methods that the grant permits; `jwt`: the token's profile, and of `dpop` the methods; `aws`: the actions, or methods;
+    /// `evm`: what is called.
     pub methods: Vec<String>,
-    /// `http`: the URL, its parameters in braces; `jwt`: the audience, of `dpop` the URL; `aws`: service, Region and resource, or the URL.
+    /// `http`: the URL, its parameters in braces; `jwt`: the audience, of `dpop` the URL; `aws`: service, Region and resource, or the URL;
+    /// `evm`: the chain and contract.
     pub destination: String,
     /// A harmless call, for `claviger test`.
     pub probe: bool,

@@ -36,6 +36,23 @@ pub enum AssetForm {
         /// The name and version of its typed data (EIP-712), where it takes signed transfers (EIP-3009).
         eip712: Option<DomainName>,
     },
+    /// Tokens of which no two are alike, or of many sorts under one contract.
+    Collection {
+        /// Its contract.
+        contract: Address,
+        /// By which standard.
+        standard: CollectionStandard,
+    },
+}
+
+/// Standards of tokens of which no two are alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CollectionStandard {
+    /// Each token is one: one is charged for each.
+    Erc721,
+    /// So many of each id: so many are charged, whatever the id.
+    Erc1155,
 }
 
 /// How a contract names itself in typed data.
@@ -65,7 +82,9 @@ impl Asset {
     pub const fn contract(&self) -> Option<Address> {
         match self.form {
             AssetForm::Native { .. } => None,
-            AssetForm::Token { contract, .. } => Some(contract),
+            AssetForm::Token { contract, .. } | AssetForm::Collection { contract, .. } => {
+                Some(contract)
+            }
         }
     }
 }

@@ -4,9 +4,14 @@
 //! hosts, paths, methods, members. It holds no grant and decides nothing by itself; kinds match calls against routes.
 
 mod assets;
+mod evm;
 pub mod parse;
 
-pub use assets::{Asset, AssetForm, DomainName};
+pub use assets::{Asset, AssetForm, CollectionStandard, DomainName};
+pub use evm::{
+    Argument, CoinTransfer, ContractCall, EvmRoute, EvmSigns, MemberRule, MemberType, SEND,
+    SIGN_IN, SignIn, TokenCall, TokenFunction, TypedData, TypedDomain, TypedMember, ValueRule,
+};
 
 use crate::{
     amount::Amount,
@@ -52,6 +57,8 @@ pub enum Route {
     Jwt(JwtRoute),
     /// A resource of AWS.
     Aws(AwsRoute),
+    /// What is signed for a chain of the Ethereum family.
+    Evm(EvmRoute),
 }
 
 /// An HTTP endpoint, https only.
@@ -276,12 +283,34 @@ impl AwsRoute {
     }
 }
 
+impl Route {
+    /// The assets whose definition says what is charged.
+    fn assets(&self) -> Vec<&Unit> {
+        match self {
+            Self::Evm(evm) => evm.units(),
+            Self::Http(_) | Self::Jwt(_) | Self::Aws(_) => Vec::new(),
+        }
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 const fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
 impl Catalog {
+    /// Whether a name means the same in another catalog: its routes, and the assets that they charge.
+    #[must_use]
+    pub fn means_the_same(&self, other: &Self, name: &ResourceName) -> bool {
+        let (own, its) = (self.resources.get(name), other.resources.get(name));
+        let units = |resource: &Resource| {
+            let units = resource.routes.iter().flat_map(Route::assets);
+            units.cloned().collect::<Vec<_>>()
+        };
+        let mut units = own.map(units).unwrap_or_default().into_iter();
+        own == its && units.all(|unit| self.assets.get(&unit) == other.assets.get(&unit))
+    }
+
     /// The issuer URL of every `oidc` route; nothing where there is no such route.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
@@ -293,7 +322,7 @@ impl Catalog {
         let routes = self.resources.values().flat_map(|one| &one.routes);
         routes.filter_map(|route| match route {
             Route::Jwt(route) if route.profile == profile::OIDC => Some(route),
-            Route::Jwt(_) | Route::Http(_) | Route::Aws(_) => None,
+            Route::Jwt(_) | Route::Http(_) | Route::Aws(_) | Route::Evm(_) => None,
         })
     }
 }

@@ -5,6 +5,7 @@
 mod assets;
 mod aws;
 mod charge;
+mod evm;
 mod http;
 mod jwt;
 
@@ -72,7 +73,6 @@ impl Catalog {
 /// What a route may have to agree with.
 struct Around<'a> {
     /// The catalog's assets.
-    #[expect(dead_code, reason = "for routes of chains")]
     assets: &'a BTreeMap<Unit, Asset>,
     /// The issuer of the `oidc` routes before.
     issuer: Option<String>,
@@ -109,16 +109,17 @@ fn routes(place: &Place<'_>, env: Env, around: &mut Around<'_>) -> Result<Vec<Ro
 }
 
 /// One route of a resource of this environment.
-fn route(place: &Place<'_>, _env: Env, around: &mut Around<'_>) -> Result<Route, Error> {
+fn route(place: &Place<'_>, env: Env, around: &mut Around<'_>) -> Result<Route, Error> {
     let mut object = place.object()?;
     let kind = object.required("kind")?;
     let route = match grant::kind(&kind)? {
         Kind::Http => Route::Http(http::route(&mut object)?),
         Kind::Jwt => Route::Jwt(jwt::route(&mut object, &mut around.issuer)?),
         Kind::Aws => Route::Aws(aws::route(&mut object)?),
-        // Keys of the kind are made and kept; nothing is signed with them yet.
-        Kind::Evm | Kind::X402 => {
-            return Err(Error::unsupported(&kind, "\"http\", \"jwt\" or \"aws\""));
+        Kind::Evm => Route::Evm(evm::route(&mut object, env, around)?),
+        Kind::X402 => {
+            let expected = "\"http\", \"jwt\", \"aws\" or \"evm\"";
+            return Err(Error::unsupported(&kind, expected));
         }
     };
     object.finish()?;
@@ -131,7 +132,8 @@ fn is_same_matcher(a: &Route, b: &Route) -> bool {
         (Route::Http(a), Route::Http(b)) => http::is_same_matcher(a, b),
         (Route::Jwt(a), Route::Jwt(b)) => jwt::is_same_matcher(a, b),
         (Route::Aws(a), Route::Aws(b)) => aws::is_same_matcher(a, b),
-        (Route::Http(_) | Route::Jwt(_) | Route::Aws(_), _) => false,
+        (Route::Evm(a), Route::Evm(b)) => evm::is_same_matcher(a, b),
+        (Route::Http(_) | Route::Jwt(_) | Route::Aws(_) | Route::Evm(_), _) => false,
     }
 }
 

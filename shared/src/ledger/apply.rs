@@ -58,6 +58,9 @@ pub enum Violation {
     /// A warning whose figures do not fit each other.
     #[error("warning of a budget that is not near its end under the grant `{0}`")]
     Warning(GrantId),
+    /// A transaction whose number was signed before, and whose record does not say so; or one that says so without a number.
+    #[error("a transaction is replaced without a word under the grant `{0}`")]
+    Replaces(GrantId),
     /// A record names a grant that does not exist.
     #[error("unknown grant `{0}`")]
     UnknownGrant(GrantId),
@@ -174,12 +177,16 @@ impl State {
             self.check_issued(slot, call)?;
             self.check_once(slot, call)?;
         }
+        if !self.is_told(&call.key, &call.effects, call.decided_at, call.replaces) {
+            return Err(Violation::Replaces(call.grant.clone()));
+        }
         if !self.is_of_terms_before(slot, call) && !self.fits(slot, &call.charges, call.decided_at)
         {
             return Err(Violation::Overspent(call.grant.clone()));
         }
         self.take_rate(slot, call.decided_at);
         self.take(slot, &call.charges, call.decided_at);
+        self.take_nonces(&call.key, &call.effects, call.decided_at);
         if call.outcome == Outcome::Issued {
             for effect in &call.effects {
                 self.note_outstanding(slot, effect, call.expires_at, call.decided_at);
@@ -213,6 +220,7 @@ impl State {
             expires_at: call.expires_at,
             charges: call.charges.clone(),
             signed: Some((call.key.clone(), Nonce(call.nonce))),
+            replaces: call.replaces,
         };
         // Makes room for the new by forgetting what has ended; a full memory was refused before the call was charged.
         let _room = self.check_memory(slot, call.decided_at);

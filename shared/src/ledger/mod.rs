@@ -6,6 +6,7 @@
 
 pub mod apply;
 pub mod command;
+mod nonces;
 pub mod remember;
 pub mod reserve;
 mod scopes;
@@ -17,7 +18,7 @@ mod written;
 
 pub use apply::Violation;
 pub use command::{AuthorizedCommand, CommandDenied};
-pub use remember::{Idempotency, Remembered};
+pub use remember::{Idempotency, Remembered, forgotten_at};
 pub use state::{GrantState, KeyState, Slot, State, Status};
 
 #[cfg(test)]

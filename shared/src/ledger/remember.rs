@@ -9,7 +9,7 @@ use crate::{
     denial::{Code, Denial},
     effect::Charge,
     id::{AgentId, Digest, KeyId},
-    time::UnixMs,
+    time::{DAY, Millis, UnixMs},
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,6 +44,28 @@ pub struct Remembered {
     pub charges: Vec<Charge>,
     /// The key that signed and the nonce; nothing while the call is still being worked on.
     pub signed: Option<(KeyId, Nonce)>,
+    /// Whether it took the place of a transaction before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replaces: bool,
+}
+
+/// How long the key of a credential without end is remembered; after that it is a new call's.
+pub const REMEMBERED: Millis = DAY;
+
+/// When an idempotency key's credential ends, or is no longer given again.
+#[must_use]
+pub fn forgotten_at(decided_at: UnixMs, expires_at: UnixMs) -> UnixMs {
+    if expires_at == UnixMs::NEVER {
+        decided_at.plus(REMEMBERED)
+    } else {
+        expires_at
+    }
+}
+
+impl Remembered {
+    fn ends(&self) -> UnixMs {
+        forgotten_at(self.decided_at, self.expires_at)
+    }
 }
 
 /// The random part of a credential.
@@ -68,7 +90,7 @@ impl Memory {
     }
 
     fn insert(&mut self, slot: Slot, agent: &AgentId, key: Digest, entry: Remembered) {
-        self.ends.insert((entry.expires_at, slot, key));
+        self.ends.insert((entry.ends(), slot, key));
         if self.entries.insert((slot, key), entry).is_none() {
             let of_grant = self.per_grant.entry(slot).or_default();
             *of_grant = of_grant.saturating_add(1);
@@ -81,7 +103,7 @@ impl Memory {
         let Some(entry) = self.entries.remove(&(slot, key)) else {
             return;
         };
-        self.ends.remove(&(entry.expires_at, slot, key));
+        self.ends.remove(&(entry.ends(), slot, key));
         if let Some(count) = self.per_grant.get_mut(&slot) {
             *count = count.saturating_sub(1);
         }
@@ -98,7 +120,7 @@ impl State {
     #[must_use]
     pub fn remembered(&self, slot: Slot, key: &Digest, now: UnixMs) -> Option<&Remembered> {
         let entry = self.data.memory.entries.get(&(slot, *key))?;
-        (entry.expires_at > now).then_some(entry)
+        (entry.ends() > now).then_some(entry)
     }
 
     /// Whether there is room to remember one more key of a grant.

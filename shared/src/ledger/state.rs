@@ -3,7 +3,9 @@
 //! It holds no key material: public keys and digests only. Grants sit in a slab and never move, so a [`Slot`] stays good
 //! for the life of the process.
 
-use super::{remember::Memory, scopes::Scopes, slab::Slab, spending::Spending, written};
+use super::{
+    nonces::Nonces, remember::Memory, scopes::Scopes, slab::Slab, spending::Spending, written,
+};
 use crate::{
     amount::Amount,
     catalog::Catalog,
@@ -63,6 +65,9 @@ pub struct Data {
     pub(super) by_agent_key: BTreeMap<X25519Public, Slot>,
     /// Idempotency keys whose credentials live.
     pub(super) memory: Memory,
+    /// The highest numbers of transactions that keys signed.
+    #[serde(default, skip_serializing_if = "Nonces::is_empty")]
+    pub(super) nonces: Nonces,
     pub(super) instance: Option<InstanceId>,
     /// The newest instance's channel key: what imported keys are sealed to.
     pub(super) channel_key: Option<X25519Public>,
@@ -183,6 +188,7 @@ impl State {
             by_id: BTreeMap::new(),
             by_agent_key: BTreeMap::new(),
             memory: Memory::default(),
+            nonces: Nonces::default(),
             instance: None,
             channel_key: None,
             time: UnixMs(0),

@@ -133,6 +133,9 @@ pub struct Call {
     /// The agent's address, by the host's word.
     #[serde(with = "serde_bytes")]
     pub source: [u8; 16],
+    /// Whether it may take the place of a transaction that the key signed before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replaces: bool,
 }
 
 /// An applied command: its exact bytes and signatures, so that anyone can check them again.

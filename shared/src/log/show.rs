@@ -4,14 +4,14 @@
 
 use crate::{
     crypto::sha256,
-    effect::{Charge, Effect},
+    effect::{ChainNonce, Charge, Effect},
     id::{Digest, to_hex},
     log::record::{
         Body, Boot, Born, Call, Command, Denied, Genesis, Renewed, RevokedSelf, Simulated,
         Snapshot, Warned,
     },
     owner::manifest::Version,
-    time::UnixMs,
+    time::{Millis, UnixMs},
 };
 use serde_json::{Map, Value, json};
 
@@ -127,12 +127,17 @@ fn call(call: &Call) -> Value {
         idempotency,
         nonce,
         source,
+        replaces,
     } = call;
-    json!({
+    let mut value = json!({
         "grant": grant, "outcome": outcome, "decided_at": text(*decided_at), "expires_at": text(*expires_at), "key": key,
         "effects": effects.iter().map(effect).collect::<Vec<_>>(), "charged": charges(charged), "input": input,
         "idempotency": idempotency, "nonce": to_hex(nonce), "reported_source": source_text(source),
-    })
+    });
+    if let (true, Some(members)) = (replaces, value.as_object_mut()) {
+        members.insert("replaces".to_owned(), json!(true));
+    }
+    value
 }
 
 /// Charges.
@@ -159,6 +164,9 @@ pub fn effect(effect: &Effect) -> Value {
         charges: list,
         max_lifetime,
         fixed: _,
+        ends_at: _,
+        signer: _,
+        nonce,
     } = effect;
     let mut members = Map::new();
     let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);
@@ -178,7 +186,11 @@ pub fn effect(effect: &Effect) -> Value {
         put("identity_only", json!(true));
     }
     put("charges", charges(list));
-    put("max_lifetime_ms", json!(max_lifetime.0));
+    let length = (*max_lifetime != Millis::ENDLESS).then_some(max_lifetime.0);
+    put("max_lifetime_ms", json!(length));
+    if let Some(ChainNonce { chain, nonce }) = nonce {
+        put("nonce", json!({ "chain": chain, "nonce": nonce }));
+    }
     Value::Object(members)
 }
 

@@ -1,11 +1,13 @@
-//! Private keys as other tools write them: PEM (PKCS#8, PKCS#1, SEC1, OpenSSH) and JWK; access keys of AWS as JSON.
+//! Private keys as other tools write them: PEM (PKCS#8, PKCS#1, SEC1, OpenSSH) and JWK; access keys of AWS as JSON; 32 bytes in
+//! hexadecimal digits, where an algorithm is named.
 //!
-//! What is read is in memory that is wiped: an Ed25519 seed, a P-256 scalar, an RSA key, or a secret access key. A file that would have to be guessed
+//! What is read is in memory that is wiped: an Ed25519 seed, a P-256 or secp256k1 scalar, an RSA key, or a secret access key. A file that would have to be guessed
 //! at is refused. It knows nothing of where the key goes.
 
 use crate::Error;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use claviger_shared::{
+    chain,
     crypto::{import, rsa},
     owner::{command::Alg, sshkey},
 };
@@ -25,6 +27,8 @@ const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 /// RFC 5480 §2.1.1.1: secp256r1.
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+/// SEC 2 §A.2.1.
+const SECP256K1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.10");
 
 /// A private key, to be sealed.
 pub struct PrivateKey {
@@ -50,22 +54,25 @@ enum Bad {
 }
 
 impl PrivateKey {
-    /// Reads a private key's file.
+    /// Reads a private key's file. Bare digits say nothing of what they are: they are read only where an algorithm is named.
     ///
     /// # Errors
     ///
     /// [`Error::Io`]; [`Error::Usage`] with what to do about a file that cannot be read.
-    pub fn read(path: &Path) -> Result<Self, Error> {
+    pub fn read(path: &Path, alg: Option<Alg>) -> Result<Self, Error> {
         let text = std::fs::read_to_string(path).map(Zeroizing::new);
         let text = text.map_err(Error::io("cannot read the private key", path))?;
-        Self::parse(&text).map_err(|bad| {
+        let digits = (alg == Some(Alg::Secp256k1))
+            .then(|| hexadecimal(&text))
+            .flatten();
+        digits.unwrap_or_else(|| Self::parse(&text)).map_err(|bad| {
             let path = path.display();
             Error::Usage(match bad {
                 Bad::Encrypted => format!(
                     "`{path}` is encrypted: decrypt it first, such as `openssl pkcs8 -in {path} -out FILE` on a memory file system"
                 ),
-                Bad::Type => format!("`{path}` is of another type: expected an Ed25519, P-256 or RSA (2048 to 4096 bits) private key, or an access key of AWS"),
-                Bad::Form => format!("`{path}` is no private key: expected PEM (PKCS#8, PKCS#1, SEC1, OpenSSH), JWK, or JSON with access_key_id and secret_access_key, one key"),
+                Bad::Type => format!("`{path}` is of another type: expected an Ed25519, P-256, secp256k1 or RSA (2048 to 4096 bits) private key, or an access key of AWS"),
+                Bad::Form => format!("`{path}` is no private key: expected PEM (PKCS#8, PKCS#1, SEC1, OpenSSH), JWK, JSON with access_key_id and secret_access_key, or 32 bytes in hexadecimal digits with --alg secp256k1; one key"),
             })
         })
     }
@@ -139,11 +146,19 @@ fn pkcs8_pem(text: &str) -> Result<PrivateKey, Bad> {
         return PrivateKey::rsa(rsa::Private::from_pkcs8(document.as_bytes()));
     }
     let curve = info.algorithm.parameters_oid().map_err(|_| Bad::Type)?;
-    if info.algorithm.oid != EC || curve != P256 {
+    if info.algorithm.oid != EC {
         return Err(Bad::Type);
     }
     let key = EcPrivateKey::try_from(inner).map_err(|_| Bad::Form)?;
-    PrivateKey::new(Alg::P256, key.private_key)?.stating(key.public_key)
+    PrivateKey::new(of_curve(curve)?, key.private_key)?.stating(key.public_key)
+}
+
+fn of_curve(curve: ObjectIdentifier) -> Result<Alg, Bad> {
+    match curve {
+        P256 => Ok(Alg::P256),
+        SECP256K1 => Ok(Alg::Secp256k1),
+        _ => Err(Bad::Type),
+    }
 }
 
 /// RFC 5915.
@@ -152,10 +167,7 @@ fn sec1_pem(text: &str) -> Result<PrivateKey, Bad> {
     EcPrivateKey::validate_pem_label(label).map_err(|_| Bad::Form)?;
     let key: EcPrivateKey<'_> = document.decode_msg().map_err(|_| Bad::Form)?;
     match key.parameters.and_then(|curve| curve.named_curve()) {
-        Some(curve) if curve == P256 => {
-            PrivateKey::new(Alg::P256, key.private_key)?.stating(key.public_key)
-        }
-        Some(_) => Err(Bad::Type),
+        Some(curve) => PrivateKey::new(of_curve(curve)?, key.private_key)?.stating(key.public_key),
         None => Err(Bad::Form),
     }
 }
@@ -168,6 +180,18 @@ fn pkcs1_pem(text: &str) -> Result<PrivateKey, Bad> {
     }
     let (_, document) = SecretDocument::from_pem(text).map_err(|_| Bad::Form)?;
     PrivateKey::rsa(rsa::Private::from_pkcs1(document.as_bytes()))
+}
+
+/// 32 bytes in hexadecimal digits of either case, with or without `0x`; nothing for any other text.
+fn hexadecimal(text: &str) -> Option<Result<PrivateKey, Bad>> {
+    let text = text.trim();
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    if digits.len() != 64 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let prefixed = Zeroizing::new(format!("0x{digits}"));
+    let bytes = Zeroizing::new(chain::bytes(&prefixed)?);
+    Some(PrivateKey::new(Alg::Secp256k1, &bytes))
 }
 
 fn openssh(text: &str) -> Result<PrivateKey, Bad> {
@@ -275,9 +299,14 @@ fn jwk(text: &str) -> Result<PrivateKey, Bad> {
     let (x, y) = (part(&jwk.x)?, part(&jwk.y)?);
     match (jwk.kty.as_str(), jwk.crv.as_str()) {
         ("OKP", "Ed25519") => PrivateKey::new(Alg::Ed25519, &secret)?.stating(x.as_deref()),
-        ("EC", "P-256") => {
+        ("EC", curve @ ("P-256" | "secp256k1")) => {
+            let alg = if curve == "P-256" {
+                Alg::P256
+            } else {
+                Alg::Secp256k1
+            };
             let point = x.zip(y).map(|(x, y)| [&[4][..], &x, &y].concat());
-            PrivateKey::new(Alg::P256, &secret)?.stating(point.as_deref())
+            PrivateKey::new(alg, &secret)?.stating(point.as_deref())
         }
         _ => Err(Bad::Type),
     }

@@ -4,7 +4,8 @@ use super::{super::words::route, finding};
 use crate::finding::Finding;
 use claviger_shared::{
     catalog::{
-        AwsRoute, AwsTarget, BodyRule, Catalog, HttpRoute, Media, Members, Resource, Route, Segment,
+        AwsRoute, AwsTarget, BodyRule, Catalog, EvmRoute, EvmSigns, HttpRoute, Media, MemberRule,
+        Members, Resource, Route, Segment, ValueRule,
     },
     effect::{Env, Verb},
     id::ResourceName,
@@ -35,6 +36,7 @@ pub fn check(catalog: &Catalog) -> Vec<Finding> {
                 Route::Http(http) => found.extend(of_route(name, http, &at)),
                 Route::Jwt(_) => {}
                 Route::Aws(aws) => found.extend(of_aws(name, aws, &at)),
+                Route::Evm(evm) => found.extend(of_evm(evm, &at)),
             }
         }
     }
@@ -47,7 +49,7 @@ fn probe(name: &ResourceName, resource: &Resource) -> Option<Finding> {
     let probed = resource.routes.iter().any(|way| match way {
         Route::Http(http) => http.probe,
         Route::Jwt(jwt) => jwt.probe,
-        Route::Aws(_) => false,
+        Route::Aws(_) | Route::Evm(_) => false,
     });
     // What only changes or pays has no harmless call.
     let harmless = resource.routes.iter().any(|way| match way {
@@ -55,7 +57,7 @@ fn probe(name: &ResourceName, resource: &Resource) -> Option<Finding> {
         // A proof wants the hash of an access token.
         Route::Jwt(jwt) => jwt.http.is_none(),
         // No call of this kind is tried.
-        Route::Aws(_) => false,
+        Route::Aws(_) | Route::Evm(_) => false,
     });
     (harmless && !probed).then(|| {
         finding(
@@ -85,6 +87,55 @@ fn of_aws(name: &ResourceName, aws: &AwsRoute, at: &str) -> Vec<Finding> {
             "leave \"unsigned_payload\" out where bodies are at most 512 KiB",
         )],
         AwsTarget::Resource(_) => Vec::new(),
+    }
+}
+
+/// Calls and forms in which something may be anything, or that charge nothing for what they do.
+fn of_evm(evm: &EvmRoute, at: &str) -> Vec<Finding> {
+    let open = |what: &str| {
+        finding(
+            "any_opening",
+            at,
+            format!("{what} may be anything"),
+            "values that nobody thought of can change what the call does",
+            "list what it may be with any_of, or charge it",
+        )
+    };
+    let unpriced = || {
+        finding(
+            "unpriced_value",
+            at,
+            "no value is charged but gas",
+            "a contract can move more than the coin that is sent along",
+            "charge the argument that says how much, where there is one",
+        )
+    };
+    match &evm.signs {
+        EvmSigns::Coin(_) | EvmSigns::SignIn(_) => Vec::new(),
+        EvmSigns::Token(token) => {
+            let any = token.token_id == Some(Members::Any);
+            any.then(|| open("the token's id")).into_iter().collect()
+        }
+        EvmSigns::Call(call) => {
+            let rules = || call.arguments.iter().map(|one| &one.rule);
+            let any = rules().any(|rule| *rule == ValueRule::Any);
+            let charged = rules().any(|rule| rule.unit().is_some());
+            let found = [
+                any.then(|| open("an argument")),
+                (!charged && !call.payable).then(unpriced),
+            ];
+            found.into_iter().flatten().collect()
+        }
+        EvmSigns::TypedData(typed) => {
+            let any = |rule: &MemberRule| {
+                matches!(
+                    rule,
+                    MemberRule::AnyText | MemberRule::Value(ValueRule::Any)
+                )
+            };
+            let any = typed.members.values().any(any);
+            any.then(|| open("a member")).into_iter().collect()
+        }
     }
 }
 

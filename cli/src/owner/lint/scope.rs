@@ -4,7 +4,8 @@ use super::{super::words::route, finding};
 use crate::{finding::Finding, owner::words::Around};
 use claviger_shared::{
     catalog::{
-        AwsRoute, AwsTarget, BodyRule, HttpRoute, JwtRoute, Media, Members, Resource, Route,
+        AwsRoute, AwsTarget, BodyRule, EvmRoute, HttpRoute, JwtRoute, Media, Members, Resource,
+        Route,
     },
     effect::{Kind, Verb},
     grant::{Grant, Window, profile},
@@ -87,6 +88,7 @@ fn permission(
             Route::Http(http) => found.extend(way_of_http(grant, verb, name, http, &place)),
             Route::Jwt(jwt) => found.extend(way_of_jwt(grant, name, jwt, &place)),
             Route::Aws(aws) => found.extend(way_of_aws(grant, verb, name, aws, &place)),
+            Route::Evm(evm) => found.extend(way_of_evm(grant, verb, name, evm, &place)),
         }
         found.extend(key_for(grant, way, name, around, &place));
     }
@@ -211,6 +213,38 @@ fn way_of_aws(
     found
 }
 
+fn way_of_evm(
+    grant: &Grant,
+    verb: Verb,
+    name: &ResourceName,
+    evm: &EvmRoute,
+    at: &str,
+) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if evm.mints() && !grant.allow_minting.contains(name) {
+        found.push(denied_minting(name, at));
+    }
+    if evm.is_endless() && !grant.allow_outliving.contains(name) {
+        found.push(finding(
+            "outliving_denied",
+            at,
+            format!("nothing ends what `{name}` signs, and allow_outliving does not name it"),
+            "every call on it is denied as `outliving`",
+            format!("add \"{name}\" to allow_outliving if the agent may have what lives on"),
+        ));
+    }
+    for unit in evm.units() {
+        // An allowance that is taken back costs gas alone.
+        if verb != Verb::Delete || evm.coin() == Some(unit) {
+            found.extend(unit_budget(grant, unit, name, at));
+        }
+    }
+    if verb != Verb::Read && evm.units().is_empty() && !has_paced_calls(grant) {
+        found.push(unpriced_write(name, verb, at));
+    }
+    found
+}
+
 fn unpriced_write(name: &ResourceName, verb: Verb, at: &str) -> Finding {
     let word = route::verb_word(verb);
     finding(
@@ -293,6 +327,7 @@ fn key_for(
         Route::Http(_) => Kind::Http,
         Route::Jwt(_) => Kind::Jwt,
         Route::Aws(_) => Kind::Aws,
+        Route::Evm(_) => Kind::Evm,
     };
     let fits = |id| around.keys.get(id).is_some_and(|key| key.kind == kind);
     let kind = kind.as_str();
@@ -333,6 +368,7 @@ fn let_out(grant: &Grant, around: &Around<'_>) -> Vec<Finding> {
                 Route::Http(http) => http.mints,
                 Route::Jwt(jwt) => jwt.mints,
                 Route::Aws(aws) => aws.mints(),
+                Route::Evm(evm) => evm.mints(),
             })
         })
     };

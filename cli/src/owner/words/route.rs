@@ -60,6 +60,8 @@ pub fn methods(route: &Route, verb: Verb) -> Vec<&str> {
                 actions.map(|action| action.name).collect()
             }
         },
+        Route::Evm(evm) if evm.verbs().contains(&verb) => vec![evm.method()],
+        Route::Evm(_) => Vec::new(),
     }
 }
 
@@ -160,6 +162,7 @@ pub fn destination(route: &Route) -> String {
         ),
         Route::Jwt(jwt) => format!("a token of profile {} for {}", jwt.profile, jwt.audience),
         Route::Aws(aws) => aws_line(&[], aws).trim_start().to_owned(),
+        Route::Evm(evm) => super::evm::line(evm),
     }
 }
 
@@ -180,7 +183,7 @@ pub fn line(route: &Route, verb: Verb) -> Option<String> {
             methods.join(", "),
             address(http)
         ),
-        Route::Jwt(_) => to,
+        Route::Jwt(_) | Route::Evm(_) => to,
         Route::Aws(aws) => aws_line(&methods, aws),
     })
 }
@@ -192,6 +195,7 @@ pub fn facts(route: &Route) -> Vec<String> {
         Route::Http(http) => of_http(http),
         Route::Jwt(jwt) => of_jwt(jwt),
         Route::Aws(aws) => of_aws(aws),
+        Route::Evm(evm) => super::evm::facts(evm),
     }
 }
 

@@ -25,8 +25,8 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 pub(super) async fn import(named: &Named, import: Import) -> Result<Outcome, Error> {
-    let private = PrivateKey::read(&import.file)?;
     let asked: Option<Alg> = import.alg.map(Into::into);
+    let private = PrivateKey::read(&import.file, asked)?;
     if asked.is_some_and(|asked| asked != private.alg) {
         let file = import.file.display();
         return Err(Error::Usage(format!(
@@ -34,10 +34,15 @@ pub(super) async fn import(named: &Named, import: Import) -> Result<Outcome, Err
         )));
     }
     let kind: Kind = import.kind.into();
-    if (kind == Kind::Aws) != (private.alg == Alg::SigV4) {
+    let its = match private.alg {
+        Alg::SigV4 => kind == Kind::Aws,
+        Alg::Secp256k1 => kind == Kind::Evm,
+        Alg::Ed25519 | Alg::P256 | Alg::Rs256 => !matches!(kind, Kind::Aws | Kind::Evm),
+    };
+    if !its {
         let file = import.file.display();
         return Err(Error::Usage(format!(
-            "`{file}` holds no key of --kind {}: an access key is of kind aws, and no other key is",
+            "`{file}` holds no key of --kind {}: an access key is of kind aws, a key of secp256k1 of kind evm, and no other key is",
             kind.as_str()
         )));
     }

@@ -26,10 +26,16 @@ pub(crate) async fn key(named: &Named, verb: KeyVerb, json: bool) -> Result<Outc
         } => {
             let id = id.map(|id| name(&id, "a key's name, k_…", KeyId::parse));
             let agent = agent.map(|agent| name(&agent, "an agent's name", AgentId::parse));
+            let kind: Kind = kind.into();
+            let alg = match (alg, kind) {
+                (Some(alg), _) => alg.into(),
+                (None, Kind::Evm) => Alg::Secp256k1,
+                (None, _) => return Err(Error::Usage("--alg is missing".to_owned())),
+            };
             let key = NewKey {
                 name: id.transpose()?,
-                kind: kind.into(),
-                alg: alg.into(),
+                kind,
+                alg,
                 env: env.into(),
                 agent: agent.transpose()?,
             };

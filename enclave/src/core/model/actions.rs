@@ -142,6 +142,7 @@ impl World {
             idempotency: None,
             nonce: nonce_of(number),
             source: [0; 16],
+            replaces: false,
         })))
     }
 
@@ -335,6 +336,9 @@ pub(super) fn effect(cents: u128) -> Effect {
         charges: vec![charge],
         max_lifetime: Millis(60_000),
         fixed: false,
+        ends_at: None,
+        signer: None,
+        nonce: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     amount::Amount,
-    catalog::{Asset, AssetForm, DomainName},
+    catalog::{Asset, AssetForm, CollectionStandard, DomainName},
     chain::{Address, MAX_CHAIN},
     codec::json::{Object, Place},
     grant::parse as grant,
@@ -55,12 +55,40 @@ fn asset(place: &Place<'_>) -> Result<Asset, Error> {
         AssetForm::Native { extra_fee_max }
     } else {
         let contract = address(&object.required("contract")?)?;
+        if let Some(standard) = collection(&mut object)? {
+            let decimals = object.required("decimals")?;
+            if decimals.u64()? != 0 {
+                return Err(Error::invalid(&decimals, "0: a token of these is one"));
+            }
+            let form = AssetForm::Collection { contract, standard };
+            return finished(object, form);
+        }
         let eip712 = match object.optional("eip712") {
             Some(place) => Some(domain(&place)?),
             None => None,
         };
         AssetForm::Token { contract, eip712 }
     };
+    finished(object, form)
+}
+
+/// By which standard a contract's tokens are many; nothing for ERC-20's, which are all alike.
+fn collection(object: &mut Object<'_>) -> Result<Option<CollectionStandard>, Error> {
+    let Some(place) = object.optional("standard") else {
+        return Ok(None);
+    };
+    match place.str()? {
+        "erc20" => Ok(None),
+        "erc721" => Ok(Some(CollectionStandard::Erc721)),
+        "erc1155" => Ok(Some(CollectionStandard::Erc1155)),
+        _ => Err(Error::unsupported(
+            &place,
+            "\"erc20\", \"erc721\" or \"erc1155\"",
+        )),
+    }
+}
+
+fn finished(mut object: Object<'_>, form: AssetForm) -> Result<Asset, Error> {
     let asset = Asset {
         env: grant::env(&mut object)?,
         chain: chain(&object.required("chain")?)?,

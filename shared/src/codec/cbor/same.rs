@@ -174,12 +174,16 @@ fn call(amount: u128, at: u64, issued: bool) -> Call {
             charges: vec![charge("usd-cents", amount)],
             max_lifetime: Millis(60_000),
             fixed: false,
+            ends_at: None,
+            signer: None,
+            nonce: None,
         }],
         charges: vec![charge("call", 1), charge("usd-cents", amount)],
         input: Digest([7; 32]),
         idempotency: issued.then_some(Digest([8; 32])),
         nonce: [1; 16],
         source: [2; 16],
+        replaces: false,
     }
 }
 

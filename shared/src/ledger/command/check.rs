@@ -232,7 +232,7 @@ impl State {
                 ));
             }
         }
-        let changed = |name: &ResourceName| old.get(name) != catalog.resources.get(name);
+        let changed = |name: &ResourceName| !self.catalog().means_the_same(catalog, name);
         for (id, state) in self.grants() {
             let live = state.status != Status::Revoked && state.grant.expires_at > now;
             if live && state.grant.permissions.names().any(changed) && !touches.contains(id) {

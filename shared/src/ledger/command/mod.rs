@@ -18,7 +18,7 @@ use crate::{
     log::record::Born,
     owner::{
         self,
-        command::{Action, Alg, Chain, Command},
+        command::{Action, Chain, Command},
         manifest::{self as manifests, Manifest},
     },
     time::{Millis, UnixMs},
@@ -287,10 +287,10 @@ impl State {
         grant: &'a Grant,
         kind: Kind,
         env: Env,
-        signs: impl Fn(Alg) -> bool,
+        signs: impl Fn(&KeyState) -> bool,
     ) -> Option<(&'a KeyId, &'a KeyState)> {
         let mut keys = grant.keys.iter().filter_map(|id| Some((id, self.key(id)?)));
         let kind = kind.of_key();
-        keys.find(|(_, key)| key.kind == kind && key.env == env && !key.retired && signs(key.alg))
+        keys.find(|(_, key)| key.kind == kind && key.env == env && !key.retired && signs(key))
     }
 }

@@ -213,6 +213,7 @@ pub(super) fn call(ms: u64, cents: u128) -> Call {
         idempotency: None,
         nonce: [0; 16],
         source: [0; 16],
+        replaces: false,
     }
 }
 
@@ -235,5 +236,8 @@ pub(super) fn effect(cents: u128) -> Effect {
         charges: charges.into_iter().collect(),
         max_lifetime: Millis(60_000),
         fixed: false,
+        ends_at: None,
+        signer: None,
+        nonce: None,
     }
 }

@@ -34,6 +34,7 @@ fn entry(decided_at: UnixMs, expires_at: UnixMs) -> Remembered {
         expires_at,
         charges: Vec::new(),
         signed: None,
+        replaces: false,
     }
 }
 

@@ -292,6 +292,9 @@ pub(super) fn call(cents: u128) -> Body {
         charges: vec![charge("usd-cents", cents)],
         max_lifetime: Millis(60_000),
         fixed: false,
+        ends_at: None,
+        signer: None,
+        nonce: None,
     };
     Body::Call(Box::new(Call {
         grant: GrantId::parse("gr_1").unwrap(),
@@ -305,5 +308,6 @@ pub(super) fn call(cents: u128) -> Body {
         idempotency: None,
         nonce: [0; 16],
         source: [0; 16],
+        replaces: false,
     }))
 }

@@ -56,15 +56,15 @@ fn what_openssl_writes_is_read_as_openssl_reads_it() {
     ];
     run("openssl", &pass);
     for (path, alg) in [(&ed, Alg::Ed25519), (&ec, Alg::P256), (&sec1, Alg::P256)] {
-        let key = PrivateKey::read(Path::new(path)).unwrap();
+        let key = PrivateKey::read(Path::new(path), None).unwrap();
         assert_eq!(key.alg, alg, "{path}");
         assert!(public_by_openssl(path).ends_with(&key.public), "{path}");
     }
     assert_eq!(
-        PrivateKey::read(Path::new(&sec1)).unwrap().expose(),
-        PrivateKey::read(Path::new(&ec)).unwrap().expose()
+        PrivateKey::read(Path::new(&sec1), None).unwrap().expose(),
+        PrivateKey::read(Path::new(&ec), None).unwrap().expose()
     );
-    let told = PrivateKey::read(Path::new(&encrypted)).unwrap_err();
+    let told = PrivateKey::read(Path::new(&encrypted), None).unwrap_err();
     assert!(told.to_string().contains("decrypt it first"), "{told}");
     for (algorithm, option) in [
         ("RSA", "rsa_keygen_bits:1024"),
@@ -83,7 +83,7 @@ fn what_openssl_writes_is_read_as_openssl_reads_it() {
                 &other,
             ],
         );
-        let told = PrivateKey::read(Path::new(&other)).unwrap_err();
+        let told = PrivateKey::read(Path::new(&other), None).unwrap_err();
         assert!(told.to_string().contains("another type"), "{told}");
     }
 }
@@ -104,10 +104,10 @@ fn rsa_keys_are_read_as_openssl_reads_them_in_each_form() {
             text.starts_with("-----BEGIN RSA PRIVATE KEY-----"),
             "{text}"
         );
-        let key = PrivateKey::read(Path::new(&pkcs8)).unwrap();
+        let key = PrivateKey::read(Path::new(&pkcs8), None).unwrap();
         assert_eq!(key.alg, Alg::Rs256);
         assert!(public_by_openssl(&pkcs8).ends_with(&key.public));
-        let other = PrivateKey::read(Path::new(&pkcs1)).unwrap();
+        let other = PrivateKey::read(Path::new(&pkcs1), None).unwrap();
         assert_eq!(other.expose(), key.expose(), "one form inside");
     }
     let encrypted = at(dir.path(), "enc.pem");
@@ -125,7 +125,7 @@ fn rsa_keys_are_read_as_openssl_reads_them_in_each_form() {
             &encrypted,
         ],
     );
-    let told = PrivateKey::read(Path::new(&encrypted)).unwrap_err();
+    let told = PrivateKey::read(Path::new(&encrypted), None).unwrap_err();
     assert!(told.to_string().contains("decrypt it first"), "{told}");
 }
 
@@ -154,7 +154,7 @@ fn what_ssh_keygen_writes_is_read() {
         "ssh-keygen",
         &["-q", "-t", "ed25519", "-N", "", "-f", &path],
     );
-    let key = PrivateKey::read(Path::new(&path)).unwrap();
+    let key = PrivateKey::read(Path::new(&path), None).unwrap();
     let line = std::fs::read_to_string(format!("{path}.pub")).unwrap();
     let stated = claviger_shared::owner::sshsig::PublicKey::parse_line(line.trim()).unwrap();
     assert!(stated.blob.ends_with(&key.public));

@@ -1,0 +1,189 @@
+//! Routes of chains in words: what is signed, for whom, and what is charged for it.
+
+use claviger_shared::{
+    catalog::{
+        Argument, AssetForm, Catalog, CoinTransfer, ContractCall, EvmRoute, EvmSigns, MemberRule,
+        Members, Resource, Route, SignIn, TokenCall, TypedData, ValueRule,
+    },
+    chain::{Address, Atom, account},
+};
+
+/// What is signed, and where it takes effect.
+#[must_use]
+pub fn line(route: &EvmRoute) -> String {
+    let chain = route.chain;
+    match &route.signs {
+        EvmSigns::Coin(CoinTransfer { coin, to }) => {
+            format!("send {coin} on chain {chain} to {}", accounts(to))
+        }
+        EvmSigns::Token(TokenCall {
+            unit,
+            function,
+            to,
+            contract,
+            ..
+        }) => {
+            let whom = if function.is_allowance() {
+                "spender"
+            } else {
+                "to"
+            };
+            format!(
+                "{} of {unit} at {} {whom} {}",
+                function.name(),
+                account(chain, contract),
+                accounts(to)
+            )
+        }
+        EvmSigns::Call(call) => {
+            let at = account(chain, &call.contract);
+            format!("{} at {at}", call.signature())
+        }
+        EvmSigns::TypedData(typed) => {
+            let at = account(chain, &typed.domain.contract);
+            format!("typed data {} for {at}", typed.primary_type)
+        }
+        EvmSigns::SignIn(SignIn { uri, .. }) => format!("sign in to {uri} on chain {chain}"),
+    }
+}
+
+fn accounts(list: &[Address]) -> String {
+    let list: Vec<_> = list.iter().map(ToString::to_string).collect();
+    list.join(" or ")
+}
+
+/// Everything a route says beside that.
+#[must_use]
+pub fn facts(route: &EvmRoute) -> Vec<String> {
+    let mut facts = match &route.signs {
+        EvmSigns::Coin(_) => Vec::new(),
+        EvmSigns::Token(token) => of_token(token),
+        EvmSigns::Call(call) => of_call(call),
+        EvmSigns::TypedData(typed) => of_typed(typed),
+        EvmSigns::SignIn(sign_in) => of_sign_in(sign_in),
+    };
+    if let Some(coin) = route.coin() {
+        facts.push(format!("charges {coin}: all gas at its highest price"));
+    }
+    if route.is_endless() {
+        facts.push("nothing ends it but what takes its place".to_owned());
+    }
+    if route.mints() {
+        facts.push("what it answers is itself a credential".to_owned());
+    }
+    facts
+}
+
+fn of_token(token: &TokenCall) -> Vec<String> {
+    let TokenCall {
+        coin: _,
+        unit,
+        contract: _,
+        function,
+        from,
+        to: _,
+        token_id,
+    } = token;
+    let mut facts = Vec::new();
+    if !from.is_empty() {
+        facts.push(format!("from {}", accounts(from)));
+    }
+    match token_id {
+        None => {}
+        Some(Members::Any) => facts.push("any id".to_owned()),
+        Some(Members::Listed(ids)) => facts.push(format!("id {}", ids.join(" or "))),
+    }
+    let what = if function.is_allowance() {
+        "the whole allowance"
+    } else {
+        "the amount"
+    };
+    facts.push(format!("charges {unit}: {what}"));
+    facts
+}
+
+fn of_call(call: &ContractCall) -> Vec<String> {
+    let one = |(number, argument): (usize, &Argument)| {
+        let name = argument.name.clone();
+        let name = name.unwrap_or_else(|| format!("argument {number}"));
+        value(&name, argument.atom, &argument.rule)
+    };
+    let mut facts: Vec<_> = call.arguments.iter().enumerate().map(one).collect();
+    if call.payable {
+        facts.push(format!("with {} sent along", call.coin));
+    }
+    facts
+}
+
+fn of_typed(typed: &TypedData) -> Vec<String> {
+    let one = |(pointer, rule): (&String, &MemberRule)| match rule {
+        MemberRule::AnyText => format!("{pointer}: any"),
+        MemberRule::Deadline => {
+            let longest = typed.longest.0 / 1000;
+            format!("{pointer}: its end, at most {longest} s ahead")
+        }
+        MemberRule::Nonce => format!("{pointer}: its reader takes it once"),
+        MemberRule::Texts(texts) => format!("{pointer}: {}", texts.join(" or ")),
+        MemberRule::Value(rule) => value(pointer, Atom::Uint(256), rule),
+    };
+    let mut facts: Vec<_> = typed.members.iter().map(one).collect();
+    if typed.replayable {
+        facts.push("charges may be made without single use at the destination".to_owned());
+    }
+    facts
+}
+
+fn of_sign_in(sign_in: &SignIn) -> Vec<String> {
+    let named = [
+        ("saying", &sign_in.statements),
+        ("with resources", &sign_in.resources),
+    ];
+    let named = named.into_iter().filter(|(_, list)| !list.is_empty());
+    named
+        .map(|(what, list)| format!("{what}: {}", list.join(" | ")))
+        .collect()
+}
+
+fn value(name: &str, atom: Atom, rule: &ValueRule) -> String {
+    match rule {
+        ValueRule::Any => format!("{name}: any"),
+        ValueRule::Listed(list) => {
+            let list: Vec<_> = list.iter().map(|word| atom.show(word)).collect();
+            format!("{name}: {}", list.join(" or "))
+        }
+        ValueRule::Most(most) => format!("{name}: up to {most}"),
+        ValueRule::Charge { unit, most: None } => format!("charges {unit}: {name}"),
+        ValueRule::Charge {
+            unit,
+            most: Some(most),
+        } => format!("charges {unit}: {name}, up to {most}"),
+    }
+}
+
+/// What transactions of a resource's chains are charged besides: the caps of fees that nothing signed bounds.
+#[must_use]
+pub fn fees(catalog: &Catalog, resource: &Resource) -> Vec<String> {
+    let mut lines = Vec::new();
+    for route in &resource.routes {
+        let Route::Evm(route) = route else { continue };
+        let Some((coin, asset)) = route
+            .coin()
+            .and_then(|coin| catalog.assets.get_key_value(coin))
+        else {
+            continue;
+        };
+        if let AssetForm::Native {
+            extra_fee_max: Some(most),
+        } = &asset.form
+        {
+            let chain = asset.chain;
+            let line = format!(
+                "each transaction on chain {chain} is charged {most} {coin} for its data besides gas"
+            );
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+    }
+    lines
+}
