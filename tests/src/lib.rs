@@ -7,6 +7,7 @@ pub mod agent;
 pub mod aws;
 pub mod courier;
 pub mod deployment;
+pub mod evm;
 pub mod forge;
 pub mod fuzz;
 pub mod history;
