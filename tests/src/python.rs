@@ -1,9 +1,11 @@
 //! The virtual environment that scripts of the tests run in: made where it is not there.
 
 use anyhow::{Context, ensure};
+use serde_json::Value;
 use std::{
+    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
 fn here() -> &'static Path {
@@ -31,6 +33,71 @@ pub fn is_there() -> anyhow::Result<bool> {
             println!("skipped: no Python environment: {why:#}");
             Ok(false)
         }
+    }
+}
+
+/// A script that answers a line with a line.
+#[derive(Debug)]
+pub struct Script {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Script {
+    /// Starts one of `relying_party`.
+    ///
+    /// # Errors
+    ///
+    /// Where Python cannot be run.
+    pub fn start(name: &str) -> anyhow::Result<Self> {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/relying_party/");
+        let mut child = Command::new(python())
+            .arg("-B")
+            .arg(format!("{script}{name}"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let input = child.stdin.take().context("no input")?;
+        let output = BufReader::new(child.stdout.take().context("no output")?);
+        Ok(Self {
+            child,
+            input,
+            output,
+        })
+    }
+
+    /// The next line.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none.
+    pub fn read(&mut self) -> anyhow::Result<String> {
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        ensure!(!line.is_empty(), "the script ended");
+        Ok(line.trim_end().to_owned())
+    }
+
+    /// The answer to a line.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none.
+    pub fn ask(&mut self, line: &Value) -> anyhow::Result<String> {
+        writeln!(self.input, "{line}")?;
+        self.read()
+    }
+
+    /// Ends it.
+    ///
+    /// # Errors
+    ///
+    /// Where it failed.
+    pub fn stop(mut self) -> anyhow::Result<()> {
+        drop(self.input);
+        ensure!(self.child.wait()?.success(), "the script failed");
+        Ok(())
     }
 }
 

@@ -3,7 +3,8 @@
 use claviger_cli::error::Error;
 use claviger_client::render;
 use claviger_shared::{
-    call::{Ask, AwsInput, Echo, HttpInput, Input, JwtInput, Sign},
+    call::{Ask, AwsInput, Echo, EvmInput, HttpInput, Input, JwtInput, Sign},
+    chain,
     crypto::noise,
     denial::{Code, Denial},
     id::{Digest, GrantId, to_hex},
@@ -65,6 +66,12 @@ fn table_page_and_code_agree() {
         assert!(
             aws.is_object() && reason.is_none_or(|reason| !reason.is_empty()),
             "an aws vector or a reason: {row}"
+        );
+        let evm = &row["evm"];
+        let reason = evm.get("not_built").and_then(Value::as_str);
+        assert!(
+            !list(evm).is_empty() || reason.is_some_and(|reason| !reason.is_empty()),
+            "evm vectors or a reason: {row}"
         );
     }
 }
@@ -220,6 +227,9 @@ impl Run {
                 .map(|body| text(body).as_bytes().to_vec().into())
         };
         let word = |of: &Value, name: &str| of.get(name).map(|word| text(word).to_owned());
+        if let Some(evm) = call.get("evm") {
+            return self.ask(call, Input::Evm(chain_input(evm)), n);
+        }
         let input = match (call.get("http"), call.get("jwt"), call.get("aws")) {
             (Some(http), None, None) => Input::Http(HttpInput {
                 method: text(&http["method"]).to_owned(),
@@ -246,8 +256,12 @@ impl Run {
                 url: word(jwt, "url"),
                 ath: word(jwt, "ath"),
             }),
-            _ => panic!("one of http, jwt and aws: {call}"),
+            _ => panic!("one of http, jwt, aws and evm: {call}"),
         };
+        self.ask(call, input, n)
+    }
+
+    fn ask(&self, call: &Value, input: Input, n: u64) -> Sent {
         if let Some(source) = call.get("source") {
             let source: std::net::Ipv4Addr = text(source).parse().unwrap();
             *self.agent.source.lock().unwrap() = source.to_ipv6_mapped().octets();
@@ -263,6 +277,23 @@ impl Run {
             input,
             idempotency_key: key.map(|key| key.replace("{n}", &n.to_string())),
         }))
+    }
+}
+
+/// A chain's input: JSON as it stands, or a text where it is none that this file could hold.
+fn chain_input(evm: &Value) -> EvmInput {
+    let json = |value: &Value| match value.as_str() {
+        Some(text) => text.as_bytes().to_vec().into(),
+        None => value.to_string().into_bytes().into(),
+    };
+    if let Some(tx) = evm.get("tx") {
+        EvmInput::Tx(json(tx))
+    } else if let Some(raw) = evm.get("raw_tx") {
+        EvmInput::RawTx(chain::bytes(text(raw)).unwrap().into())
+    } else if let Some(typed) = evm.get("typed_data") {
+        EvmInput::TypedData(json(typed))
+    } else {
+        EvmInput::SignIn(text(&evm["sign_in"]).to_owned())
     }
 }
 
@@ -354,6 +385,13 @@ fn every_vector_gets_exactly_its_code_and_spends_nothing() {
     let before = rows.len();
     rows.extend(tokens);
     assert!(rows.len() > before + 30, "every profile of tokens");
+    let chains = list(&table["denials"]).iter().flat_map(|row| {
+        let vectors = list(&row["evm"]).iter();
+        vectors.map(|vector| (text(&row["code"]), "evm", vector))
+    });
+    let before = rows.len();
+    rows.extend(chains);
+    assert!(rows.len() > before + 70, "chains");
     std::thread::scope(|scope| {
         let (half, rest) = rows.split_at(rows.len() / 2);
         for part in [half, rest] {

@@ -10,60 +10,12 @@ use claviger_tests::{
     agent::Agent,
     aws::{self, REGION, call, form_call, input, json_call, object, serving, with},
     import::{ACCESS_KEY, AccessKey},
-    python,
+    python::{self, Script},
 };
 use serde_json::{Value, json};
-use std::{
-    io::{BufRead, BufReader, Write},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-};
 
 /// Random requests of each run.
 const RANDOM: u64 = 300;
-
-/// A script that answers a line with a line.
-struct Script {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
-impl Script {
-    fn start(name: &str) -> anyhow::Result<Self> {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/relying_party/");
-        let mut child = Command::new(python::python())
-            .arg("-B")
-            .arg(format!("{script}{name}"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let input = child.stdin.take().context("no input")?;
-        let output = BufReader::new(child.stdout.take().context("no output")?);
-        Ok(Self {
-            child,
-            input,
-            output,
-        })
-    }
-
-    fn read(&mut self) -> anyhow::Result<String> {
-        let mut line = String::new();
-        self.output.read_line(&mut line)?;
-        ensure!(!line.is_empty(), "the script ended");
-        Ok(line.trim_end().to_owned())
-    }
-
-    fn ask(&mut self, line: &Value) -> anyhow::Result<String> {
-        writeln!(self.input, "{line}")?;
-        self.read()
-    }
-
-    fn stop(mut self) -> anyhow::Result<()> {
-        drop(self.input);
-        ensure!(self.child.wait()?.success(), "the script failed");
-        Ok(())
-    }
-}
 
 /// A signed request as it is sent.
 fn sent(agent: &Agent, call: &AwsInput, key: AccessKey<'_>) -> anyhow::Result<Value> {

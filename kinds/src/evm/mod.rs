@@ -181,4 +181,6 @@ fn bounded<'a>(bytes: &'a [u8], place: &'static str) -> Result<&'a [u8], Denial>
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
