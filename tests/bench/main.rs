@@ -14,6 +14,7 @@ mod clock;
 mod cpu;
 mod deployment;
 mod disk;
+mod evm;
 mod fair;
 mod floor;
 mod goals;

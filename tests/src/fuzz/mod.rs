@@ -9,6 +9,7 @@ pub mod calls;
 pub mod codec;
 pub mod context;
 pub mod edge;
+pub mod evm;
 pub mod host_http;
 pub mod log;
 pub mod mutate;
@@ -80,6 +81,7 @@ pub const TARGETS: &[Target] = &[
     target("cms", boot::cms, FLAT),
     target("command", owner::command, TREE),
     target("entries", log::entries, MANY),
+    target("evm_call", evm::evm_call, TREE),
     target("frame", codec::frame, FLAT),
     target("grant", owner::grant, TREE),
     target("host_config", edge::host_config, FLAT),
