@@ -87,7 +87,8 @@ pub fn check_with(
     let told = &answer.issued;
     let same = call.outcome == Outcome::Issued
         && call.charges == told.charged
-        && call.expires_at == told.expires_at;
+        && call.expires_at == told.expires_at
+        && call.replaces == told.replaces;
     if same && call.grant == *grant {
         Ok(Checked { receipt, proved })
     } else {

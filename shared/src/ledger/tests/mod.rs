@@ -11,6 +11,7 @@ mod limits;
 mod lines;
 mod manifests;
 mod memory;
+mod nonces;
 mod order;
 mod refusals;
 mod reissues;

@@ -250,3 +250,63 @@ fn debug_shows_no_secret() {
     let key = PrivateKey::new(Alg::Ed25519, &[7; 32]).unwrap();
     assert_eq!(format!("{key:?}"), "PrivateKey");
 }
+
+/// RFC 7517's form with RFC 8812's curve, PEM as openssl writes it, and bare digits, which say nothing of what they are.
+#[test]
+fn keys_of_secp256k1_are_read_in_every_form() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ec, sec1) = (at(dir.path(), "ec.pem"), at(dir.path(), "sec1.pem"));
+    let curve = "ec_paramgen_curve:secp256k1";
+    run(
+        "openssl",
+        &[
+            "genpkey",
+            "-algorithm",
+            "EC",
+            "-pkeyopt",
+            curve,
+            "-out",
+            &ec,
+        ],
+    );
+    run("openssl", &["ec", "-in", &ec, "-out", &sec1]);
+    let key = PrivateKey::read(Path::new(&ec), None).unwrap();
+    assert_eq!(key.alg, Alg::Secp256k1);
+    assert!(public_by_openssl(&ec).ends_with(&key.public));
+    let same = |other: &PrivateKey| other.alg == key.alg && other.expose() == key.expose();
+    assert!(same(&PrivateKey::read(Path::new(&sec1), None).unwrap()));
+    let digits = claviger_shared::id::to_hex(key.expose());
+    let file = at(dir.path(), "hex");
+    for text in [digits.clone(), format!("0x{}\n", digits.to_uppercase())] {
+        std::fs::write(&file, text).unwrap();
+        let named = PrivateKey::read(Path::new(&file), Some(Alg::Secp256k1));
+        assert!(same(&named.unwrap()));
+        for other in [None, Some(Alg::Ed25519), Some(Alg::P256)] {
+            PrivateKey::read(Path::new(&file), other).unwrap_err();
+        }
+    }
+    for text in [
+        "0".repeat(64),
+        "f".repeat(64),
+        digits[1..].to_owned(),
+        format!("{digits}0"),
+        format!("{}g", &digits[1..]),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        PrivateKey::read(Path::new(&file), Some(Alg::Secp256k1)).unwrap_err();
+    }
+    let point = |range: std::ops::Range<usize>| URL_SAFE_NO_PAD.encode(&key.public[range]);
+    let (x, y, d) = (
+        point(1..33),
+        point(33..65),
+        URL_SAFE_NO_PAD.encode(key.expose()),
+    );
+    let jwk = format!(r#"{{"kty":"EC","crv":"secp256k1","x":"{x}","y":"{y}","d":"{d}"}}"#);
+    assert!(same(&PrivateKey::parse(&jwk).unwrap()));
+    let other = jwk.replace(&format!("\"y\":\"{y}\""), &format!("\"y\":\"{x}\""));
+    assert_eq!(PrivateKey::parse(&other).err(), Some(Bad::Form));
+    assert_eq!(
+        PrivateKey::parse(&jwk.replace("secp256k1", "P-256")).err(),
+        Some(Bad::Form)
+    );
+}
