@@ -2,6 +2,7 @@
 
 import base64
 
+import assets
 import signed
 from fault import expect, shaped
 from grant import Grant
@@ -193,7 +194,8 @@ class Commands:
 
     def on_catalog_set(self, action, now, **_):
         """Another catalog."""
-        resources = {}
+        resources, new = {}, action["catalog"].get("assets", {})
+        assets.kept(self.assets, new)
         for name, listed in action["catalog"]["resources"].items():
             routes = listed if isinstance(listed, list) else listed["routes"]
             env = "live" if isinstance(listed, list) else listed.get("env", "live")
@@ -204,12 +206,13 @@ class Commands:
             name
             for name in resources.keys() | self.resources.keys()
             if resources.get(name) != self.resources.get(name)
+            or assets.charged(resources[name]["routes"], new) != assets.charged(resources[name]["routes"], self.assets)
         }
         for name, grant in self.grants.items():
             live = not grant.revoked and grant.end > now
             touched = name in action.get("touches", [])
             expect(touched or not live or not grant.names() & changed, f"{name} is touched and not named")
-        self.resources = resources
+        self.resources, self.assets = resources, new
 
     def on_manifest_set(self, action, **_):
         """The next manifest."""

@@ -11,7 +11,10 @@ def expect(fits, reason):
         raise Fault(reason)
 
 
-def shaped(value, members):
-    """The map, which must have exactly these members in this order."""
-    expect(isinstance(value, dict) and list(value) == members.split(), f"not the members {members}")
+def shaped(value, members, last=None):
+    """The map, which must have exactly these members in this order; and at most one more, which may stand last."""
+    expect(isinstance(value, dict), f"not the members {members}")
+    names = list(value)
+    fits = names == members.split() or (last and names == [*members.split(), last])
+    expect(fits, f"not the members {members}")
     return value

@@ -20,6 +20,9 @@ MEMBERS = {
 EFFECT = (
     "kind verb resource route destination method path_template mints identity_only charges max_lifetime"
 )
+# What has no end, and how long its idempotency key is remembered.
+NEVER = 2**64 - 1
+DAY = 86_400_000
 
 
 class State(Commands):
@@ -39,6 +42,8 @@ class State(Commands):
         self.grants = {}
         self.agent_keys = set()
         self.once = {}
+        self.numbers = {}
+        self.assets = {}
         self.records = 0
         self.time = 0
 
@@ -49,7 +54,7 @@ class State(Commands):
         expect(isinstance(record["body"], dict) and len(record["body"]) == 1, "one body")
         ((name, body),) = record["body"].items()
         expect(name in MEMBERS, f"an unknown record, {name}")
-        shaped(body, MEMBERS[name])
+        shaped(body, MEMBERS[name], "replaces" if name == "call" else None)
         expect((self.records == 0) == (name == "genesis"), "genesis is not the first record alone")
         self.time = max(self.time, entry_time)
         getattr(self, name)(body, entry_time)
@@ -120,7 +125,7 @@ class State(Commands):
         expect(body["effects"], "a call without an effect")
         sums = {"call": 1}
         for effect in body["effects"]:
-            shaped(effect, EFFECT)
+            shaped(effect, EFFECT, "nonce")
             for charge in effect["charges"]:
                 amount = int(shaped(charge, "unit amount")["amount"])
                 sums[charge["unit"]] = sums.get(charge["unit"], 0) + amount
@@ -128,6 +133,7 @@ class State(Commands):
         expect(derived == body["charges"], "charges do not follow from effects")
         if issued:
             self.issued(grant, body)
+        self.replaced(body)
         if issued or at > grant.amended_at:
             for unit, amount in sums.items():
                 budgets = [(over, most) for budgeted, over, most in grant.budgets if budgeted == unit]
@@ -165,8 +171,26 @@ class State(Commands):
         """An idempotency key stands for the latest decided call under it."""
         place = (body["grant"], body["idempotency"])
         known = self.once.get(place)
+        end = body["expires_at"]
+        if end == NEVER:
+            end = body["decided_at"] + DAY
         if known is None or known[0] <= body["decided_at"]:
-            self.once[place] = (body["decided_at"], body["expires_at"])
+            self.once[place] = (body["decided_at"], end)
+
+    def replaced(self, body):
+        """A transaction whose number its key signed before says so; and its number is kept."""
+        at, says = body["decided_at"], body.get("replaces", False)
+        expect(says is True or "replaces" not in body, "a false that is written")
+        effects = [effect["nonce"] for effect in body["effects"] if "nonce" in effect]
+        expect(effects or not says, "a replacement of nothing")
+        for nonce in effects:
+            chain, number = (shaped(nonce, "chain nonce")[name] for name in ("chain", "nonce"))
+            known = self.numbers.get((body["key"], chain))
+            expect(says or not known or known[0] < number or known[1] >= at, "a replacement that is not told")
+            if known is None or number > known[0]:
+                self.numbers[body["key"], chain] = (number, at)
+            elif number == known[0]:
+                self.numbers[body["key"], chain] = (number, min(at, known[1]))
 
     def summary(self):
         """What the log says, for people and for comparing."""

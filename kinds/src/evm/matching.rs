@@ -126,7 +126,7 @@ fn does(transaction: &Transaction, route: &EvmRoute) -> Result<Does, Not> {
     match &route.signs {
         EvmSigns::Coin(coin) => send(transaction, coin),
         EvmSigns::Token(call) => {
-            let data = called(transaction, &call.contract, call.function.selector())?;
+            let data = called(transaction, &call.contract, || call.function.selector())?;
             if transaction.value > 0 {
                 return Err(value_sent(transaction));
             }
@@ -183,14 +183,14 @@ fn send(transaction: &Transaction, coin: &CoinTransfer) -> Result<Does, Not> {
 fn called<'a>(
     transaction: &'a Transaction,
     contract: &claviger_shared::chain::Address,
-    selector: [u8; 4],
+    selector: impl FnOnce() -> [u8; 4],
 ) -> Result<&'a [u8], Not> {
     if transaction.to != *contract {
         let at = transaction.at("to");
         return Err((Far::Chain, Denial::at(Code::DestinationDenied, at)));
     }
     match abi::split(&transaction.data) {
-        Some((found, rest)) if found == selector => Ok(rest),
+        Some((found, rest)) if found == selector() => Ok(rest),
         Some(_) | None => {
             let at = transaction.at("data");
             Err((Far::Contract, Denial::at(Code::MethodDenied, at)))
@@ -205,8 +205,10 @@ fn value_sent(transaction: &Transaction) -> Not {
 
 /// A call by the types and rules of its arguments.
 fn contract(transaction: &Transaction, call: &ContractCall) -> Result<Does, Not> {
-    let hash = keccak256(&[call.signature().as_bytes()]);
-    let selector = hash.first_chunk().copied().unwrap_or_default();
+    let selector = || {
+        let hash = keccak256(&[call.signature().as_bytes()]);
+        hash.first_chunk().copied().unwrap_or_default()
+    };
     let data = called(transaction, &call.contract, selector)?;
     if transaction.value > 0 && !call.payable {
         return Err(value_sent(transaction));
