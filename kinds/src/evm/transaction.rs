@@ -358,7 +358,7 @@ impl<'a> Members<'a> {
             },
         };
         let price = self.0.optional("gasPrice");
-        let dynamic = kind.unwrap_or(price.is_none());
+        let dynamic = kind.unwrap_or_else(|| price.is_none());
         if dynamic {
             // A price beside them says another type.
             if let Some(place) = price {
@@ -452,7 +452,9 @@ fn number(place: &Place<'_>) -> Result<Word, Denial> {
     let read = match place.value() {
         Value::String(text) => Word::parse(text).ok(),
         Value::Integer(number) => u128::try_from(*number).ok().map(Word::from),
-        _ => None,
+        Value::Array(_) | Value::Bool(_) | Value::NotInteger | Value::Null | Value::Object(_) => {
+            None
+        }
     };
     read.ok_or_else(|| Denial::at(Code::InvalidRequest, place.pointer()))
 }

@@ -304,9 +304,10 @@ impl Walk<'_> {
     fn text(&mut self, place: &Place<'_>, of: &MemberType, pointer: &str) -> Result<Word, Denial> {
         let refuse = |code| Denial::at(code, place.pointer());
         let text = place.str().map_err(|_| refuse(Code::InvalidRequest))?;
-        let hashed = match of {
-            MemberType::Bytes => bytes(text).ok_or_else(|| refuse(Code::InvalidRequest))?,
-            _ => text.as_bytes().to_vec(),
+        let hashed = if *of == MemberType::Bytes {
+            bytes(text).ok_or_else(|| refuse(Code::InvalidRequest))?
+        } else {
+            text.as_bytes().to_vec()
         };
         match self.typed.members.get(pointer) {
             Some(MemberRule::AnyText) => {}

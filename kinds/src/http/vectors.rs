@@ -140,7 +140,10 @@ fn example() -> (HttpCall, Vec<u8>, Vec<(String, String)>) {
         .unwrap()
     {
         Credential::Http { headers } => (call, message, headers),
-        _ => panic!("another kind"),
+        Credential::Jwt { .. }
+        | Credential::Aws { .. }
+        | Credential::Evm { .. }
+        | Credential::EvmSignature { .. } => panic!("another kind"),
     }
 }
 

@@ -53,7 +53,10 @@ fn fields(call: &HttpCall, signature: &[u8]) -> Vec<(String, String)> {
         .unwrap()
     {
         Credential::Http { headers } => headers,
-        _ => panic!("another kind"),
+        Credential::Jwt { .. }
+        | Credential::Aws { .. }
+        | Credential::Evm { .. }
+        | Credential::EvmSignature { .. } => panic!("another kind"),
     }
 }
 

@@ -410,10 +410,7 @@ impl EvmRoute {
         match &self.signs {
             EvmSigns::Coin(_) | EvmSigns::SignIn(_) => {}
             EvmSigns::TypedData(typed) => {
-                units.extend(typed.members.values().filter_map(|rule| match rule {
-                    MemberRule::Value(rule) => rule.unit(),
-                    _ => None,
-                }));
+                units.extend(typed.members.values().filter_map(MemberRule::unit));
             }
             EvmSigns::Token(token) => units.push(&token.unit),
             EvmSigns::Call(call) => {
@@ -459,6 +456,17 @@ impl EvmRoute {
             EvmSigns::Coin(_) | EvmSigns::Token(_) | EvmSigns::Call(_) => true,
             EvmSigns::TypedData(typed) => !typed.has_deadline(),
             EvmSigns::SignIn(_) => false,
+        }
+    }
+}
+
+impl MemberRule {
+    /// The unit that is charged, where one is.
+    #[must_use]
+    pub const fn unit(&self) -> Option<&Unit> {
+        match self {
+            Self::Value(rule) => rule.unit(),
+            Self::AnyText | Self::Deadline | Self::Nonce | Self::Texts(_) => None,
         }
     }
 }

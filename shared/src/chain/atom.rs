@@ -112,7 +112,11 @@ impl Atom {
         let minus = match value {
             Value::String(text) => text.starts_with('-'),
             Value::Integer(number) => *number < 0,
-            _ => false,
+            Value::Array(_)
+            | Value::Bool(_)
+            | Value::NotInteger
+            | Value::Null
+            | Value::Object(_) => false,
         };
         let fits = !matches!(self, Self::Int(_)) || sign == minus;
         (fits && self.holds(&word)).then_some(word)

@@ -285,12 +285,13 @@ fn keys_of_secp256k1_are_read_in_every_form() {
             PrivateKey::read(Path::new(&file), other).unwrap_err();
         }
     }
+    let short: String = digits.chars().skip(1).collect();
     for text in [
         "0".repeat(64),
         "f".repeat(64),
-        digits[1..].to_owned(),
+        short.clone(),
         format!("{digits}0"),
-        format!("{}g", &digits[1..]),
+        format!("{short}g"),
     ] {
         std::fs::write(&file, text).unwrap();
         PrivateKey::read(Path::new(&file), Some(Alg::Secp256k1)).unwrap_err();

@@ -5,7 +5,7 @@
 
 use super::{On, call::is_name, value};
 use crate::{
-    catalog::{MemberRule, MemberType, TypedData, TypedDomain, TypedMember, ValueRule},
+    catalog::{MemberRule, MemberType, TypedData, TypedDomain, TypedMember},
     chain::{Address, Atom},
     codec::json::{Object, Place},
     crypto::keccak::keccak256,
@@ -217,7 +217,7 @@ fn walk(
         let pointer = format!("{prefix}/{}", member.name);
         match &member.of {
             MemberType::Struct(name) => walk(typed, name, &pointer, depth, into),
-            other => {
+            other @ (MemberType::Atom(_) | MemberType::Bytes | MemberType::String) => {
                 into.insert(pointer, other.clone());
                 into.len() <= MAX_LEAVES
             }
@@ -269,9 +269,12 @@ fn rule(place: &Place<'_>, of: &MemberType, on: &On<'_>) -> Result<MemberRule, E
                     let lower = !text.bytes().any(|b| b.is_ascii_uppercase());
                     lower && crate::chain::bytes(text).is_some()
                 };
-                let fine = |text: &str| match of {
-                    MemberType::Bytes => bytes(text) && text.len() <= MAX_TEXT,
-                    _ => is_text(text),
+                let fine = |text: &str| {
+                    if *of == MemberType::Bytes {
+                        bytes(text) && text.len() <= MAX_TEXT
+                    } else {
+                        is_text(text)
+                    }
                 };
                 let expected = "a text; bytes as 0x and hexadecimal digits in lower case";
                 let list =
@@ -289,9 +292,9 @@ fn rule(place: &Place<'_>, of: &MemberType, on: &On<'_>) -> Result<MemberRule, E
 
 /// What charges is single use for its reader, or says that it is not.
 fn single_use(typed: &TypedData, place: &Place<'_>) -> Result<(), Error> {
-    let charges = |rule: &MemberRule| matches!(rule, MemberRule::Value(ValueRule::Charge { .. }));
+    let mut units = typed.members.values().filter_map(MemberRule::unit);
     let bound = typed.is_single_use() || typed.replayable;
-    if typed.members.values().any(charges) && !bound {
+    if units.next().is_some() && !bound {
         let expected = "a member with \"nonce\": true, which its reader takes once, or \"replayable\": true beside";
         return Err(Error::invalid(place, expected));
     }

@@ -42,10 +42,8 @@ pub(super) fn rule(object: &mut Object<'_>, atom: Atom, on: &On<'_>) -> Result<V
 
 /// One value, as JSON writes values of the type; numbers as texts.
 fn value(place: &Place<'_>, atom: Atom) -> Result<Word, Error> {
-    let read = match place.value() {
-        Value::Integer(_) => None,
-        value => atom.read(value),
-    };
+    let integer = matches!(place.value(), Value::Integer(_));
+    let read = atom.read(place.value()).filter(|_| !integer);
     let expected = || format!("a value of {atom}; a number as a string");
     read.ok_or_else(|| Error::invalid(place, expected()))
 }
