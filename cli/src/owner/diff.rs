@@ -314,4 +314,26 @@ mod tests {
         assert_eq!(diff.grants[0].lines.direction(), "no call changes");
         assert!(CatalogDiff::between(&both, &both, std::iter::once(&grant)).is_empty());
     }
+
+    #[test]
+    fn a_cap_that_moves_is_told_though_no_way_changes() {
+        let chain = |cap: &str| {
+            catalog(&format!(
+                r#"{{"v":1,"assets":{{"eth":{{"chain":1,"native":true,"decimals":18,"extra_fee_max":"{cap}"}}}},
+                "resources":{{"orders":[{{"kind":"evm","chain":1,"to":["0x1111111111111111111111111111111111111111"]}}]}}}}"#
+            ))
+        };
+        let mut writer = reader();
+        writer.permissions.write = std::mem::take(&mut writer.permissions.read);
+        let diff = CatalogDiff::between(&chain("5"), &chain("6"), std::iter::once(&writer));
+        assert_eq!(diff.touches(), "--touches gr_1");
+        let told = |cap: u8| {
+            format!("each transaction on chain 1 is charged {cap} eth for its data besides gas")
+        };
+        assert_eq!(diff.names[0].lines.gone, [told(5)]);
+        assert_eq!(
+            diff.grants[0].lines.new,
+            [format!("write orders: {}", told(6))]
+        );
+    }
 }

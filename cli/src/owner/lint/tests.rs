@@ -297,3 +297,78 @@ fn a_token_that_says_who_and_not_where_is_told() {
         ["other_profile"]
     );
 }
+
+const CHAIN: &str = r#"{"v":1,"assets":{"eth":{"chain":8453,"native":true,"decimals":18,"extra_fee_max":"1000"},
+  "usd":{"chain":8453,"contract":"0x7777777777777777777777777777777777777777","decimals":6}},
+  "resources":{"payouts":[{"kind":"evm","chain":8453,"contract":"usd","call":"approve","to":["0x1111111111111111111111111111111111111111"]}],
+  "login":[{"kind":"evm","chain":8453,"sign_in":{"domain":"app.example","uri":"https://app.example/"}}]}}"#;
+
+#[test]
+fn ways_to_a_chain_need_what_lets_them_out_and_pays_them() {
+    let catalog = Catalog::parse(CHAIN.as_bytes()).unwrap();
+    let codes = |change: fn(&mut Value)| {
+        let document = a_grant(|document| {
+            document["permissions"] =
+                json!({"read": [], "write": ["payouts", "login"], "delete": []});
+            document["only"] = json!({});
+            document["allow_minting"] = json!(["login"]);
+            document["allow_outliving"] = json!(["payouts"]);
+            let budget =
+                |unit: &str, window: &str| json!({"unit": unit, "max": "5", "window": window});
+            document["budgets"] = json!([
+                budget("call", "grant"),
+                budget("call", "rolling:PT1H"),
+                budget("eth", "call"),
+                budget("usd", "call"),
+            ]);
+            change(document);
+        });
+        let found = grant(&document, &around(&catalog));
+        found.iter().map(|finding| finding.code).collect::<Vec<_>>()
+    };
+    let plain = codes(|_| {});
+    for absent in [
+        "outliving_denied",
+        "minting_denied",
+        "no_unit_budget",
+        "dead_permission",
+        "no_call_limit",
+    ] {
+        assert!(!plain.contains(&absent), "{plain:?}");
+    }
+    assert!(plain.contains(&"no_key"));
+    assert!(codes(|d| d["allow_outliving"] = json!([])).contains(&"outliving_denied"));
+    assert!(codes(|d| d["allow_minting"] = json!([])).contains(&"minting_denied"));
+    assert!(
+        codes(|d| drop(d["budgets"].as_array_mut().unwrap().pop())).contains(&"no_unit_budget")
+    );
+    assert!(codes(|d| d["permissions"]["delete"] = json!(["login"])).contains(&"dead_permission"));
+    // An allowance that is taken back costs gas alone.
+    let revokes = codes(|d| {
+        d["permissions"] = json!({"read": [], "write": [], "delete": ["payouts"]});
+        d["allow_minting"] = json!([]);
+        d["budgets"].as_array_mut().unwrap().pop();
+    });
+    assert!(!revokes.contains(&"no_unit_budget"), "{revokes:?}");
+}
+
+#[test]
+fn a_catalog_of_chains_is_told_what_is_open_and_unpriced() {
+    let found = |route: &str| {
+        let text = CHAIN.replace(r#""contract":"usd","call":"approve","to":["0x1111111111111111111111111111111111111111"]"#, route);
+        let found = catalog::check(&Catalog::parse(text.as_bytes()).unwrap());
+        found.iter().map(|finding| finding.code).collect::<Vec<_>>()
+    };
+    let pool =
+        r#""contract":"0x3333333333333333333333333333333333333333","call":"f(uint256)","arguments"#;
+    assert!(found(r#""to":["0x1111111111111111111111111111111111111111"]"#).is_empty());
+    assert!(found(&format!("{pool}\":[{{\"charge\":\"usd\"}}]")).is_empty());
+    assert_eq!(
+        found(&format!("{pool}\":[{{\"any\":true}}]")),
+        ["any_opening", "unpriced_value"]
+    );
+    assert_eq!(
+        found(&format!("{pool}\":[{{\"max\":\"5\"}}]")),
+        ["unpriced_value"]
+    );
+}

@@ -115,9 +115,34 @@ fn members_are_whole_known_and_integers() {
     assert_eq!(text("").0, Code::InvalidRequest);
     assert_eq!(text("[]"), (Code::InvalidRequest, "/tx".to_owned()));
     assert_eq!(
-        text(&" ".repeat(MAX_EVM + 1)),
+        text(&" ".repeat(MAX_EVM.saturating_add(1))),
         (Code::InvalidRequest, "/tx".to_owned())
     );
+}
+
+#[test]
+fn an_input_is_limited_on_both_sides() {
+    let good = base(PAYEE, "1", "0x").to_string();
+    let padded = |length: usize| {
+        let spaces = " ".repeat(length.saturating_sub(good.len()));
+        let text = format!("{good}{spaces}");
+        assert_eq!(text.len(), length);
+        parse(&EvmInput::Tx(text.into_bytes().into()))
+    };
+    let over = MAX_EVM.saturating_add(1);
+    padded(MAX_EVM).unwrap();
+    let denied = padded(over).unwrap_err();
+    assert_eq!(
+        (denied.code, denied.param.as_deref()),
+        (Code::InvalidRequest, Some("/tx"))
+    );
+    for (input, place) in [
+        (EvmInput::RawTx(vec![0; over].into()), "/raw_tx"),
+        (EvmInput::TypedData(vec![b' '; over].into()), "/typed_data"),
+        (EvmInput::SignIn(" ".repeat(over)), "/sign_in"),
+    ] {
+        assert_eq!(refused(&input), (Code::InvalidRequest, place.to_owned()));
+    }
 }
 
 #[test]
