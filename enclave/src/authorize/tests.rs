@@ -213,3 +213,56 @@ fn the_shortest_of_all_lifetimes_holds() {
     };
     assert_eq!(lifetime(&grant(word), &both, late), Ok(END));
 }
+
+#[test]
+fn what_nothing_ends_is_let_out_by_name_alone_and_ends_never() {
+    let endless = Effect {
+        max_lifetime: Millis::ENDLESS,
+        fixed: true,
+        ..effect("orders")
+    };
+    let ends = |members: &str| lifetime(&grant(members), &Effects::one(endless.clone()), NOW);
+    let denied = ends("").unwrap_err();
+    assert_eq!(
+        (denied.code, denied.param.as_deref()),
+        (Code::Outliving, Some("orders"))
+    );
+    let other = ends(r#","allow_outliving":["tokens"]"#);
+    assert_eq!(other.unwrap_err().code, Code::Outliving);
+    assert_eq!(ends(r#","allow_outliving":["orders"]"#), Ok(UnixMs::NEVER));
+    // A longest life is one that it has not.
+    let longest = r#","allow_outliving":["orders"],"credentials":{"http":{"ttl_s":60}}"#;
+    assert_eq!(ends(longest).unwrap_err().code, Code::Outliving);
+}
+
+#[test]
+fn an_end_that_is_signed_has_not_come_and_is_no_later_than_it_may_be() {
+    let ends = |members: &str, at: UnixMs| {
+        let effect = Effect {
+            max_lifetime: Millis(7_200_000),
+            fixed: true,
+            ends_at: Some(at),
+            ..effect("orders")
+        };
+        lifetime(&grant(members), &Effects::one(effect), NOW).map_err(|denial| denial.code)
+    };
+    let (second, late) = (Millis(1000), Millis(7_200_000));
+    for fine in [NOW.plus(second), END] {
+        assert_eq!(ends("", fine), Ok(fine));
+    }
+    for bad in [UnixMs(0), NOW, END.plus(second), UnixMs::NEVER] {
+        assert_eq!(ends("", bad), Err(Code::Outliving));
+    }
+    let outliving = r#","allow_outliving":["orders"]"#;
+    assert_eq!(ends(outliving, NOW.plus(late)), Ok(NOW.plus(late)));
+    assert_eq!(
+        ends(outliving, NOW.plus(late).plus(second)),
+        Err(Code::Outliving)
+    );
+    let ttl = r#","credentials":{"http":{"ttl_s":60}}"#;
+    assert_eq!(
+        ends(ttl, NOW.plus(Millis(60_000))),
+        Ok(NOW.plus(Millis(60_000)))
+    );
+    assert_eq!(ends(ttl, NOW.plus(Millis(61_000))), Err(Code::Outliving));
+}
