@@ -633,6 +633,7 @@ fn evm_texts() {
     ] {
         put("evm_call", name, &bytes);
     }
+    put("catalog", "chain", evm::catalog().to_string().as_bytes());
 }
 
 /// Writes those that need no deployment.

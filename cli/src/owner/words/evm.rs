@@ -187,3 +187,48 @@ pub fn fees(catalog: &Catalog, resource: &Resource) -> Vec<String> {
     }
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn routes(text: &str) -> Vec<(String, Vec<String>)> {
+        let text = format!(
+            r#"{{"v":1,"assets":{{"eth":{{"chain":1,"native":true,"decimals":18,"extra_fee_max":"9"}},
+            "usd":{{"chain":1,"contract":"0x7777777777777777777777777777777777777777","decimals":6}}}},"resources":{{"r":[{text}]}}}}"#
+        );
+        let catalog = Catalog::parse(text.as_bytes()).unwrap();
+        let resource = catalog.resources.values().next().unwrap();
+        assert_eq!(
+            fees(&catalog, resource),
+            ["each transaction on chain 1 is charged 9 eth for its data besides gas"]
+        );
+        let one = |route: &Route| match route {
+            Route::Evm(route) => (line(route), facts(route)),
+            other => panic!("{other:?}"),
+        };
+        resource.routes.iter().map(one).collect()
+    }
+
+    #[test]
+    fn a_route_says_whom_what_and_what_for() {
+        let to = "0x1111111111111111111111111111111111111111";
+        let told = routes(&format!(
+            r#"{{"kind":"evm","chain":1,"to":["{to}"]}},
+            {{"kind":"evm","chain":1,"contract":"usd","call":"approve","to":["{to}"]}},
+            {{"kind":"evm","chain":1,"contract":"{to}","call":"f(uint256,bool)","payable":true,
+              "arguments":[{{"charge":"usd","max":"5"}},{{"any_of":[true],"name":"sure"}}]}}"#
+        ));
+        assert_eq!(told[0].0, format!("send eth on chain 1 to {to}"));
+        let token = "eip155:1:0x7777777777777777777777777777777777777777";
+        assert_eq!(told[1].0, format!("approve of usd at {token} spender {to}"));
+        assert_eq!(told[2].0, format!("f(uint256,bool) at eip155:1:{to}"));
+        let ends = "nothing ends it but what takes its place";
+        let gas = "charges eth: all gas at its highest price";
+        assert_eq!(told[0].1, [gas, ends]);
+        assert_eq!(told[1].1, ["charges usd: the whole allowance", gas, ends]);
+        let arguments = ["charges usd: argument 0, up to 5", "sure: true"];
+        let wanted = [&arguments[..], &["with eth sent along", gas, ends]].concat();
+        assert_eq!(told[2].1, wanted);
+    }
+}
