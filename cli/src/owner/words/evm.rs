@@ -205,7 +205,7 @@ mod tests {
         );
         let one = |route: &Route| match route {
             Route::Evm(route) => (line(route), facts(route)),
-            other => panic!("{other:?}"),
+            other @ (Route::Http(_) | Route::Jwt(_) | Route::Aws(_)) => panic!("{other:?}"),
         };
         resource.routes.iter().map(one).collect()
     }

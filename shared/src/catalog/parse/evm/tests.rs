@@ -42,7 +42,7 @@ fn parse(mut route: Value) -> Result<EvmRoute, Error> {
     assert_eq!(read, catalog, "kept as it is read");
     match &catalog.resources.values().next().unwrap().routes[0] {
         Route::Evm(route) => Ok(route.clone()),
-        other => panic!("{other:?}"),
+        other @ (Route::Http(_) | Route::Jwt(_) | Route::Aws(_)) => panic!("{other:?}"),
     }
 }
 
@@ -60,9 +60,10 @@ fn refused(route: Value) -> (&'static str, String) {
 
 fn with(mut base: Value, pointer: &str, value: Value) -> Value {
     let (parent, name) = pointer.rsplit_once('/').unwrap();
-    match base.pointer_mut(parent).unwrap() {
-        Value::Array(list) => list[name.parse::<usize>().unwrap()] = value,
-        parent => parent[name] = value,
+    let parent = base.pointer_mut(parent).unwrap();
+    match parent.as_array_mut() {
+        Some(list) => list[name.parse::<usize>().unwrap()] = value,
+        None => parent[name] = value,
     }
     base
 }
