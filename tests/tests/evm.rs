@@ -1,11 +1,16 @@
 //! The `evm` kind in a whole enclave: whose signatures they are, what they cost, what ends them, and what takes whose place.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use claviger_shared::{
     call::{Ask, EvmInput, Input, Sign},
     chain::Address,
     credential::{Credential, Issued},
-    crypto::{keccak::keccak256, secp256k1::recover},
+    crypto::{
+        keccak::keccak256,
+        secp256k1::{public_of, recover},
+    },
     denial::{Code, Denial},
+    id::Digest,
     log::record::{Body, Record},
     time::{Millis, UnixMs},
 };
@@ -16,7 +21,8 @@ use claviger_tests::{
         EXTRA_FEE, OTHER, PAYEE, address, approve, catalog, order, serving, sign_in, transaction,
         transfer, tx, typed,
     },
-    owner::refused,
+    import::{attested, sealed},
+    owner::{done, refused},
 };
 use serde_json::json;
 
@@ -369,5 +375,63 @@ fn a_cap_that_moves_changes_what_the_grants_of_its_chain_mean() {
     };
     let refusal = refused(set(&deployment, &[]));
     assert_eq!(refusal.pointer.as_deref(), Some("/action/touches"));
-    let _done = claviger_tests::owner::done(set(&deployment, &["gr_evm"]));
+    let _done = done(set(&deployment, &["gr_evm"]));
+}
+
+/// EIP-155's example by an imported key, before and after a restart.
+#[test]
+fn an_imported_key_signs_the_published_example() {
+    let (deployment, enclave, _) = serving(|_| {});
+    let secret = [0x46; 32];
+    let public = public_of(&secret).unwrap();
+    let trusted = attested(&deployment, &enclave);
+    let facts = |secret: &[u8; 32]| {
+        let public = STANDARD.encode(public_of(secret).unwrap());
+        let key = json!({"id": "k_46", "kind": "evm", "alg": "secp256k1", "env": "live", "agent": "bot", "public": public});
+        json!({
+            "type": "key.import", "key": key, "boot": trusted.boot_hash, "channel_key": trusted.channel_key,
+            "sealed": Digest([0; 32]),
+        })
+    };
+    // Another public half than the private one's is refused.
+    let (action, bytes) = sealed(&deployment, facts(&[0x47; 32]), &secret);
+    let _refusal = refused(enclave.submit(&deployment.widening(&action, &[]), &bytes));
+    let (action, bytes) = sealed(&deployment, facts(&secret), &secret);
+    let _done = done(enclave.submit(&deployment.widening(&action, &[]), &bytes));
+    let account = Address::of_public_key(&public).unwrap();
+    assert_eq!(address(&deployment, "k_46"), account);
+    assert_eq!(
+        account.to_string(),
+        "0x9d8A62f656a8d1615C1294fd71e9CFb3E4855A4F"
+    );
+    let mut catalog = catalog();
+    let payee = "0x3535353535353535353535353535353535353535";
+    catalog["assets"]["ether"] = json!({"chain": 1, "native": true, "decimals": 18});
+    catalog["resources"]["example"] = json!([{"kind": "evm", "chain": 1, "to": [payee]}]);
+    deployment.widen(
+        &enclave,
+        &json!({"type": "catalog.set", "catalog": catalog}),
+    );
+    let granted = deployment.grant(&enclave, "gr_46", |grant| {
+        grant["keys"] = json!(["k_46"]);
+        grant["permissions"] = json!({"read": [], "write": ["example"], "delete": []});
+        grant["allow_minting"] = json!([]);
+        grant["allow_outliving"] = json!(["example"]);
+        grant["credentials"] = json!({});
+        let whole =
+            |unit: &str| json!({"unit": unit, "max": u128::MAX.to_string(), "window": "grant"});
+        grant["budgets"] = json!([whole("call"), whole("ether")]);
+    });
+    let value = json!({
+        "chainId": 1, "nonce": 9, "gasPrice": "20000000000", "gas": 21000, "to": payee, "value": "1000000000000000000", "data": "0x",
+        "from": account,
+    });
+    let published = "0xf86c098504a817c800825208943535353535353535353535353535353535353535880de0b6b3a76400008025a028ef61340bd939bc2195fe537567866003e1a15d3c71ff63e1590620aa636276a067cbe9d8997f761aecb703304b3800ccf555c9f3dc64214b297fb1966a3b6d83";
+    let agent = Agent::connect(&deployment, &enclave, &granted);
+    assert_eq!(raw(&agent.sign(tx(&value)).unwrap().issued), published);
+    enclave.crash();
+    let enclave = deployment.boot();
+    let agent = Agent::connect(&deployment, &enclave, &granted);
+    let again = agent.sign(tx(&value)).unwrap().issued;
+    assert_eq!((raw(&again).as_str(), again.replaces), (published, true));
 }
