@@ -85,6 +85,11 @@ enum ShownCredential<'a> {
         kind: &'static str,
         url: &'a str,
     },
+    Payment {
+        headers: BTreeMap<&'a str, &'a str>,
+        kind: &'static str,
+        payload: Value,
+    },
 }
 
 #[derive(Serialize)]
@@ -273,17 +278,24 @@ fn credential(credential: &Credential) -> ShownCredential<'_> {
         Credential::Jwt { jwt } => ShownCredential::Jwt { jwt, kind: "jwt" },
         Credential::Aws { url: Some(url), .. } => ShownCredential::Url { kind: "aws", url },
         Credential::Aws { headers, url: None } => fields(headers, "aws"),
+        Credential::X402 { headers, payload } => ShownCredential::Payment {
+            headers: pairs(headers),
+            kind: "x402",
+            payload: serde_json::from_str(payload).unwrap_or_default(),
+        },
     }
 }
 
 fn fields<'a>(headers: &'a [(String, String)], kind: &'static str) -> ShownCredential<'a> {
+    let headers = pairs(headers);
+    ShownCredential::Http { headers, kind }
+}
+
+fn pairs(headers: &[(String, String)]) -> BTreeMap<&str, &str> {
     let pairs = headers.iter();
-    ShownCredential::Http {
-        headers: pairs
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect(),
-        kind,
-    }
+    pairs
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect()
 }
 
 const fn title(status: u16) -> &'static str {

@@ -92,6 +92,7 @@ fn is_signed_by(catalog: &Catalog, effect: &Effect, alg: Alg) -> bool {
     match route {
         Some(Route::Jwt(route)) => profile::signs(&route.profile, alg),
         Some(Route::Http(_) | Route::Aws(_)) => true,
+        Some(Route::X402(_)) => alg == Alg::Secp256k1,
         None => false,
     }
 }

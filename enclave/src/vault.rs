@@ -282,11 +282,21 @@ impl Held {
                 Ok(signature)
             }
             (Signer::Secp256k1(key), ToSign::Message(message)) => Ok(key.sign(message).to_vec()),
-            (Signer::SigV4(_), ToSign::Message(_))
+            (Signer::Secp256k1(key), ToSign::Payment(payment)) => {
+                // Nor does another account's.
+                if self.info.alg.address(&self.info.public) != Some(payment.from) {
+                    return Err(Failed);
+                }
+                Ok(key.sign(&payment.message()).to_vec())
+            }
+            (Signer::SigV4(_), ToSign::Message(_) | ToSign::Payment(_))
             | (
                 Signer::Ed25519(_) | Signer::P256(_) | Signer::Rs256(_) | Signer::Secp256k1(_),
                 ToSign::SigV4(_),
-            ) => Err(Failed),
+            )
+            | (Signer::Ed25519(_) | Signer::P256(_) | Signer::Rs256(_), ToSign::Payment(_)) => {
+                Err(Failed)
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod reach;
 #[cfg(test)]
 mod relying_party;
 mod routes;
+pub mod x402;
 
 pub use moment::MAX_SECONDS;
 
@@ -78,6 +79,8 @@ pub enum ToSign {
     Message(Vec<u8>),
     /// A request to AWS; the key is one that follows from the secret access key for a day, Region and service.
     SigV4(aws::Signing),
+    /// A transfer of a token; the key is its payer's.
+    Payment(x402::authorization::Authorization),
 }
 
 impl ToSign {
@@ -85,11 +88,11 @@ impl ToSign {
     ///
     /// # Errors
     ///
-    /// [`Code::KeyDenied`] for what only an AWS key signs.
+    /// [`Code::KeyDenied`] for what only a key of one algorithm signs.
     pub fn message(&self) -> Result<&[u8], Denial> {
         match self {
             Self::Message(message) => Ok(message),
-            Self::SigV4(_) => Err(Code::KeyDenied.into()),
+            Self::SigV4(_) | Self::Payment(_) => Err(Code::KeyDenied.into()),
         }
     }
 }
@@ -132,7 +135,7 @@ pub trait Call: Sized {
     fn to_sign(&self, key: &SigningKeyInfo, moment: &Moment) -> Result<ToSign, Denial>;
 
     /// The credential, from what [`Self::to_sign`] gave for this moment and the signature over it (Ed25519: 64 bytes; P-256:
-    /// 64 bytes `r ‖ s`; AWS: 32 bytes).
+    /// 64 bytes `r ‖ s`; AWS: 32 bytes; secp256k1: 65 bytes `r ‖ s ‖ y parity`).
     ///
     /// # Errors
     ///

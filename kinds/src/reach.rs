@@ -8,7 +8,8 @@ use claviger_shared::{
         Reach,
         aws::{Service, verb_by_name},
     },
-    catalog::{AwsRoute, AwsTarget, Catalog, HttpRoute, JwtRoute, Route},
+    catalog::{AwsRoute, AwsTarget, Catalog, HttpRoute, JwtRoute, Route, X402Route},
+    chain::Address,
     effect::{Kind, Verb},
     grant::{Grant, profile},
 };
@@ -68,6 +69,15 @@ pub fn reach(catalog: &Catalog, grant: &Grant) -> (Vec<Reach>, bool) {
                 let (methods, destination) = aws(route, allows);
                 (Kind::Aws, methods, destination, false)
             }
+            Route::X402(route) => {
+                let methods = allows(Verb::Write).then(|| "pay".to_owned());
+                (
+                    Kind::X402,
+                    methods.into_iter().collect(),
+                    payees(route),
+                    false,
+                )
+            }
         };
         if methods.is_empty() {
             continue;
@@ -124,6 +134,17 @@ fn aws(route: &AwsRoute, allows: impl Fn(Verb) -> bool) -> (Vec<String>, String)
             (names.iter().filter(verb).cloned().collect(), url(http))
         }
     }
+}
+
+/// Whom a route pays, in what.
+fn payees(route: &X402Route) -> String {
+    let to: Vec<_> = route.pay_to.iter().map(Address::to_string).collect();
+    format!(
+        "{} on eip155:{} to {}",
+        route.asset,
+        route.chain,
+        to.join(" or ")
+    )
 }
 
 /// A route's URL with its parameters in braces.

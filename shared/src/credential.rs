@@ -31,6 +31,13 @@ pub enum Credential {
         /// The whole URL to send instead of the request's, where one was asked for.
         url: Option<String>,
     },
+    /// A payment by HTTP.
+    X402 {
+        /// The header field to send with the request that is paid for.
+        headers: Vec<(String, String)>,
+        /// What the field holds in base64: the payment as JSON.
+        payload: String,
+    },
 }
 
 impl Credential {
@@ -41,6 +48,7 @@ impl Credential {
             Self::Http { .. } => Kind::Http,
             Self::Jwt { .. } => Kind::Jwt,
             Self::Aws { .. } => Kind::Aws,
+            Self::X402 { .. } => Kind::X402,
         }
     }
 }

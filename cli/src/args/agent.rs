@@ -48,6 +48,24 @@ pub(crate) enum CallKind {
     Jwt(JwtCall),
     /// A request to AWS (Signature Version 4), as header fields or as a URL
     Aws(AwsCall),
+    /// A payment by HTTP (x402): what a server asks for with status 402
+    X402(X402Call),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct X402Call {
+    /// What the server sent: the header field PAYMENT-REQUIRED, or the JSON of it; a file, or - for standard input
+    #[arg(long, value_name = "F")]
+    pub(crate) requirements: PathBuf,
+    /// Which way to pay, by its place in `accepts`, from 0; needed where there are several of scheme `exact`
+    #[arg(long, value_name = "N")]
+    pub(crate) accept: Option<usize>,
+    /// Seconds that the payment lives, if fewer than the server waits
+    #[arg(long, value_name = "S")]
+    pub(crate) ttl: Option<u64>,
+    /// Makes a repetition of this call give the same payment for one charge
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
 }
 
 #[derive(Debug, Args)]

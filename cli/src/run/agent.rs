@@ -2,7 +2,7 @@
 
 use super::{Named, name, read};
 use crate::{
-    args::agent::{AwsCall, Call, CallKind, HttpCall, JwtCall, KeyFile, Keygen},
+    args::agent::{AwsCall, Call, CallKind, HttpCall, JwtCall, KeyFile, Keygen, X402Call},
     output::Outcome,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -142,6 +142,7 @@ pub(super) async fn call(
             let behind = call.profile.clone();
             (aws(call)?, behind.or(profile))
         }
+        CallKind::X402(call) => (x402(call)?, profile),
     };
     let wanted = if simulate {
         Ask::Simulate(sign)
@@ -199,6 +200,33 @@ fn aws(call: AwsCall) -> Result<Sign, Error> {
             presign,
             ttl_s: ttl,
         }),
+        idempotency_key,
+    })
+}
+
+fn x402(call: X402Call) -> Result<Sign, Error> {
+    let X402Call {
+        requirements,
+        accept,
+        ttl,
+        idempotency_key,
+    } = call;
+    let text = if requirements == Path::new("-") {
+        body("@-")?
+    } else {
+        read("cannot read what the server asks for", &requirements)?
+    };
+    let text = String::from_utf8(text).map_err(|_| {
+        let file = requirements.display();
+        Error::Usage(format!("`{file}` is no text"))
+    })?;
+    let input = claviger_client::x402::input(&text, accept, ttl);
+    let input = input.map_err(|error| {
+        let file = requirements.display();
+        Error::Usage(format!("`{file}`: {error}"))
+    })?;
+    Ok(Sign {
+        input: Input::X402(input),
         idempotency_key,
     })
 }

@@ -6,7 +6,7 @@ use crate::Error;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use claviger_client::web;
 use claviger_shared::{
-    call::{Ask, AwsInput, HttpInput, Input, JwtInput, Sign},
+    call::{Ask, AwsInput, HttpInput, Input, JwtInput, Sign, x402::X402Input},
     denial::Code,
 };
 use serde_json::{Value, json};
@@ -163,6 +163,23 @@ fn written(sign: &Sign) -> (&'static str, Value) {
                 "presign": presign, "ttl_s": ttl_s,
             });
             ("aws", value)
+        }
+        Input::X402(X402Input {
+            version,
+            requirements,
+            resource,
+            extensions,
+            ttl_s,
+        }) => {
+            let read = |text: &String| serde_json::from_str::<Value>(text).unwrap_or_default();
+            let mut demand = json!({ "x402Version": version, "accepts": [read(requirements)] });
+            for (name, text) in [("resource", resource), ("extensions", extensions)] {
+                if let (Some(text), Some(members)) = (text, demand.as_object_mut()) {
+                    members.insert(name.to_owned(), read(text));
+                }
+            }
+            let value = json!({ "payment_required": demand, "accept": 0, "ttl_s": ttl_s });
+            ("x402", value)
         }
     };
     if let (Some(key), Some(members)) = (&sign.idempotency_key, value.as_object_mut()) {

@@ -12,6 +12,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, SeqAccess, Visitor},
 };
+use serde_json::Value;
 
 /// The kinds a path may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub enum Kind {
     Jwt,
     /// `aws`.
     Aws,
+    /// `x402`.
+    X402,
 }
 
 impl Kind {
@@ -30,6 +33,7 @@ impl Kind {
             "http" => Some(Self::Http),
             "jwt" => Some(Self::Jwt),
             "aws" => Some(Self::Aws),
+            "x402" => Some(Self::X402),
             _ => None,
         }
     }
@@ -72,6 +76,15 @@ struct Aws {
     body: Option<String>,
     #[serde(default)]
     presign: bool,
+    ttl_s: Option<u64>,
+    idempotency_key: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct X402 {
+    payment_required: Value,
+    accept: Option<usize>,
     ttl_s: Option<u64>,
     idempotency_key: Option<String>,
 }
@@ -126,6 +139,7 @@ pub fn parse(kind: Kind, bytes: &[u8]) -> Result<Sign, Problem> {
         Kind::Http => http(read(bytes)?),
         Kind::Jwt => jwt(read(bytes)?),
         Kind::Aws => aws(read(bytes)?),
+        Kind::X402 => x402(read(bytes)?),
     }
 }
 
@@ -186,6 +200,27 @@ fn aws(request: Aws) -> Result<Sign, Problem> {
             presign,
             ttl_s,
         }),
+        idempotency_key,
+    })
+}
+
+/// The header field as it came, or the JSON that it holds.
+fn x402(request: X402) -> Result<Sign, Problem> {
+    let X402 {
+        payment_required,
+        accept,
+        ttl_s,
+        idempotency_key,
+    } = request;
+    let text = match payment_required {
+        Value::String(text) => text,
+        value => value.to_string(),
+    };
+    let input = claviger_client::x402::input(&text, accept, ttl_s);
+    let input =
+        input.map_err(|error| Problem::malformed(&format!("`payment_required`: {error}")))?;
+    Ok(Sign {
+        input: Input::X402(input),
         idempotency_key,
     })
 }

@@ -53,7 +53,7 @@ fn fields(call: &HttpCall, signature: &[u8]) -> Vec<(String, String)> {
         .unwrap()
     {
         Credential::Http { headers } => headers,
-        Credential::Jwt { .. } | Credential::Aws { .. } => panic!("another kind"),
+        other => panic!("{:?}", other.kind()),
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod aws;
 pub mod http;
+pub mod x402;
 
 use crate::{
     credential::{Issued, Remaining},
@@ -89,6 +90,8 @@ pub enum Input {
     Jwt(JwtInput),
     /// A request to AWS.
     Aws(AwsInput),
+    /// A payment by HTTP.
+    X402(x402::X402Input),
 }
 
 /// An HTTP request as the caller will send it.
@@ -216,7 +219,7 @@ pub struct Reach {
     pub resource: ResourceName,
     /// The kind of its credentials.
     pub kind: Kind,
-    /// `http`: the methods that the grant permits; `jwt`: the token's profile, and of `dpop` the methods; `aws`: the actions, or methods.
+    /// `x402`: `pay`; `http`: the methods that the grant permits; `jwt`: the token's profile, and of `dpop` the methods; `aws`: the actions, or methods.
     pub methods: Vec<String>,
     /// `http`: the URL, its parameters in braces; `jwt`: the audience, of `dpop` the URL; `aws`: service, Region and resource, or the URL.
     pub destination: String,

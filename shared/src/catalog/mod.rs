@@ -11,6 +11,7 @@ pub use assets::{Asset, AssetForm, DomainName};
 use crate::{
     amount::Amount,
     call::aws::Service,
+    chain::Address,
     effect::{Env, Verb},
     grant::profile,
     id::{ResourceName, Unit},
@@ -52,6 +53,20 @@ pub enum Route {
     Jwt(JwtRoute),
     /// A resource of AWS.
     Aws(AwsRoute),
+    /// Payees of one token, paid by HTTP.
+    X402(X402Route),
+}
+
+/// Whom payments by HTTP (x402) may go to, in one token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct X402Route {
+    /// The chain's id: the asset's.
+    pub chain: u64,
+    /// The asset: a token of the catalog that takes signed transfers.
+    pub asset: Unit,
+    /// Who may be paid, at least one.
+    pub pay_to: Vec<Address>,
 }
 
 /// An HTTP endpoint, https only.
@@ -293,7 +308,7 @@ impl Catalog {
         let routes = self.resources.values().flat_map(|one| &one.routes);
         routes.filter_map(|route| match route {
             Route::Jwt(route) if route.profile == profile::OIDC => Some(route),
-            Route::Jwt(_) | Route::Http(_) | Route::Aws(_) => None,
+            Route::Jwt(_) | Route::Http(_) | Route::Aws(_) | Route::X402(_) => None,
         })
     }
 }

@@ -7,6 +7,7 @@ mod aws;
 mod charge;
 mod http;
 mod jwt;
+mod x402;
 
 use super::{Asset, Catalog, MAX_BYTES, Resource, Route};
 use crate::{
@@ -72,7 +73,6 @@ impl Catalog {
 /// What a route may have to agree with.
 struct Around<'a> {
     /// The catalog's assets.
-    #[expect(dead_code, reason = "for routes of chains")]
     assets: &'a BTreeMap<Unit, Asset>,
     /// The issuer of the `oidc` routes before.
     issuer: Option<String>,
@@ -109,7 +109,7 @@ fn routes(place: &Place<'_>, env: Env, around: &mut Around<'_>) -> Result<Vec<Ro
 }
 
 /// One route of a resource of this environment.
-fn route(place: &Place<'_>, _env: Env, around: &mut Around<'_>) -> Result<Route, Error> {
+fn route(place: &Place<'_>, env: Env, around: &mut Around<'_>) -> Result<Route, Error> {
     let mut object = place.object()?;
     let kind = object.required("kind")?;
     let route = match grant::kind(&kind)? {
@@ -117,7 +117,8 @@ fn route(place: &Place<'_>, _env: Env, around: &mut Around<'_>) -> Result<Route,
         Kind::Jwt => Route::Jwt(jwt::route(&mut object, &mut around.issuer)?),
         Kind::Aws => Route::Aws(aws::route(&mut object)?),
         // Keys of the kind are made and kept; nothing is signed with them yet.
-        Kind::Evm | Kind::X402 => {
+        Kind::X402 => Route::X402(x402::route(&mut object, env, around.assets)?),
+        Kind::Evm => {
             return Err(Error::unsupported(&kind, "\"http\", \"jwt\" or \"aws\""));
         }
     };
@@ -131,7 +132,8 @@ fn is_same_matcher(a: &Route, b: &Route) -> bool {
         (Route::Http(a), Route::Http(b)) => http::is_same_matcher(a, b),
         (Route::Jwt(a), Route::Jwt(b)) => jwt::is_same_matcher(a, b),
         (Route::Aws(a), Route::Aws(b)) => aws::is_same_matcher(a, b),
-        (Route::Http(_) | Route::Jwt(_) | Route::Aws(_), _) => false,
+        (Route::X402(a), Route::X402(b)) => x402::is_same_matcher(a, b),
+        (Route::Http(_) | Route::Jwt(_) | Route::Aws(_) | Route::X402(_), _) => false,
     }
 }
 

@@ -33,7 +33,7 @@ pub fn check(catalog: &Catalog) -> Vec<Finding> {
             let at = format!("/resources/{name}/routes/{number}");
             match way {
                 Route::Http(http) => found.extend(of_route(name, http, &at)),
-                Route::Jwt(_) => {}
+                Route::Jwt(_) | Route::X402(_) => {}
                 Route::Aws(aws) => found.extend(of_aws(name, aws, &at)),
             }
         }
@@ -47,15 +47,15 @@ fn probe(name: &ResourceName, resource: &Resource) -> Option<Finding> {
     let probed = resource.routes.iter().any(|way| match way {
         Route::Http(http) => http.probe,
         Route::Jwt(jwt) => jwt.probe,
-        Route::Aws(_) => false,
+        Route::Aws(_) | Route::X402(_) => false,
     });
     // What only changes or pays has no harmless call.
     let harmless = resource.routes.iter().any(|way| match way {
         Route::Http(_) => !route::methods(way, Verb::Read).is_empty(),
         // A proof wants the hash of an access token.
         Route::Jwt(jwt) => jwt.http.is_none(),
-        // No call of this kind is tried.
-        Route::Aws(_) => false,
+        // No call of these kinds is tried.
+        Route::Aws(_) | Route::X402(_) => false,
     });
     (harmless && !probed).then(|| {
         finding(

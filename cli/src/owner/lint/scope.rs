@@ -87,6 +87,7 @@ fn permission(
             Route::Http(http) => found.extend(way_of_http(grant, verb, name, http, &place)),
             Route::Jwt(jwt) => found.extend(way_of_jwt(grant, name, jwt, &place)),
             Route::Aws(aws) => found.extend(way_of_aws(grant, verb, name, aws, &place)),
+            Route::X402(route) => found.extend(unit_budget(grant, &route.asset, name, &place)),
         }
         found.extend(key_for(grant, way, name, around, &place));
     }
@@ -293,8 +294,10 @@ fn key_for(
         Route::Http(_) => Kind::Http,
         Route::Jwt(_) => Kind::Jwt,
         Route::Aws(_) => Kind::Aws,
+        Route::X402(_) => Kind::X402,
     };
-    let fits = |id| around.keys.get(id).is_some_and(|key| key.kind == kind);
+    let of_key = kind.of_key();
+    let fits = |id| around.keys.get(id).is_some_and(|key| key.kind == of_key);
     let kind = kind.as_str();
     (!grant.keys.iter().any(fits)).then(|| {
         finding(
@@ -333,6 +336,7 @@ fn let_out(grant: &Grant, around: &Around<'_>) -> Vec<Finding> {
                 Route::Http(http) => http.mints,
                 Route::Jwt(jwt) => jwt.mints,
                 Route::Aws(aws) => aws.mints(),
+                Route::X402(_) => false,
             })
         })
     };

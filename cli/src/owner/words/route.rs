@@ -1,13 +1,16 @@
 //! Routes of the catalog in words: what a name lets an agent do.
 
+use super::env_word;
 use claviger_shared::{
     call::aws::{Action, Service, verb_by_name},
     catalog::{
-        AwsPlace, AwsResource, AwsRoute, AwsTarget, BodyRule, Extractor, HttpRoute, JwtRoute,
-        Media, Members, Route, Segment, Source,
+        Asset, AssetForm, AwsPlace, AwsResource, AwsRoute, AwsTarget, BodyRule, Catalog, Extractor,
+        HttpRoute, JwtRoute, Media, Members, Route, Segment, Source, X402Route,
     },
+    chain::Address,
     effect::Verb,
     grant::profile,
+    id::Unit,
 };
 
 /// The verb a method has by itself (docs/spec/credential-http.md).
@@ -53,6 +56,8 @@ pub fn methods(route: &Route, verb: Verb) -> Vec<&str> {
         }
         Route::Jwt(jwt) if jwt.verb.unwrap_or(Verb::Write) == verb => vec!["issue"],
         Route::Jwt(_) => Vec::new(),
+        Route::X402(_) if verb == Verb::Write => vec!["pay"],
+        Route::X402(_) => Vec::new(),
         Route::Aws(aws) => match &aws.to {
             AwsTarget::Place(place) => place_methods(place, verb),
             AwsTarget::Resource(_) => {
@@ -160,6 +165,15 @@ pub fn destination(route: &Route) -> String {
         ),
         Route::Jwt(jwt) => format!("a token of profile {} for {}", jwt.profile, jwt.audience),
         Route::Aws(aws) => aws_line(&[], aws).trim_start().to_owned(),
+        Route::X402(X402Route {
+            chain,
+            asset,
+            pay_to,
+        }) => {
+            let payees: Vec<_> = pay_to.iter().map(Address::to_string).collect();
+            let payees = payees.join(" or ");
+            format!("payments by HTTP in {asset} on eip155:{chain} to {payees}")
+        }
     }
 }
 
@@ -180,9 +194,41 @@ pub fn line(route: &Route, verb: Verb) -> Option<String> {
             methods.join(", "),
             address(http)
         ),
-        Route::Jwt(_) => to,
+        Route::Jwt(_) | Route::X402(_) => to,
         Route::Aws(aws) => aws_line(&methods, aws),
     })
+}
+
+/// Every asset of a catalog, one sentence each.
+#[must_use]
+pub fn assets(catalog: &Catalog) -> Vec<String> {
+    let one = |(unit, asset): (&Unit, &Asset)| {
+        let Asset {
+            env,
+            chain,
+            decimals,
+            form,
+        } = asset;
+        let env = env_word(*env);
+        let what = match form {
+            AssetForm::Native {
+                extra_fee_max: None,
+            } => "the coin".to_owned(),
+            AssetForm::Native {
+                extra_fee_max: Some(most),
+            } => format!("the coin, with at most {most} more a transaction for its data,"),
+            AssetForm::Token {
+                contract,
+                eip712: None,
+            } => format!("the token {contract}"),
+            AssetForm::Token {
+                contract,
+                eip712: Some(name),
+            } => format!("the token {contract} (`{}` {})", name.name, name.version),
+        };
+        format!("{unit}, {env}: {what} on eip155:{chain}, {decimals} decimals")
+    };
+    catalog.assets.iter().map(one).collect()
 }
 
 /// Everything a route says beside where it leads, one sentence each.
@@ -192,6 +238,7 @@ pub fn facts(route: &Route) -> Vec<String> {
         Route::Http(http) => of_http(http),
         Route::Jwt(jwt) => of_jwt(jwt),
         Route::Aws(aws) => of_aws(aws),
+        Route::X402(_) => Vec::new(),
     }
 }
 
