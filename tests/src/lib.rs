@@ -19,3 +19,4 @@ pub mod snapshots;
 pub mod store;
 pub mod timing;
 pub mod vm;
+pub mod x402;

@@ -3,7 +3,7 @@
 use claviger_cli::error::Error;
 use claviger_client::render;
 use claviger_shared::{
-    call::{Ask, AwsInput, Echo, HttpInput, Input, JwtInput, Sign},
+    call::{Ask, AwsInput, Echo, HttpInput, Input, JwtInput, Sign, x402::X402Input},
     crypto::noise,
     denial::{Code, Denial},
     id::{Digest, GrantId, to_hex},
@@ -19,8 +19,31 @@ use claviger_tests::{
 use serde_json::Value;
 use std::collections::BTreeSet;
 
+/// Kinds whose vectors have a file of their own.
+const KINDS: [(&str, &str); 1] = [("x402", include_str!("../vectors/denials/x402.json"))];
+
+/// The table, and beside each row's vectors those of every kind.
 fn table() -> Value {
-    serde_json::from_str(include_str!("../vectors/denials.json")).unwrap()
+    let mut table: Value = serde_json::from_str(include_str!("../vectors/denials.json")).unwrap();
+    for (kind, file) in KINDS {
+        let more: Value = serde_json::from_str(file).unwrap();
+        merge(&mut table["catalog"], &more["catalog"]);
+        let keys = table["keys"].as_array_mut().unwrap();
+        keys.extend(list(&more["keys"]).iter().cloned());
+        let denials = more["denials"].as_object().unwrap();
+        let rows = table["denials"].as_array_mut().unwrap();
+        assert_eq!(denials.len(), rows.len(), "{kind}: each code once");
+        for row in rows {
+            let mut vectors = denials[text(&row["code"])].clone();
+            for vector in vectors.as_array_mut().into_iter().flatten() {
+                let mut grant = more["grant"].clone();
+                merge(&mut grant, &vector["grant"]);
+                vector["grant"] = grant;
+            }
+            row[kind] = vectors;
+        }
+    }
+    table
 }
 
 fn list(value: &Value) -> &[Value] {
@@ -66,6 +89,15 @@ fn table_page_and_code_agree() {
             aws.is_object() && reason.is_none_or(|reason| !reason.is_empty()),
             "an aws vector or a reason: {row}"
         );
+        for (kind, _) in KINDS {
+            let vectors = &row[kind];
+            let reason = vectors.get("not_built").and_then(Value::as_str);
+            let built = !list(vectors).is_empty();
+            assert!(
+                built != reason.is_some_and(|reason| !reason.is_empty()),
+                "vectors of {kind} or a reason: {row}"
+            );
+        }
     }
 }
 
@@ -220,6 +252,9 @@ impl Run {
                 .map(|body| text(body).as_bytes().to_vec().into())
         };
         let word = |of: &Value, name: &str| of.get(name).map(|word| text(word).to_owned());
+        if let Some(payment) = call.get("x402") {
+            return self.ask(call, n, Input::X402(x402(payment)));
+        }
         let input = match (call.get("http"), call.get("jwt"), call.get("aws")) {
             (Some(http), None, None) => Input::Http(HttpInput {
                 method: text(&http["method"]).to_owned(),
@@ -246,8 +281,12 @@ impl Run {
                 url: word(jwt, "url"),
                 ath: word(jwt, "ath"),
             }),
-            _ => panic!("one of http, jwt and aws: {call}"),
+            _ => panic!("one of http, jwt, aws and x402: {call}"),
         };
+        self.ask(call, n, input)
+    }
+
+    fn ask(&self, call: &Value, n: u64, input: Input) -> Sent {
         if let Some(source) = call.get("source") {
             let source: std::net::Ipv4Addr = text(source).parse().unwrap();
             *self.agent.source.lock().unwrap() = source.to_ipv6_mapped().octets();
@@ -263,6 +302,21 @@ impl Run {
             input,
             idempotency_key: key.map(|key| key.replace("{n}", &n.to_string())),
         }))
+    }
+}
+
+/// A payment; requirements stand as an object, or as a text where it is the text that matters.
+fn x402(of: &Value) -> X402Input {
+    let requirements = &of["requirements"];
+    let word = |name: &str| of.get(name).map(|word| text(word).to_owned());
+    X402Input {
+        version: of["version"].as_u64().unwrap().try_into().unwrap(),
+        requirements: requirements
+            .as_str()
+            .map_or_else(|| requirements.to_string(), str::to_owned),
+        resource: word("resource"),
+        extensions: word("extensions"),
+        ttl_s: of["ttl_s"].as_u64(),
     }
 }
 
@@ -354,6 +408,13 @@ fn every_vector_gets_exactly_its_code_and_spends_nothing() {
     let before = rows.len();
     rows.extend(tokens);
     assert!(rows.len() > before + 30, "every profile of tokens");
+    for (kind, _) in KINDS {
+        let vectors = list(&table["denials"]).iter().flat_map(|row| {
+            let vectors = list(&row[kind]).iter();
+            vectors.map(move |vector| (text(&row["code"]), kind, vector))
+        });
+        rows.extend(vectors);
+    }
     std::thread::scope(|scope| {
         let (half, rest) = rows.split_at(rows.len() / 2);
         for part in [half, rest] {

@@ -214,7 +214,11 @@ fn x402(request: X402) -> Result<Sign, Problem> {
     } = request;
     let text = match payment_required {
         Value::String(text) => text,
-        value => value.to_string(),
+        value @ (Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::Array(_)
+        | Value::Object(_)) => value.to_string(),
     };
     let input = claviger_client::x402::input(&text, accept, ttl_s);
     let input =

@@ -131,17 +131,12 @@ fn example() -> (HttpCall, Vec<u8>, Vec<(String, String)>) {
     AwsLc
         .verify(Scheme::Ed25519, public, &message, signature.as_ref())
         .unwrap();
-    match call
-        .assemble(
-            &moment(),
-            &ToSign::Message(message.clone()),
-            signature.as_ref(),
-        )
-        .unwrap()
-    {
-        Credential::Http { headers } => (call, message, headers),
-        other => panic!("{:?}", other.kind()),
-    }
+    let to_sign = ToSign::Message(message.clone());
+    let made = call.assemble(&moment(), &to_sign, signature.as_ref());
+    let Credential::Http { headers } = made.unwrap() else {
+        panic!("another kind")
+    };
+    (call, message, headers)
 }
 
 #[test]

@@ -48,13 +48,12 @@ fn message(call: &HttpCall) -> String {
 
 fn fields(call: &HttpCall, signature: &[u8]) -> Vec<(String, String)> {
     let signed = message(call);
-    match call
-        .assemble(&moment(), &ToSign::Message(signed.into_bytes()), signature)
-        .unwrap()
-    {
-        Credential::Http { headers } => headers,
-        other => panic!("{:?}", other.kind()),
-    }
+    let to_sign = ToSign::Message(signed.into_bytes());
+    let made = call.assemble(&moment(), &to_sign, signature);
+    let Credential::Http { headers } = made.unwrap() else {
+        panic!("another kind")
+    };
+    headers
 }
 
 #[test]

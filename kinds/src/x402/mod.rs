@@ -84,7 +84,7 @@ impl Call for X402Call {
             destination: account(wanted.chain, &to),
             method: PAY.to_owned(),
             path_template: String::new(),
-            parameters: vec![("pay_to".to_owned(), to.to_string())],
+            parameters: vec![("payment.to".to_owned(), to.to_string())],
             mints: false,
             identity_only: false,
             charges: vec![Charge {

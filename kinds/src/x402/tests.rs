@@ -104,10 +104,10 @@ fn moment() -> Moment {
 }
 
 fn signed(call: &X402Call) -> Authorization {
-    match call.to_sign(&key(), &moment()).unwrap() {
-        ToSign::Payment(authorization) => authorization,
-        other => panic!("{other:?}"),
-    }
+    let ToSign::Payment(authorization) = call.to_sign(&key(), &moment()).unwrap() else {
+        panic!("no payment")
+    };
+    authorization
 }
 
 #[test]
@@ -394,7 +394,7 @@ fn equal_calls_alone_have_equal_canonical_bytes() {
     let base = asked(&requirements());
     let canonical = |input: &X402Input| parse(input).unwrap().canonical();
     let first = canonical(&base);
-    assert_eq!(first, canonical(&base.clone()));
+    assert_eq!(first, canonical(&base));
     let mut dearer = requirements();
     dearer["amount"] = json!("10001");
     for other in [
@@ -409,7 +409,7 @@ fn equal_calls_alone_have_equal_canonical_bytes() {
         },
         X402Input {
             ttl_s: Some(60),
-            ..base.clone()
+            ..base
         },
     ] {
         assert_ne!(first, canonical(&other));

@@ -277,7 +277,7 @@ fn only(place: &Place<'_>, permissions: &Permissions) -> Result<Only, Error> {
 }
 
 fn is_parameter(text: &str) -> bool {
-    ["path.", "query."].iter().any(|place| {
+    ["path.", "query.", "payment."].iter().any(|place| {
         text.strip_prefix(place)
             .is_some_and(|name| !name.is_empty())
     })
