@@ -1,7 +1,7 @@
 //! In this process, without a socket where there need be none: the serial core's steps, parsing, and a whole call on an
 //! enclave whose store is memory.
 
-use crate::{asks, aws, cell::Plan, cpu, deployment::Granted, load, run::Run};
+use crate::{asks, aws, cell::Plan, cpu, deployment::Granted, load, run::Run, x402};
 use anyhow::{Context, bail, ensure};
 use claviger_client::trust;
 use claviger_enclave::{
@@ -107,6 +107,11 @@ pub fn measure(run: &mut Run) -> anyhow::Result<()> {
     aws.check()?;
     keep("aws: parse a GET of S3", timed(|_| aws.parse()));
     keep("aws: sign it", timed(|_| aws.sign()));
+    let x402 = x402::Bench::new(&grant, deployment.clock.now())?;
+    x402.check()?;
+    keep("secp256k1: sign 66 bytes", timed(|_| x402.curve()));
+    keep("x402: parse a demand", timed(|_| x402.parse()));
+    keep("x402: sign it", timed(|_| x402.sign()));
     keep(
         "core: allow, 8 budgets",
         bench.timed(|bench, round| bench.allow(slots[round as usize % 8], None))?,

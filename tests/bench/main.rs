@@ -32,6 +32,7 @@ mod run;
 mod sidecar;
 mod svg;
 mod vm;
+mod x402;
 
 use anyhow::{Context, bail};
 use deployment::Deployment;

@@ -292,4 +292,6 @@ fn ethereum(signature: &[u8]) -> Result<String, Denial> {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -13,19 +13,19 @@ use claviger_shared::{
 };
 use serde_json::{Value as Json, json};
 
-const CONTRACT: &str = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
-const PAYEE: &str = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C";
-const OTHER: &str = "0x857b06519E91e3A54538791bDbb0E22373e36b66";
+pub(super) const CONTRACT: &str = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
+pub(super) const PAYEE: &str = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C";
+pub(super) const OTHER: &str = "0x857b06519E91e3A54538791bDbb0E22373e36b66";
 
-fn address(text: &str) -> Address {
+pub(super) fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
 }
 
-fn unit(text: &str) -> Unit {
+pub(super) fn unit(text: &str) -> Unit {
     Unit::parse(text).unwrap()
 }
 
-fn token(chain: u64, contract: &str) -> Asset {
+pub(super) fn token(chain: u64, contract: &str) -> Asset {
     Asset {
         env: Env::Live,
         chain,
@@ -40,7 +40,7 @@ fn token(chain: u64, contract: &str) -> Asset {
     }
 }
 
-fn route(asset: &str, chain: u64, payees: &[&str]) -> Route {
+pub(super) fn route(asset: &str, chain: u64, payees: &[&str]) -> Route {
     Route::X402(X402Route {
         chain,
         asset: unit(asset),
@@ -82,7 +82,7 @@ fn parse(input: &X402Input) -> Result<X402Call, Denial> {
     X402Call::parse(input, None, &catalog, &grant)
 }
 
-fn key() -> SigningKeyInfo {
+pub(super) fn key() -> SigningKeyInfo {
     let public = public_of(&[0x46; 32]).unwrap().to_vec();
     SigningKeyInfo {
         id: KeyId::parse("k_evm").unwrap(),
@@ -95,7 +95,7 @@ fn key() -> SigningKeyInfo {
     }
 }
 
-fn moment() -> Moment {
+pub(super) fn moment() -> Moment {
     Moment {
         now: UnixMs(1_740_672_149_500),
         expires_at: UnixMs(1_740_672_209_000),

@@ -15,6 +15,7 @@ pub mod mutate;
 pub mod owner;
 pub mod samples;
 pub mod wire;
+pub mod x402;
 
 use std::path::PathBuf;
 
@@ -102,6 +103,7 @@ pub const TARGETS: &[Target] = &[
     target("wire_call", wire::call, ITEMS),
     target("wire_control", wire::control, ITEMS),
     target("wire_storage", wire::storage, MANY),
+    target("x402_call", x402::x402_call, TREE),
 ];
 
 /// The target of a name.
