@@ -78,8 +78,8 @@ fn one(grant: &Grant, route: &Reach, values: &[(String, String)]) -> Option<Prob
             let call = format!("jwt {method} for {}", route.destination);
             (call, Ok(Input::Jwt(input)))
         }
-        // No route of this kind is a probe.
-        Kind::Aws => return None,
+        // No route of these kinds is a probe.
+        Kind::Aws | Kind::Ssh => return None,
     };
     Some(Probe {
         resource: route.resource.clone(),

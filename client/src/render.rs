@@ -8,7 +8,7 @@ pub use claviger_shared::log::show::{charges, effect};
 use claviger_shared::{
     call::{IssuedWithReceipt, Reach, Whoami},
     codec::cbor,
-    credential::{Credential, Issued, Remaining},
+    credential::{Credential, Issued, Remaining, SshMade},
     denial::{Code, Denial},
     effect::Env,
     log::{
@@ -85,6 +85,14 @@ enum ShownCredential<'a> {
         kind: &'static str,
         url: &'a str,
     },
+    Certificate {
+        certificate: &'a str,
+        kind: &'static str,
+    },
+    Signature {
+        kind: &'static str,
+        signature: &'a str,
+    },
 }
 
 #[derive(Serialize)]
@@ -130,7 +138,7 @@ fn shown<T>(
         charged: charges(charged),
         credential: credential.as_ref().map(self::credential),
         effects: effects.iter().map(effect).collect(),
-        expires_at: expires_at.to_string(),
+        expires_at: expires_at.or_never(),
         receipt,
         remaining: remaining(left),
         replay: ShownReplay {
@@ -153,6 +161,7 @@ pub fn whoami(own: &Whoami, simulation: bool) -> Value {
         remaining: left,
         routes,
         more_routes,
+        ssh_key,
         now,
     } = own;
     let mut value = json!({
@@ -160,6 +169,9 @@ pub fn whoami(own: &Whoami, simulation: bool) -> Value {
         "routes": routes.iter().map(reach).collect::<Vec<_>>(), "more_routes": more_routes,
         "now": now.to_string(), "sandbox": grant.env == Env::Sandbox,
     });
+    if let (Some(key), Some(members)) = (ssh_key, value.as_object_mut()) {
+        members.insert("ssh_key".to_owned(), json!(key));
+    }
     mark(&mut value, simulation);
     value
 }
@@ -273,6 +285,18 @@ fn credential(credential: &Credential) -> ShownCredential<'_> {
         Credential::Jwt { jwt } => ShownCredential::Jwt { jwt, kind: "jwt" },
         Credential::Aws { url: Some(url), .. } => ShownCredential::Url { kind: "aws", url },
         Credential::Aws { headers, url: None } => fields(headers, "aws"),
+        Credential::Ssh {
+            made: SshMade::Certificate(certificate),
+        } => ShownCredential::Certificate {
+            certificate,
+            kind: "ssh",
+        },
+        Credential::Ssh {
+            made: SshMade::Signature(signature),
+        } => ShownCredential::Signature {
+            kind: "ssh",
+            signature,
+        },
     }
 }
 

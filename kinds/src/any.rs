@@ -1,6 +1,8 @@
 //! A call of any kind: what the enclave and the client dispatch on.
 
-use crate::{Call, Moment, SigningKeyInfo, ToSign, aws::AwsCall, http::HttpCall, jwt::JwtCall};
+use crate::{
+    Call, Moment, SigningKeyInfo, ToSign, aws::AwsCall, http::HttpCall, jwt::JwtCall, ssh::SshCall,
+};
 use claviger_shared::{
     call::{Input, Sign},
     catalog::Catalog,
@@ -20,6 +22,8 @@ pub enum AnyCall {
     Jwt(JwtCall),
     /// A request to AWS.
     Aws(AwsCall),
+    /// An SSH certificate or signature.
+    Ssh(SshCall),
 }
 
 macro_rules! each {
@@ -28,6 +32,7 @@ macro_rules! each {
             Self::Http($call) => $do,
             Self::Jwt($call) => $do,
             Self::Aws($call) => $do,
+            Self::Ssh($call) => $do,
         }
     };
 }
@@ -44,6 +49,7 @@ impl AnyCall {
             Input::Http(input) => HttpCall::parse(input, key, catalog, grant).map(Self::Http),
             Input::Jwt(input) => JwtCall::parse(input, key, catalog, grant).map(Self::Jwt),
             Input::Aws(input) => AwsCall::parse(input, key, catalog, grant).map(Self::Aws),
+            Input::Ssh(input) => SshCall::parse(input, key, catalog, grant).map(Self::Ssh),
         }
     }
 

@@ -16,6 +16,7 @@ pub mod reach;
 #[cfg(test)]
 mod relying_party;
 mod routes;
+pub mod ssh;
 
 pub use moment::MAX_SECONDS;
 
@@ -78,6 +79,8 @@ pub enum ToSign {
     Message(Vec<u8>),
     /// A request to AWS; the key is one that follows from the secret access key for a day, Region and service.
     SigV4(aws::Signing),
+    /// What an SSH key signs; it says whose signature it will be.
+    Ssh(ssh::Signing),
 }
 
 impl ToSign {
@@ -85,11 +88,11 @@ impl ToSign {
     ///
     /// # Errors
     ///
-    /// [`Code::KeyDenied`] for what only an AWS key signs.
+    /// [`Code::KeyDenied`] for what only an AWS key signs, and for what says its own key.
     pub fn message(&self) -> Result<&[u8], Denial> {
         match self {
             Self::Message(message) => Ok(message),
-            Self::SigV4(_) => Err(Code::KeyDenied.into()),
+            Self::SigV4(_) | Self::Ssh(_) => Err(Code::KeyDenied.into()),
         }
     }
 }

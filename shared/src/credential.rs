@@ -31,6 +31,21 @@ pub enum Credential {
         /// The whole URL to send instead of the request's, where one was asked for.
         url: Option<String>,
     },
+    /// What an SSH key signed.
+    Ssh {
+        /// One of the two forms.
+        made: SshMade,
+    },
+}
+
+/// The two things that an SSH key makes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SshMade {
+    /// A user certificate, as the one line of a `-cert.pub` file.
+    Certificate(String),
+    /// An armoured signature (OpenSSH `PROTOCOL.sshsig`).
+    Signature(String),
 }
 
 impl Credential {
@@ -41,6 +56,7 @@ impl Credential {
             Self::Http { .. } => Kind::Http,
             Self::Jwt { .. } => Kind::Jwt,
             Self::Aws { .. } => Kind::Aws,
+            Self::Ssh { .. } => Kind::Ssh,
         }
     }
 }

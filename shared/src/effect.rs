@@ -20,6 +20,8 @@ pub enum Kind {
     Jwt,
     /// Requests to AWS (Signature Version 4).
     Aws,
+    /// SSH: user certificates, and signatures over git's objects.
+    Ssh,
 }
 
 impl Kind {
@@ -30,11 +32,12 @@ impl Kind {
             Self::Http => "http",
             Self::Jwt => "jwt",
             Self::Aws => "aws",
+            Self::Ssh => "ssh",
         }
     }
 
     /// Every kind that is built.
-    pub const ALL: [Self; 3] = [Self::Http, Self::Jwt, Self::Aws];
+    pub const ALL: [Self; 4] = [Self::Http, Self::Jwt, Self::Aws, Self::Ssh];
 
     /// Reads the word.
     #[must_use]
@@ -92,13 +95,14 @@ pub struct Effect {
     pub resource: ResourceName,
     /// Which route of that resource matched, from 0.
     pub route: u16,
-    /// Where it takes effect: a host, an audience.
+    /// Where it takes effect: a host, an audience, of a certificate the user it is for.
     pub destination: String,
-    /// HTTP method, or what stands for it in the kind: `issue`, `s3:GetObject`.
+    /// HTTP method, or what stands for it in the kind: `issue`, `s3:GetObject`, `certify`, `git:commit`.
     pub method: String,
     /// The route's path template; empty where the kind has no path.
     pub path_template: String,
-    /// What the path's parameters are: `("path.id", "ord_1")`; matched by the grant's `only`, never recorded.
+    /// What the path's parameters are: `("path.id", "ord_1")`, or what a signed object says of itself: `("git.tag", "v1")`;
+    /// matched by the grant's `only`, never recorded.
     #[serde(skip)]
     pub parameters: Vec<(String, String)>,
     /// Whether the destination's response is itself a credential.

@@ -1,11 +1,13 @@
-//! Public keys as others read them: JWK (RFC 7517, RFC 8037), its thumbprint (RFC 7638) and PEM.
+//! Public keys as others read them: JWK (RFC 7517, RFC 8037), its thumbprint (RFC 7638), PEM, and the line of OpenSSH.
 //!
 //! Keys here are raw: Ed25519 32 bytes, P-256 65 bytes uncompressed, RSA as PKCS#1. No private key is ever written, and a
 //! symmetric key has no such form.
 
 use crate::{
     crypto::{rsa, sha256},
-    owner::command::Alg,
+    effect::Kind,
+    id::KeyId,
+    owner::{command::Alg, sshsig::PublicKey},
 };
 use base64::{
     Engine,
@@ -77,14 +79,17 @@ pub fn pem(alg: Alg, public: &[u8]) -> Option<String> {
     Some(out)
 }
 
-/// What of a public key is shown, by name: `jwk` and `pem`, or, of a symmetric key, `access_key_id`.
+/// What of a public key is shown, by name: `jwk` and `pem`, or, of a symmetric key, `access_key_id`; of kind `ssh` also the
+/// line that OpenSSH takes, as in `authorized_keys`, with the key's id as its comment.
 #[must_use]
-pub fn shown(alg: Alg, public: &[u8]) -> Vec<(String, Value)> {
-    let id = alg.access_key_id(public).map(Value::from);
+pub fn shown(id: &KeyId, kind: Kind, alg: Alg, public: &[u8]) -> Vec<(String, Value)> {
+    let access_key = alg.access_key_id(public).map(Value::from);
+    let line = PublicKey::of(alg, public).filter(|_| kind == Kind::Ssh);
     let all = [
-        ("access_key_id", id),
+        ("access_key_id", access_key),
         ("jwk", jwk(alg, public)),
         ("pem", pem(alg, public).map(Value::from)),
+        ("ssh", line.map(|key| format!("{key} {id}").into())),
     ];
     let all = all.into_iter();
     all.filter_map(|(name, value)| Some((name.to_owned(), value?)))

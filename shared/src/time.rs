@@ -105,6 +105,19 @@ fn take_units(mut text: &str, units: &[(char, u64)], total: &mut u64) -> Result<
 }
 
 impl UnixMs {
+    /// The end of what has none: the last second that RFC 3339 can write.
+    pub const NEVER: Self = Self(253_402_300_799_000);
+
+    /// The time, or `never`.
+    #[must_use]
+    pub fn or_never(self) -> String {
+        if self >= Self::NEVER {
+            "never".to_owned()
+        } else {
+            self.to_string()
+        }
+    }
+
     /// This time plus a length, saturating at the end of time.
     #[must_use]
     pub const fn plus(self, length: Millis) -> Self {

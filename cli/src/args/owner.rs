@@ -54,6 +54,7 @@ pub(crate) enum KindArg {
     Http,
     Jwt,
     Aws,
+    Ssh,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -100,7 +100,9 @@ fn sign(args: &CurlArgs) -> Result<Sign, Error> {
 fn http(sign: &Sign) -> Result<&HttpInput, Error> {
     match &sign.input {
         Input::Http(input) => Ok(input),
-        Input::Jwt(_) | Input::Aws(_) => Err(Error::Usage("not an HTTP call".to_owned())),
+        Input::Jwt(_) | Input::Aws(_) | Input::Ssh(_) => {
+            Err(Error::Usage("not an HTTP call".to_owned()))
+        }
     }
 }
 
@@ -108,7 +110,7 @@ fn http(sign: &Sign) -> Result<&HttpInput, Error> {
 fn headers(issued: &IssuedWithReceipt) -> Result<&[(String, String)], Error> {
     match &issued.issued.credential {
         Some(Credential::Http { headers }) => Ok(headers),
-        Some(Credential::Jwt { .. } | Credential::Aws { .. }) | None => Err(Error::Distrust(
+        Some(Credential::Jwt { .. } | Credential::Aws { .. } | Credential::Ssh { .. }) | None => Err(Error::Distrust(
             "the answer holds no HTTP credential".to_owned(),
         )),
     }
@@ -272,7 +274,7 @@ async fn run(
             put(json!({ "charged": render::charges(&issued.issued.charged) }));
             match &sign.input {
                 // The token is made and thrown away: what its audience does with it is not tried here.
-                Input::Jwt(_) | Input::Aws(_) => {
+                Input::Jwt(_) | Input::Aws(_) | Input::Ssh(_) => {
                     put(json!({ "ok": true }));
                     0
                 }

@@ -5,7 +5,10 @@
 use super::Problem;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use claviger_shared::{
-    call::{AwsInput, HttpInput, Input, JwtInput, Sign},
+    call::{
+        AwsInput, HttpInput, Input, JwtInput, Sign, SshCertificateInput, SshInput,
+        SshSignatureInput,
+    },
     grant::profile,
 };
 use serde::{
@@ -22,6 +25,8 @@ pub enum Kind {
     Jwt,
     /// `aws`.
     Aws,
+    /// `ssh`.
+    Ssh,
 }
 
 impl Kind {
@@ -30,6 +35,7 @@ impl Kind {
             "http" => Some(Self::Http),
             "jwt" => Some(Self::Jwt),
             "aws" => Some(Self::Aws),
+            "ssh" => Some(Self::Ssh),
             _ => None,
         }
     }
@@ -74,6 +80,23 @@ struct Aws {
     presign: bool,
     ttl_s: Option<u64>,
     idempotency_key: Option<String>,
+}
+
+/// By `form`, which says what else stands there.
+#[derive(Deserialize)]
+#[serde(tag = "form", rename_all = "lowercase", deny_unknown_fields)]
+enum Ssh {
+    Certificate {
+        public_key: String,
+        principals: Vec<String>,
+        ttl_s: Option<u64>,
+        idempotency_key: Option<String>,
+    },
+    Signature {
+        namespace: String,
+        object: String,
+        idempotency_key: Option<String>,
+    },
 }
 
 fn assertion() -> String {
@@ -126,6 +149,7 @@ pub fn parse(kind: Kind, bytes: &[u8]) -> Result<Sign, Problem> {
         Kind::Http => http(read(bytes)?),
         Kind::Jwt => jwt(read(bytes)?),
         Kind::Aws => aws(read(bytes)?),
+        Kind::Ssh => ssh(read(bytes)?),
     }
 }
 
@@ -186,6 +210,42 @@ fn aws(request: Aws) -> Result<Sign, Problem> {
             presign,
             ttl_s,
         }),
+        idempotency_key,
+    })
+}
+
+fn ssh(request: Ssh) -> Result<Sign, Problem> {
+    let (input, idempotency_key) = match request {
+        Ssh::Certificate {
+            public_key,
+            principals,
+            ttl_s,
+            idempotency_key,
+        } => {
+            let input = SshCertificateInput {
+                public_key,
+                principals,
+                ttl_s,
+            };
+            (SshInput::Certificate(input), idempotency_key)
+        }
+        Ssh::Signature {
+            namespace,
+            object,
+            idempotency_key,
+        } => {
+            let object = STANDARD.decode(object);
+            let object =
+                object.map_err(|_| Problem::malformed("`object` is not padded base64"))?;
+            let input = SshSignatureInput {
+                namespace,
+                object: object.into(),
+            };
+            (SshInput::Signature(input), idempotency_key)
+        }
+    };
+    Ok(Sign {
+        input: Input::Ssh(input),
         idempotency_key,
     })
 }
@@ -277,6 +337,26 @@ mod tests {
             (
                 Kind::Aws,
                 r#"{"service":"s","region":"r","method":"GET","url":"u","digest":"x"}"#,
+            ),
+            (Kind::Ssh, r#"{"public_key":"k","principals":["a"]}"#),
+            (Kind::Ssh, r#"{"form":"host","public_key":"k","principals":["a"]}"#),
+            (Kind::Ssh, r#"{"form":"certificate","public_key":"k"}"#),
+            (
+                Kind::Ssh,
+                r#"{"form":"certificate","public_key":"k","principals":["a"],"extensions":[]}"#,
+            ),
+            (
+                Kind::Ssh,
+                r#"{"form":"certificate","public_key":"k","principals":["a"],"object":""}"#,
+            ),
+            (Kind::Ssh, r#"{"form":"signature","namespace":"git"}"#),
+            (
+                Kind::Ssh,
+                r#"{"form":"signature","namespace":"git","object":"","digest":""}"#,
+            ),
+            (
+                Kind::Ssh,
+                r#"{"form":"signature","namespace":"git","object":"e30"}"#,
             ),
         ] {
             assert!(parse(kind, text.as_bytes()).is_err(), "{text}");

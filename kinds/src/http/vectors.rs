@@ -140,7 +140,9 @@ fn example() -> (HttpCall, Vec<u8>, Vec<(String, String)>) {
         .unwrap()
     {
         Credential::Http { headers } => (call, message, headers),
-        Credential::Jwt { .. } | Credential::Aws { .. } => panic!("another kind"),
+        Credential::Jwt { .. } | Credential::Aws { .. } | Credential::Ssh { .. } => {
+            panic!("another kind")
+        }
     }
 }
 

@@ -175,7 +175,7 @@ pub(crate) fn env(object: &mut Object<'_>) -> Result<Env, Error> {
 /// A kind of credential that is built.
 pub(crate) fn kind(place: &Place<'_>) -> Result<Kind, Error> {
     Kind::parse(place.str()?)
-        .ok_or_else(|| Error::unsupported(place, "\"http\", \"jwt\" or \"aws\""))
+        .ok_or_else(|| Error::unsupported(place, "\"http\", \"jwt\", \"aws\" or \"ssh\""))
 }
 
 /// A resource's name.
@@ -262,7 +262,7 @@ fn only(place: &Place<'_>, permissions: &Permissions) -> Result<Only, Error> {
         let mut parameters = BTreeMap::new();
         for (parameter, place) in place.object()?.entries() {
             if !is_parameter(parameter) {
-                let expected = "a parameter such as path.id or query.expand";
+                let expected = "a parameter such as path.id, query.expand, git.author or ssh.principal";
                 return Err(Error::invalid(&place, expected));
             }
             let values = read::each_once(&place, MAX_NAMES, |value| Ok(value.str()?.to_owned()))?;
@@ -277,7 +277,7 @@ fn only(place: &Place<'_>, permissions: &Permissions) -> Result<Only, Error> {
 }
 
 fn is_parameter(text: &str) -> bool {
-    ["path.", "query."].iter().any(|place| {
+    ["path.", "query.", "git.", "ssh."].iter().any(|place| {
         text.strip_prefix(place)
             .is_some_and(|name| !name.is_empty())
     })
@@ -301,7 +301,7 @@ const fn profiles(kind: Kind) -> (&'static [&'static str], &'static str) {
             &profile::OF_JWT,
             "\"assertion\", \"oidc\", \"github-app\", \"gcp\" or \"dpop\"",
         ),
-        Kind::Aws => (&[], "no such member: this kind has no profiles"),
+        Kind::Aws | Kind::Ssh => (&[], "no such member: this kind has no profiles"),
     }
 }
 

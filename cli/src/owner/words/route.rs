@@ -4,7 +4,7 @@ use claviger_shared::{
     call::aws::{Action, Service, verb_by_name},
     catalog::{
         AwsPlace, AwsResource, AwsRoute, AwsTarget, BodyRule, Extractor, HttpRoute, JwtRoute,
-        Media, Members, Route, Segment, Source,
+        Media, Members, Route, Segment, Source, SshCertificate, SshRoute, SshSignature,
     },
     effect::Verb,
     grant::profile,
@@ -53,6 +53,11 @@ pub fn methods(route: &Route, verb: Verb) -> Vec<&str> {
         }
         Route::Jwt(jwt) if jwt.verb.unwrap_or(Verb::Write) == verb => vec!["issue"],
         Route::Jwt(_) => Vec::new(),
+        Route::Ssh(_) if verb != Verb::Write => Vec::new(),
+        Route::Ssh(SshRoute::Certificate(_)) => vec!["certify"],
+        Route::Ssh(SshRoute::Signature(route)) => {
+            route.objects.iter().map(|one| one.method()).collect()
+        }
         Route::Aws(aws) => match &aws.to {
             AwsTarget::Place(place) => place_methods(place, verb),
             AwsTarget::Resource(_) => {
@@ -160,6 +165,16 @@ pub fn destination(route: &Route) -> String {
         ),
         Route::Jwt(jwt) => format!("a token of profile {} for {}", jwt.profile, jwt.audience),
         Route::Aws(aws) => aws_line(&[], aws).trim_start().to_owned(),
+        Route::Ssh(SshRoute::Certificate(route)) => format!(
+            "an SSH certificate for {}, at most {} s",
+            route.principals.join(", "),
+            route.ttl.0 / 1000
+        ),
+        Route::Ssh(SshRoute::Signature(route)) => {
+            let objects = route.objects.iter().map(|one| one.as_str());
+            let objects: Vec<_> = objects.collect();
+            format!("an SSH signature over a {} of git", objects.join(" or "))
+        }
     }
 }
 
@@ -180,7 +195,7 @@ pub fn line(route: &Route, verb: Verb) -> Option<String> {
             methods.join(", "),
             address(http)
         ),
-        Route::Jwt(_) => to,
+        Route::Jwt(_) | Route::Ssh(_) => to,
         Route::Aws(aws) => aws_line(&methods, aws),
     })
 }
@@ -192,7 +207,50 @@ pub fn facts(route: &Route) -> Vec<String> {
         Route::Http(http) => of_http(http),
         Route::Jwt(jwt) => of_jwt(jwt),
         Route::Aws(aws) => of_aws(aws),
+        Route::Ssh(SshRoute::Certificate(route)) => of_certificate(route),
+        Route::Ssh(SshRoute::Signature(route)) => of_signature(route),
     }
+}
+
+fn of_certificate(route: &SshCertificate) -> Vec<String> {
+    let SshCertificate {
+        principals: _,
+        force_command,
+        source_address,
+        extensions,
+        ttl: _,
+    } = route;
+    let mut facts = vec![match force_command {
+        Some(command) => format!("for the command {command} alone"),
+        None => "for any command".to_owned(),
+    }];
+    if source_address.is_empty() {
+        facts.push("from any address".to_owned());
+    } else {
+        facts.push(format!("from {}", source_address.join(", ")));
+    }
+    if !extensions.is_empty() {
+        facts.push(format!("with {}", extensions.join(", ")));
+    }
+    facts.push("at every host that trusts the key".to_owned());
+    facts
+}
+
+fn of_signature(route: &SshSignature) -> Vec<String> {
+    let SshSignature {
+        objects: _,
+        authors,
+    } = route;
+    let who = if authors.is_empty() {
+        "in anybody's name".to_owned()
+    } else {
+        format!("in the name of {}", authors.join(", "))
+    };
+    vec![
+        who,
+        "in any repository".to_owned(),
+        "it has no end".to_owned(),
+    ]
 }
 
 fn of_http(http: &HttpRoute) -> Vec<String> {

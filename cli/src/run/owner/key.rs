@@ -66,6 +66,7 @@ impl From<KindArg> for Kind {
             KindArg::Http => Self::Http,
             KindArg::Jwt => Self::Jwt,
             KindArg::Aws => Self::Aws,
+            KindArg::Ssh => Self::Ssh,
         }
     }
 }
