@@ -225,9 +225,8 @@ fn ssh_certificate(call: SshCertCall) -> Result<Sign, Error> {
         idempotency_key,
     } = call;
     let bytes = read("cannot read the public key", &public_key)?;
-    let line = String::from_utf8(bytes).map_err(|_| {
-        Error::Usage(format!("`{}` is no public key", public_key.display()))
-    })?;
+    let line = String::from_utf8(bytes)
+        .map_err(|_| Error::Usage(format!("`{}` is no public key", public_key.display())))?;
     Ok(Sign {
         input: Input::Ssh(SshInput::Certificate(SshCertificateInput {
             public_key: line.trim_end().to_owned(),

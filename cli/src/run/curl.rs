@@ -110,9 +110,11 @@ fn http(sign: &Sign) -> Result<&HttpInput, Error> {
 fn headers(issued: &IssuedWithReceipt) -> Result<&[(String, String)], Error> {
     match &issued.issued.credential {
         Some(Credential::Http { headers }) => Ok(headers),
-        Some(Credential::Jwt { .. } | Credential::Aws { .. } | Credential::Ssh { .. }) | None => Err(Error::Distrust(
-            "the answer holds no HTTP credential".to_owned(),
-        )),
+        Some(Credential::Jwt { .. } | Credential::Aws { .. } | Credential::Ssh { .. }) | None => {
+            Err(Error::Distrust(
+                "the answer holds no HTTP credential".to_owned(),
+            ))
+        }
     }
 }
 

@@ -179,8 +179,7 @@ fn written(sign: &Sign) -> (&'static str, Value) {
         }
         Input::Ssh(SshInput::Signature(SshSignatureInput { namespace, object })) => {
             let object = STANDARD.encode(object);
-            let value =
-                json!({ "form": "signature", "namespace": namespace, "object": object });
+            let value = json!({ "form": "signature", "namespace": namespace, "object": object });
             ("ssh", value)
         }
     };

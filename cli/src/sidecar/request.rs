@@ -235,8 +235,7 @@ fn ssh(request: Ssh) -> Result<Sign, Problem> {
             idempotency_key,
         } => {
             let object = STANDARD.decode(object);
-            let object =
-                object.map_err(|_| Problem::malformed("`object` is not padded base64"))?;
+            let object = object.map_err(|_| Problem::malformed("`object` is not padded base64"))?;
             let input = SshSignatureInput {
                 namespace,
                 object: object.into(),
@@ -339,7 +338,10 @@ mod tests {
                 r#"{"service":"s","region":"r","method":"GET","url":"u","digest":"x"}"#,
             ),
             (Kind::Ssh, r#"{"public_key":"k","principals":["a"]}"#),
-            (Kind::Ssh, r#"{"form":"host","public_key":"k","principals":["a"]}"#),
+            (
+                Kind::Ssh,
+                r#"{"form":"host","public_key":"k","principals":["a"]}"#,
+            ),
             (Kind::Ssh, r#"{"form":"certificate","public_key":"k"}"#),
             (
                 Kind::Ssh,

@@ -4,7 +4,8 @@ use super::{super::words::route, finding};
 use crate::finding::Finding;
 use claviger_shared::{
     catalog::{
-        AwsRoute, AwsTarget, BodyRule, Catalog, HttpRoute, Media, Members, Resource, Route, Segment, SshRoute,
+        AwsRoute, AwsTarget, BodyRule, Catalog, HttpRoute, Media, Members, Resource, Route,
+        Segment, SshRoute,
     },
     effect::{Env, Verb},
     id::ResourceName,

@@ -97,12 +97,15 @@ impl Held {
 
     /// Every certificate, fresh where it is time, and the key for git.
     pub(super) async fn identities<A: Asks>(&self, agent: &A) -> Option<Answer> {
+        self.identities_at(agent, Instant::now()).await
+    }
+
+    async fn identities_at<A: Asks>(&self, agent: &A, now: Instant) -> Option<Answer> {
         let mut known = self.known.lock().await;
-        self.look(&mut known, agent).await;
+        self.look(&mut known, agent, now).await;
         for wanted in &known.wanted {
-            self.refresh(wanted, agent).await;
+            self.refresh(wanted, agent, now).await;
         }
-        let now = Instant::now();
         let mut offers = whole(self.offers.write());
         offers.retain(|offer| offer.ends_at > now);
         // Of two for the same users the fresher one.
@@ -112,20 +115,25 @@ impl Held {
         });
         let certificates = fresh.map(|offer| (offer.blob.clone(), offer.comment.clone()));
         let key = known.key.as_ref();
-        let key = key.map(|key| (key.blob.clone(), "claviger: commits and tags of git".to_owned()));
+        let key = key.map(|key| {
+            (
+                key.blob.clone(),
+                "claviger: commits and tags of git".to_owned(),
+            )
+        });
         Some(Answer::Identities(certificates.chain(key).collect()))
     }
 
     /// Learns what the grant reaches, unless that is known.
-    async fn look<A: Asks>(&self, known: &mut Known, agent: &A) {
-        let fresh = |at: Instant| at.elapsed() < LOOK;
+    async fn look<A: Asks>(&self, known: &mut Known, agent: &A, now: Instant) {
+        let fresh = |at: Instant| now.saturating_duration_since(at) < LOOK;
         if known.at.is_some_and(fresh) {
             return;
         }
         match agent.ask(Ask::Whoami).await.map(|answer| answer.reply) {
             Ok(Reply::Grant(own)) => {
                 *known = Known {
-                    at: Some(Instant::now()),
+                    at: Some(now),
                     wanted: wanted(&own),
                     key: key(&own),
                 };
@@ -139,8 +147,7 @@ impl Held {
     }
 
     /// Gets a certificate, unless one is fresh.
-    async fn refresh<A: Asks>(&self, wanted: &Wanted, agent: &A) {
-        let now = Instant::now();
+    async fn refresh<A: Asks>(&self, wanted: &Wanted, agent: &A, now: Instant) {
         let fresh = |offer: &Offer| offer.wanted == *wanted && offer.renew_at > now;
         if whole(self.offers.read()).iter().any(fresh) {
             return;
@@ -199,11 +206,19 @@ impl Held {
     pub(super) async fn sign<A: Asks>(
         &self,
         agent: &A,
-        key: &[u8],
-        data: &[u8],
+        (key, data): (&[u8], &[u8]),
         pid: Option<i32>,
     ) -> Option<Answer> {
-        let now = Instant::now();
+        self.sign_at(agent, (key, data), pid, Instant::now()).await
+    }
+
+    async fn sign_at<A: Asks>(
+        &self,
+        agent: &A,
+        (key, data): (&[u8], &[u8]),
+        pid: Option<i32>,
+        now: Instant,
+    ) -> Option<Answer> {
         let offered = whole(self.offers.read())
             .iter()
             .any(|offer| offer.blob == key && offer.ends_at > now);
@@ -212,7 +227,7 @@ impl Held {
         }
         let own = {
             let mut known = self.known.lock().await;
-            self.look(&mut known, agent).await;
+            self.look(&mut known, agent, now).await;
             known.key.clone()
         };
         let own = own.filter(|own| own.blob == key)?;

@@ -26,7 +26,10 @@ const METHODS: [&[u8]; 2] = [b"publickey", b"publickey-hostbound-v00@openssh.com
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Request<'a> {
     Identities,
-    Sign { key: &'a [u8], data: &'a [u8] },
+    Sign {
+        key: &'a [u8],
+        data: &'a [u8],
+    },
     /// Anything else: keys are neither added nor taken away, nothing is locked, there are no extensions.
     Other,
 }
@@ -184,10 +187,7 @@ mod tests {
             let longest = u32::try_from(MAX_MESSAGE).unwrap();
             there.write_all(&longest.to_be_bytes()).await.unwrap();
             there.write_all(&vec![11; MAX_MESSAGE]).await.unwrap();
-            there
-                .write_all(&(longest + 1).to_be_bytes())
-                .await
-                .unwrap();
+            there.write_all(&(longest + 1).to_be_bytes()).await.unwrap();
         };
         let reader = async {
             let bytes = read(&mut here, second, second).await.unwrap().unwrap();
@@ -202,17 +202,18 @@ mod tests {
 
     #[test]
     fn a_login_is_for_the_key_that_signs_it() {
-        let data = |kind: u8, service: &[u8], method: &[u8], signed: u8, blob: &[u8], more: &[u8]| {
-            [
-                strings(&[b"session"]),
-                vec![kind],
-                strings(&[b"deploy", service, method]),
-                vec![signed],
-                strings(&[b"alg", blob]),
-                more.to_vec(),
-            ]
-            .concat()
-        };
+        let data =
+            |kind: u8, service: &[u8], method: &[u8], signed: u8, blob: &[u8], more: &[u8]| {
+                [
+                    strings(&[b"session"]),
+                    vec![kind],
+                    strings(&[b"deploy", service, method]),
+                    vec![signed],
+                    strings(&[b"alg", blob]),
+                    more.to_vec(),
+                ]
+                .concat()
+            };
         let service = b"ssh-connection";
         let good = data(50, service, b"publickey", 1, b"key", &[]);
         assert!(is_login(&good, b"key", b"alg"));

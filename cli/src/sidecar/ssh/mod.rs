@@ -69,7 +69,7 @@ async fn connection<A: Asks>(mut peer: UnixStream, held: &Held, sidecar: &Sideca
         };
         let answer = match Request::parse(&bytes) {
             Some(Request::Identities) => held.identities(&sidecar.agent).await,
-            Some(Request::Sign { key, data }) => held.sign(&sidecar.agent, key, data, pid).await,
+            Some(Request::Sign { key, data }) => held.sign(&sidecar.agent, (key, data), pid).await,
             Some(Request::Other) => None,
             None => return,
         };

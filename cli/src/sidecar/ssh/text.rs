@@ -39,7 +39,9 @@ pub(super) fn find(pid: i32, digest: &[u8]) -> Option<Vec<u8>> {
 fn files<'a>(command: &[&'a [u8]]) -> Option<Vec<&'a [u8]>> {
     let (program, words) = command.split_first()?;
     let named = Path::new(std::ffi::OsStr::from_bytes(program)).file_name()?;
-    let signs = words.windows(2).any(|two| two == [&b"-Y"[..], &b"sign"[..]]);
+    let signs = words
+        .windows(2)
+        .any(|two| two == [&b"-Y"[..], &b"sign"[..]]);
     if named != "ssh-keygen" || !signs {
         return None;
     }
