@@ -1,7 +1,7 @@
 //! In this process, without a socket where there need be none: the serial core's steps, parsing, and a whole call on an
 //! enclave whose store is memory.
 
-use crate::{asks, aws, cell::Plan, cpu, deployment::Granted, load, run::Run};
+use crate::{asks, aws, cell::Plan, cpu, deployment::Granted, load, run::Run, ssh};
 use anyhow::{Context, bail, ensure};
 use claviger_client::trust;
 use claviger_enclave::{
@@ -107,6 +107,11 @@ pub fn measure(run: &mut Run) -> anyhow::Result<()> {
     aws.check()?;
     keep("aws: parse a GET of S3", timed(|_| aws.parse()));
     keep("aws: sign it", timed(|_| aws.sign()));
+    let ssh = ssh::Bench::new(&grant, deployment.clock.now())?;
+    keep("ssh: parse a certificate", timed(|_| ssh.parse(0)));
+    keep("ssh: sign it", timed(|_| ssh.sign(0)));
+    keep("ssh: parse a commit", timed(|_| ssh.parse(1)));
+    keep("ssh: sign it", timed(|_| ssh.sign(1)));
     keep(
         "core: allow, 8 budgets",
         bench.timed(|bench, round| bench.allow(slots[round as usize % 8], None))?,

@@ -144,7 +144,9 @@ mod tests {
             assert!(is_principal(good), "{good}");
         }
         let longer = "u".repeat(MAX_PRINCIPAL + 1);
-        for bad in ["", "a,b", "*", "a*", "a?", "!a", "a b", "\"a\"", "ü", "a\n", "-a", &longer] {
+        for bad in [
+            "", "a,b", "*", "a*", "a?", "!a", "a b", "\"a\"", "ü", "a\n", "-a", &longer,
+        ] {
             assert!(!is_principal(bad), "{bad}");
         }
     }
@@ -161,12 +163,33 @@ mod tests {
 
     #[test]
     fn a_source_has_one_spelling_and_no_bits_after_its_prefix() {
-        for good in ["10.0.0.0/8", "0.0.0.0/0", "192.0.2.7", "192.0.2.7/32", "2001:db8::/32", "::/0", "::1"] {
+        for good in [
+            "10.0.0.0/8",
+            "0.0.0.0/0",
+            "192.0.2.7",
+            "192.0.2.7/32",
+            "2001:db8::/32",
+            "::/0",
+            "::1",
+        ] {
             assert!(is_source(good), "{good}");
         }
         for bad in [
-            "", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/08", "10.0.0.0/", "010.0.0.0/8", "10.0.0.0/+8", "host", "2001:DB8::/32",
-            "2001:db8::1/32", "2001:db8:0::/32", "::/129", "10.0.0.0/8,0.0.0.0/0", "!10.0.0.0/8", "*",
+            "",
+            "10.0.0.1/8",
+            "10.0.0.0/33",
+            "10.0.0.0/08",
+            "10.0.0.0/",
+            "010.0.0.0/8",
+            "10.0.0.0/+8",
+            "host",
+            "2001:DB8::/32",
+            "2001:db8::1/32",
+            "2001:db8:0::/32",
+            "::/129",
+            "10.0.0.0/8,0.0.0.0/0",
+            "!10.0.0.0/8",
+            "*",
         ] {
             assert!(!is_source(bad), "{bad}");
         }
@@ -175,13 +198,29 @@ mod tests {
     #[test]
     fn a_person_has_a_name_and_an_address() {
         let longest = format!("{} <b@c>", "n".repeat(MAX_IDENTITY - 6));
-        for good in ["Bot <bot@example.com>", "A B. C <x>", "Jürg <j@x>", &longest] {
+        for good in [
+            "Bot <bot@example.com>",
+            "A B. C <x>",
+            "Jürg <j@x>",
+            &longest,
+        ] {
             assert!(is_identity(good), "{good}");
         }
         let longer = format!("{} <b@c>", "n".repeat(MAX_IDENTITY - 5));
         for bad in [
-            "", "Bot", "<a@b>", " <a@b>", "Bot <>", "Bot <a b>", "Bot  <a@b>", "Bot <a@b> ", "B<o <a@b>", "Bot <a@b>>", "Bot\n <a@b>",
-            "Bot <a@b> <c@d>", &longer,
+            "",
+            "Bot",
+            "<a@b>",
+            " <a@b>",
+            "Bot <>",
+            "Bot <a b>",
+            "Bot  <a@b>",
+            "Bot <a@b> ",
+            "B<o <a@b>",
+            "Bot <a@b>>",
+            "Bot\n <a@b>",
+            "Bot <a@b> <c@d>",
+            &longer,
         ] {
             assert!(!is_identity(bad), "{bad}");
         }

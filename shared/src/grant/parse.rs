@@ -262,7 +262,8 @@ fn only(place: &Place<'_>, permissions: &Permissions) -> Result<Only, Error> {
         let mut parameters = BTreeMap::new();
         for (parameter, place) in place.object()?.entries() {
             if !is_parameter(parameter) {
-                let expected = "a parameter such as path.id, query.expand, git.author or ssh.principal";
+                let expected =
+                    "a parameter such as path.id, query.expand, git.author or ssh.principal";
                 return Err(Error::invalid(&place, expected));
             }
             let values = read::each_once(&place, MAX_NAMES, |value| Ok(value.str()?.to_owned()))?;

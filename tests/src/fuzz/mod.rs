@@ -14,6 +14,7 @@ pub mod log;
 pub mod mutate;
 pub mod owner;
 pub mod samples;
+pub mod ssh;
 pub mod wire;
 
 use std::path::PathBuf;
@@ -94,6 +95,7 @@ pub const TARGETS: &[Target] = &[
     target("sealed", calls::sealed, ITEMS),
     target("sidecar", edge::sidecar, TREE),
     target("snapshot", log::snapshot, TREE),
+    target("ssh_call", ssh::ssh_call, FLAT),
     target("ssh_key", owner::ssh_key, FLAT),
     target("sshsig", owner::sshsig, FLAT),
     target("stored_entry", edge::stored_entry, ITEMS),

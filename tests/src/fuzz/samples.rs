@@ -7,6 +7,7 @@ use crate::{
     agent::{Agent, SOURCE, charge, greeting, issued, read_order, token},
     deployment::{Deployment, Enclave},
     owner::Granted,
+    ssh,
 };
 use claviger_client::{AgentKey, agent_key::AgentSecret};
 use claviger_enclave::boot::replay::{SNAPSHOT_VERSION, SnapshotBody};
@@ -578,9 +579,39 @@ fn aws_texts() {
     }
 }
 
+fn ssh_texts() {
+    let key = ssh::PUBLIC_KEY;
+    for (name, text) in [
+        ("certificate", format!("certificate deploy 60\n{key} mine")),
+        (
+            "certificate-two",
+            format!("certificate deploy,backup\n{key}"),
+        ),
+        ("commit", format!("git\n{}", ssh::COMMIT)),
+        (
+            "merge",
+            format!(
+                "git\n{}",
+                ssh::COMMIT.replace(
+                    "author",
+                    "parent 0123456789abcdef0123456789abcdef01234567\nauthor"
+                )
+            ),
+        ),
+        ("tag", format!("git\n{}", ssh::TAG)),
+        (
+            "signed",
+            format!("git\n{}", ssh::COMMIT.replace("\n\n", "\ngpgsig x\n\n")),
+        ),
+    ] {
+        put("ssh_call", name, text.as_bytes());
+    }
+}
+
 /// Writes those that need no deployment.
 pub fn texts() {
     aws_texts();
+    ssh_texts();
     for (name, text) in [
         (
             "get",

@@ -51,7 +51,8 @@ fn certificate(object: &mut Object<'_>) -> Result<SshCertificate, Error> {
     let force_command = force_command
         .map(|place| read::text(&place, expected, is_command))
         .transpose()?;
-    let expected = "an address or a prefix such as 10.20.0.0/16, in its one spelling, without bits after it";
+    let expected =
+        "an address or a prefix such as 10.20.0.0/16, in its one spelling, without bits after it";
     let source_address = object.optional("source_address");
     let source_address = source_address
         .map(|place| texts(&place, expected, is_source))

@@ -211,9 +211,7 @@ fn alg(kind: Kind, place: &Place<'_>) -> Result<Alg, Error> {
         (Kind::Http | Kind::Jwt | Kind::Ssh, "p256") => Ok(Alg::P256),
         (Kind::Jwt, "rs256") => Ok(Alg::Rs256),
         (Kind::Aws, "sigv4") => Ok(Alg::SigV4),
-        (Kind::Http | Kind::Ssh, _) => {
-            Err(Error::unsupported(place, "\"ed25519\" or \"p256\""))
-        }
+        (Kind::Http | Kind::Ssh, _) => Err(Error::unsupported(place, "\"ed25519\" or \"p256\"")),
         (Kind::Jwt, _) => Err(Error::unsupported(
             place,
             "\"ed25519\", \"p256\" or \"rs256\"",
