@@ -136,9 +136,6 @@ pub(crate) struct SshSigCall {
     /// What the signature is for
     #[arg(long, value_name = "NAME", default_value = "git")]
     pub(crate) namespace: String,
-    /// Makes a repetition of this call give the same signature for one charge
-    #[arg(long, value_name = "KEY")]
-    pub(crate) idempotency_key: Option<String>,
 }
 
 #[derive(Debug, Args)]

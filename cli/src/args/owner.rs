@@ -103,6 +103,9 @@ pub(crate) enum KeyVerb {
         /// PEM instead of a JWK set
         #[arg(long)]
         pem: bool,
+        /// The lines that OpenSSH takes, of keys of kind ssh, instead of a JWK set
+        #[arg(long, conflicts_with = "pem")]
+        ssh: bool,
     },
     /// Show a key's public half
     Show {

@@ -242,7 +242,6 @@ fn ssh_signature(call: SshSigCall) -> Result<Sign, Error> {
         profile: _,
         object,
         namespace,
-        idempotency_key,
     } = call;
     let object = body(&format!("@{object}"))?;
     Ok(Sign {
@@ -250,7 +249,7 @@ fn ssh_signature(call: SshSigCall) -> Result<Sign, Error> {
             namespace,
             object: object.into(),
         })),
-        idempotency_key,
+        idempotency_key: None,
     })
 }
 

@@ -95,7 +95,6 @@ enum Ssh {
     Signature {
         namespace: String,
         object: String,
-        idempotency_key: Option<String>,
     },
 }
 
@@ -229,18 +228,14 @@ fn ssh(request: Ssh) -> Result<Sign, Problem> {
             };
             (SshInput::Certificate(input), idempotency_key)
         }
-        Ssh::Signature {
-            namespace,
-            object,
-            idempotency_key,
-        } => {
+        Ssh::Signature { namespace, object } => {
             let object = STANDARD.decode(object);
             let object = object.map_err(|_| Problem::malformed("`object` is not padded base64"))?;
             let input = SshSignatureInput {
                 namespace,
                 object: object.into(),
             };
-            (SshInput::Signature(input), idempotency_key)
+            (SshInput::Signature(input), None)
         }
     };
     Ok(Sign {
@@ -352,6 +347,10 @@ mod tests {
                 r#"{"form":"certificate","public_key":"k","principals":["a"],"object":""}"#,
             ),
             (Kind::Ssh, r#"{"form":"signature","namespace":"git"}"#),
+            (
+                Kind::Ssh,
+                r#"{"form":"signature","namespace":"git","object":"","idempotency_key":"k"}"#,
+            ),
             (
                 Kind::Ssh,
                 r#"{"form":"signature","namespace":"git","object":"","digest":""}"#,

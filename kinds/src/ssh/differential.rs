@@ -66,10 +66,11 @@ fn made(call: &SshCall, pair: &Pair, moment: &Moment) -> SshMade {
         panic!("another kind");
     };
     let signature = pair.sign(&signing.message);
-    match call.assemble(moment, &signed, &signature).unwrap() {
-        Credential::Ssh { made } => made,
-        other => panic!("{other:?}"),
-    }
+    let credential = call.assemble(moment, &signed, &signature).unwrap();
+    let Credential::Ssh { made } = credential else {
+        panic!("{credential:?}");
+    };
+    made
 }
 
 #[test]

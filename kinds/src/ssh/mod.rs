@@ -32,6 +32,7 @@ const PRINCIPALS_PARAM: &str = "/principals";
 const TTL_PARAM: &str = "/ttl_s";
 const NAMESPACE_PARAM: &str = "/namespace";
 const OBJECT_PARAM: &str = "/object";
+const IDEMPOTENCY_PARAM: &str = "/idempotency_key";
 
 /// The bytes that an SSH key signs, and whose signature stands beside them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +62,7 @@ impl Call for SshCall {
 
     fn parse(
         input: &SshInput,
-        _idempotency_key: Option<&str>,
+        idempotency_key: Option<&str>,
         catalog: &Catalog,
         grant: &Grant,
     ) -> Result<Self, Denial> {
@@ -69,6 +70,10 @@ impl Call for SshCall {
             SshInput::Certificate(input) => {
                 let (one, effects) = certificate::parse(input, catalog, grant)?;
                 (What::Certificate(one), effects)
+            }
+            // A key is remembered until its credential ends, which this one never does.
+            SshInput::Signature(_) if idempotency_key.is_some() => {
+                return Err(Denial::at(Code::Unsupported, IDEMPOTENCY_PARAM));
             }
             SshInput::Signature(input) => {
                 let (one, effect) = signature::parse(input, catalog, grant)?;

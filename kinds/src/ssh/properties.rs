@@ -38,7 +38,8 @@ const PERMITS: [&str; 5] = [
 /// A number and so many bytes.
 fn string<'a>(bytes: &mut &'a [u8]) -> &'a [u8] {
     let (length, rest) = bytes.split_at(4);
-    let length = u32::from_be_bytes(length.try_into().unwrap()) as usize;
+    let length = u32::from_be_bytes(length.try_into().unwrap());
+    let length = usize::try_from(length).unwrap();
     let (value, rest) = rest.split_at(length);
     *bytes = rest;
     value
@@ -114,7 +115,7 @@ fn power(mut bytes: &[u8], ca: &[u8]) -> Power {
         })
     };
     let (command, from) = (value("force-command"), value("source-address"));
-    let known = usize::from(command.is_some()) + usize::from(from.is_some());
+    let known = [&command, &from].into_iter().flatten().count();
     assert_eq!(options.len(), known);
     assert!(extensions.iter().all(|(_, value)| value.is_empty()));
     Power {
@@ -137,7 +138,8 @@ fn claims(object: &[u8]) -> (&'static str, Vec<String>, Option<String>) {
         let (word, rest) = line.split_once(' ').unwrap();
         match word {
             "author" | "committer" | "tagger" => {
-                people.push(rest[..=rest.rfind('>').unwrap()].to_owned());
+                let (who, _) = rest.rsplit_once("> ").unwrap();
+                people.push(format!("{who}>"));
             }
             "tag" => tag = Some(rest.to_owned()),
             "tree" | "parent" | "object" | "type" | "encoding" => {}
@@ -237,7 +239,7 @@ fn certificate_is_within(power: &Power, routes: &[&SshRoute], rule: Option<u64>)
         let SshRoute::Certificate(route) = route else {
             return false;
         };
-        let life = power.seconds.1 - power.seconds.0;
+        let life = power.seconds.1.checked_sub(power.seconds.0).unwrap();
         let from = (!route.source_address.is_empty()).then(|| route.source_address.join(","));
         !power.users.is_empty()
             && power
@@ -247,7 +249,7 @@ fn certificate_is_within(power: &Power, routes: &[&SshRoute], rule: Option<u64>)
             && power.command == route.force_command
             && power.from == from
             && power.permits == route.extensions
-            && life <= 30 + (route.ttl.0 / 1000).min(rule.unwrap_or(300))
+            && life.saturating_sub(30) <= (route.ttl.0 / 1000).min(rule.unwrap_or(300))
     })
 }
 

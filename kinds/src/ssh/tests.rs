@@ -56,7 +56,7 @@ fn whole() -> (Catalog, Grant) {
 pub(super) fn line(alg: Alg, byte: u8) -> String {
     let public = match alg {
         Alg::P256 => [vec![4], vec![byte; 64]].concat(),
-        _ => vec![byte; 32],
+        Alg::Ed25519 | Alg::Rs256 | Alg::SigV4 => vec![byte; 32],
     };
     PublicKey::of(alg, &public).unwrap().to_string()
 }
@@ -132,7 +132,7 @@ fn a_certificate_is_for_a_software_key_and_named_users() {
     }
     let p256 = line(Alg::P256, 1);
     let mixed = p256.replace("ecdsa-sha2-nistp256 ", "ssh-ed25519 ");
-    let cut = &good[..good.len() - 4];
+    let cut = good.get(..good.len() - 4).unwrap();
     let two = format!("{good}\n{good}");
     for other in ["ssh-ed25519", "ssh-ed25519 AAAA", &mixed, cut, &two] {
         assert_eq!(key(other), malformed, "{other}");
@@ -289,6 +289,13 @@ fn no_other_namespace_no_digest_and_nothing_too_long_is_signed() {
             "{other}"
         );
     }
+    let (catalog, grant) = whole();
+    let keyed = SshCall::parse(&object(objects::COMMIT), Some("k"), &catalog, &grant);
+    let keyed = keyed.unwrap_err();
+    let place = Some("/idempotency_key".into());
+    assert_eq!((keyed.code, keyed.param), (Code::Unsupported, place));
+    let certificate = SshInput::Certificate(certificate(&["deploy"]));
+    SshCall::parse(&certificate, Some("k"), &catalog, &grant).unwrap();
     let unreadable = (Code::UnparsableContent, "/object".to_owned());
     assert_eq!(denied(&object(&"x".repeat(64))), unreadable);
     assert_eq!(denied(&object("")), unreadable);
@@ -389,13 +396,13 @@ fn no_key_of_another_kind_or_form_signs_and_none_certifies_itself() {
         assert_eq!(denial.unwrap_err().code, Code::Outliving);
     }
     let signed = call.to_sign(&key(Kind::Ssh, Alg::P256), &moment()).unwrap();
-    assert!(signed.message().is_err());
+    signed.message().unwrap_err();
     for length in [0, 63, 65] {
         let denial = call.assemble(&moment(), &signed, &vec![7; length]);
         assert_eq!(denial.unwrap_err().code, Code::KeyDenied);
     }
     let message = ToSign::Message(Vec::new());
-    assert!(call.assemble(&moment(), &message, &[7; 64]).is_err());
+    call.assemble(&moment(), &message, &[7; 64]).unwrap_err();
 }
 
 #[test]

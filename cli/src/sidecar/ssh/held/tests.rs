@@ -140,7 +140,11 @@ impl Asks for Enclave {
                 },
                 receipt: Vec::new(),
             })),
-            _ => Reply::Denied(Denial::new(Code::Frozen)),
+            Ask::Checkpoint(_)
+            | Ask::Renew
+            | Ask::RevokeSelf { .. }
+            | Ask::Sign(_)
+            | Ask::Simulate(_) => Reply::Denied(Denial::new(Code::Frozen)),
         }
         .into())
     }

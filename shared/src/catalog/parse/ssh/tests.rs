@@ -41,10 +41,11 @@ fn read(route: Value) -> SshRoute {
     let bytes = cbor::encode(&catalog).unwrap();
     let again: Catalog = cbor::decode(&bytes, bytes.len()).unwrap();
     assert_eq!(again, catalog);
-    match &catalog.resources[&ResourceName::parse("r").unwrap()].routes[0] {
-        Route::Ssh(route) => route.clone(),
-        other => panic!("{other:?}"),
-    }
+    let routes = &catalog.resources[&ResourceName::parse("r").unwrap()].routes;
+    let [Route::Ssh(route)] = routes.as_slice() else {
+        panic!("{routes:?}");
+    };
+    route.clone()
 }
 
 #[track_caller]
