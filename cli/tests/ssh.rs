@@ -292,6 +292,76 @@ fn a_real_sshd_lets_in_whom_a_certificate_names() {
     }
 }
 
+/// The command of `exec` may be another user's: it has the agent, and nobody else has.
+#[test]
+fn another_users_command_has_the_agent() {
+    if !rustix::process::geteuid().is_root() || !has("ssh-add") {
+        println!("skipped: needs root");
+        return;
+    }
+    let Some(stage) = Stage::set("ed25519", "deploy") else {
+        return;
+    };
+    let key = stage.grant(&["hosts", "repo"]);
+    let key = key.to_str().unwrap();
+    let script = "ssh-add -L && stat -c %a:%u \"$SSH_AUTH_SOCK\" \"${SSH_AUTH_SOCK%/*}\" && echo $SSH_AUTH_SOCK";
+    let exec = [
+        "exec",
+        "--ssh",
+        "--as-user",
+        "nobody",
+        "--key-file",
+        key,
+        "--",
+        "sh",
+        "-c",
+        script,
+    ];
+    let told = good(stage.claviger(&exec).output().unwrap());
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(
+        lines[0].starts_with("ssh-ed25519-cert-v01@openssh.com "),
+        "{told}"
+    );
+    assert!(lines[0].ends_with("claviger: deploy"), "{told}");
+    assert!(lines[1].starts_with("ssh-ed25519 "), "{told}");
+    assert_eq!(lines[2..4], ["600:65534", "700:65534"], "{told}");
+    assert!(!Path::new(lines[4]).exists(), "it goes with the command");
+    // Without `--ssh` there is none.
+    let bare = [
+        "exec",
+        "--weak",
+        "--key-file",
+        key,
+        "--",
+        "sh",
+        "-c",
+        "echo [$SSH_AUTH_SOCK]",
+    ];
+    assert_eq!(good(stage.claviger(&bare).output().unwrap()), "[]\n");
+    // A verb of the command beside it is the sidecar's word.
+    let object = stage.write("object", "tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\nauthor Bot <bot@example.com> 1 +0000\ncommitter Bot <bot@example.com> 1 +0000\n\nm\n");
+    let program = env!("CARGO_BIN_EXE_claviger");
+    let verb = [
+        "exec",
+        "--weak",
+        "--key-file",
+        key,
+        "--",
+        program,
+        "simulate",
+        "ssh-sig",
+        object.to_str().unwrap(),
+        "--json",
+    ];
+    let told = stage.claviger(&verb).output().unwrap();
+    let told: Value = serde_json::from_str(&good(told)).unwrap();
+    assert_eq!(
+        (&told["credential"], &told["effects"][0]["method"]),
+        (&Value::Null, &json!("git:commit"))
+    );
+}
+
 /// What stock `ssh-keygen -L` says of a certificate.
 #[test]
 fn stock_ssh_keygen_reads_a_certificate() {

@@ -109,9 +109,9 @@ pub fn measure(run: &mut Run) -> anyhow::Result<()> {
     keep("aws: sign it", timed(|_| aws.sign()));
     let ssh = ssh::Bench::new(&grant, deployment.clock.now())?;
     keep("ssh: parse a certificate", timed(|_| ssh.parse(0)));
-    keep("ssh: sign it", timed(|_| ssh.sign(0)));
+    keep("ssh: sign the certificate", timed(|_| ssh.sign(0)));
     keep("ssh: parse a commit", timed(|_| ssh.parse(1)));
-    keep("ssh: sign it", timed(|_| ssh.sign(1)));
+    keep("ssh: sign the commit", timed(|_| ssh.sign(1)));
     keep(
         "core: allow, 8 budgets",
         bench.timed(|bench, round| bench.allow(slots[round as usize % 8], None))?,

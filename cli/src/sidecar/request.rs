@@ -346,6 +346,14 @@ mod tests {
                 Kind::Ssh,
                 r#"{"form":"certificate","public_key":"k","principals":["a"],"object":""}"#,
             ),
+            (
+                Kind::Ssh,
+                r#"{"form":"signature","form":"signature","namespace":"git","object":""}"#,
+            ),
+            (
+                Kind::Ssh,
+                r#"{"form":"signature","namespace":"git","namespace":"git","object":""}"#,
+            ),
             (Kind::Ssh, r#"{"form":"signature","namespace":"git"}"#),
             (
                 Kind::Ssh,

@@ -95,6 +95,7 @@ pub const TARGETS: &[Target] = &[
     target("sealed", calls::sealed, ITEMS),
     target("sidecar", edge::sidecar, TREE),
     target("snapshot", log::snapshot, TREE),
+    target("ssh_agent", edge::ssh_agent, FLAT),
     target("ssh_call", ssh::ssh_call, FLAT),
     target("ssh_key", owner::ssh_key, FLAT),
     target("sshsig", owner::sshsig, FLAT),

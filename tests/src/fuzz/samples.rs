@@ -23,6 +23,8 @@ use claviger_shared::{
     owner::{
         manifest::chain::Chain,
         sshkey::{PrivateKey, Seed},
+        sshsig::signed_data,
+        sshwire::put_string,
     },
     wire::{
         FrameType, Hello, Refused, RefusedCode, Role, VERSION,
@@ -606,6 +608,28 @@ fn ssh_texts() {
     ] {
         put("ssh_call", name, text.as_bytes());
     }
+    let strings = |parts: &[&[u8]]| {
+        let mut out = Vec::new();
+        for part in parts {
+            put_string(&mut out, part);
+        }
+        out
+    };
+    let name = b"ssh-ed25519-cert-v01@openssh.com";
+    let (head, key) = (strings(&[b"session"]), strings(&[name, b"certificate"]));
+    let login = strings(&[b"deploy", b"ssh-connection", b"publickey"]);
+    let login = [&head[..], &[50], &login, &[1], &strings(&[name, &key])].concat();
+    let digest = signed_data("git", ssh::COMMIT.as_bytes());
+    put("ssh_agent", "list", &[11]);
+    for (name, data) in [("login", login), ("git", digest)] {
+        let message = [&[13][..], &strings(&[&key, &data]), &[0; 4]].concat();
+        put("ssh_agent", name, &message);
+    }
+    put(
+        "ssh_agent",
+        "extension",
+        &[&[27][..], &strings(&[b"session-bind@openssh.com"])].concat(),
+    );
 }
 
 /// Writes those that need no deployment.

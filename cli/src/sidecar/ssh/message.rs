@@ -11,7 +11,7 @@ use tokio::{
 };
 
 /// Longest message in bytes, its type included; what stock programs send is far shorter.
-pub(super) const MAX_MESSAGE: usize = 64 * 1024;
+pub const MAX_MESSAGE: usize = 64 * 1024;
 
 const FAILURE: u8 = 5;
 const REQUEST_IDENTITIES: u8 = 11;
@@ -24,10 +24,14 @@ const METHODS: [&[u8]; 2] = [b"publickey", b"publickey-hostbound-v00@openssh.com
 
 /// What is asked.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Request<'a> {
+pub enum Request<'a> {
+    /// Every key.
     Identities,
+    /// A signature.
     Sign {
+        /// The key's blob.
         key: &'a [u8],
+        /// What is to be signed.
         data: &'a [u8],
     },
     /// Anything else: keys are neither added nor taken away, nothing is locked, there are no extensions.
@@ -36,7 +40,8 @@ pub(super) enum Request<'a> {
 
 impl<'a> Request<'a> {
     /// Nothing for a message that is malformed.
-    pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
+    #[must_use]
+    pub fn parse(bytes: &'a [u8]) -> Option<Self> {
         let mut reader = Reader::new(bytes);
         match reader.byte().ok()? {
             REQUEST_IDENTITIES => reader.finish().ok().map(|()| Self::Identities),
@@ -113,7 +118,8 @@ pub(super) async fn write(
 }
 
 /// Whether bytes are what is signed to log in with this very key, and nothing else.
-pub(super) fn is_login(data: &[u8], key: &[u8], algorithm: &[u8]) -> bool {
+#[must_use]
+pub fn is_login(data: &[u8], key: &[u8], algorithm: &[u8]) -> bool {
     let read = || -> Result<bool, BadWire> {
         let mut reader = Reader::new(data);
         let session = reader.string()?;

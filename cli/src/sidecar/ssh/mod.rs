@@ -6,7 +6,7 @@
 //! ([`text`]).
 
 mod held;
-mod message;
+pub mod message;
 mod socket;
 mod text;
 

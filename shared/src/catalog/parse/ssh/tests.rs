@@ -135,7 +135,7 @@ fn a_signature_is_gits_and_over_what_is_named() {
         (json!({"objects": ["tree"]}), "/objects/0"),
         (json!({"form": "host-certificate"}), "/form"),
     ] {
-        refused(signature(more), at, Error::MALFORMED);
+        refused(signature(more), at, Error::UNSUPPORTED);
     }
     for (more, at) in [
         (json!({"objects": []}), "/objects"),
