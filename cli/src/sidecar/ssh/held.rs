@@ -7,7 +7,8 @@
 use super::{
     Tell,
     message::{Answer, is_login},
-    text, whole,
+    text::{self, Peer},
+    whole,
 };
 use crate::{Error, sidecar::Asks};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -207,16 +208,16 @@ impl Held {
         &self,
         agent: &A,
         (key, data): (&[u8], &[u8]),
-        pid: Option<i32>,
+        peer: Option<Peer>,
     ) -> Option<Answer> {
-        self.sign_at(agent, (key, data), pid, Instant::now()).await
+        self.sign_at(agent, (key, data), peer, Instant::now()).await
     }
 
     async fn sign_at<A: Asks>(
         &self,
         agent: &A,
         (key, data): (&[u8], &[u8]),
-        pid: Option<i32>,
+        peer: Option<Peer>,
         now: Instant,
     ) -> Option<Answer> {
         let offered = whole(self.offers.read())
@@ -231,7 +232,7 @@ impl Held {
             known.key.clone()
         };
         let own = own.filter(|own| own.blob == key)?;
-        self.object(agent, &own, data, pid)
+        self.object(agent, &own, data, peer)
             .await
             .map(Answer::Signature)
     }
@@ -254,7 +255,7 @@ impl Held {
         agent: &A,
         own: &PublicKey,
         data: &[u8],
-        pid: Option<i32>,
+        peer: Option<Peer>,
     ) -> Option<Vec<u8>> {
         let refused = |why: &str| {
             (self.tell)(&format!("ssh: refused: {why}"));
@@ -267,8 +268,8 @@ impl Held {
             refused("a signature is made in namespace git over SHA-512 alone");
             return None;
         }
-        let (digest, pid) = (digest.to_vec(), pid?);
-        let found = tokio::task::spawn_blocking(move || text::find(pid, &digest)).await;
+        let (digest, peer) = (digest.to_vec(), peer?);
+        let found = tokio::task::spawn_blocking(move || text::find(peer, &digest)).await;
         let Some(object) = found.ok().flatten() else {
             refused(
                 "the text of the digest was not found: let git run stock `ssh-keygen -Y sign` beside this process, or sign \

@@ -19,6 +19,7 @@ use std::{
     sync::{Arc, PoisonError},
     time::Duration,
 };
+use text::Peer;
 use tokio::{net::UnixStream, sync::Semaphore};
 
 /// Connections held at once; further ones wait to be accepted.
@@ -62,14 +63,17 @@ pub async fn serve<A: Asks>(socket: Option<Socket>, sidecar: Arc<Sidecar<A>>) {
 
 /// One message after the other, until the peer goes or says something malformed.
 async fn connection<A: Asks>(mut peer: UnixStream, held: &Held, sidecar: &Sidecar<A>) {
-    let pid = peer.peer_cred().ok().and_then(|peer| peer.pid());
+    let who = peer.peer_cred().ok().and_then(|who| {
+        let (pid, uid) = (who.pid()?, who.uid());
+        Some(Peer { pid, uid })
+    });
     loop {
         let Ok(Some(bytes)) = read(&mut peer, IDLE, MESSAGE).await else {
             return;
         };
         let answer = match Request::parse(&bytes) {
             Some(Request::Identities) => held.identities(&sidecar.agent).await,
-            Some(Request::Sign { key, data }) => held.sign(&sidecar.agent, (key, data), pid).await,
+            Some(Request::Sign { key, data }) => held.sign(&sidecar.agent, (key, data), who).await,
             Some(Request::Other) => None,
             None => return,
         };

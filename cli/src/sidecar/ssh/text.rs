@@ -2,13 +2,15 @@
 //!
 //! An agent is asked for a signature over a digest alone (OpenSSH `PROTOCOL.sshsig`), and the enclave signs none. git runs
 //! `ssh-keygen -Y sign -n git -f KEY BUFFER`; the kernel says which process asks, its command line names the buffer, and the
-//! digest says whether it is the right one. A file that does not hash to it goes nowhere.
+//! digest says whether it is the right one. A file that does not hash to it goes nowhere, and none is read that is not a
+//! regular one of the user who asks: this process may be another, more privileged one.
 
 use claviger_shared::{call::ssh::MAX_OBJECT, crypto::sha512};
+use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::Read,
-    os::unix::{ffi::OsStrExt, fs::OpenOptionsExt},
+    os::{fd::AsRawFd, unix::ffi::OsStrExt},
     path::{Path, PathBuf},
 };
 
@@ -16,10 +18,17 @@ use std::{
 const MAX_COMMAND: u64 = 64 * 1024;
 const MAX_FILES: usize = 16;
 
+/// Who asks: a process, and its user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Peer {
+    pub(super) pid: i32,
+    pub(super) uid: u32,
+}
+
 /// The text of this SHA-512 digest that a process was given to sign.
-pub(super) fn find(pid: i32, digest: &[u8]) -> Option<Vec<u8>> {
-    let process = PathBuf::from(format!("/proc/{pid}"));
-    let command = bounded(&process.join("cmdline"), MAX_COMMAND)?;
+pub(super) fn find(peer: Peer, digest: &[u8]) -> Option<Vec<u8>> {
+    let process = PathBuf::from(format!("/proc/{}", peer.pid));
+    let command = whole(File::open(process.join("cmdline")).ok()?, MAX_COMMAND)?;
     let command: Vec<_> = command.split(|byte| *byte == 0).collect();
     let mut files = files(&command)?.into_iter().take(MAX_FILES);
     files.find_map(|file| {
@@ -30,7 +39,7 @@ pub(super) fn find(pid: i32, digest: &[u8]) -> Option<Vec<u8>> {
             fs::read_link(process.join("cwd")).ok()?.join(path)
         };
         let limit = u64::try_from(MAX_OBJECT).unwrap_or(u64::MAX);
-        let text = bounded(&path, limit)?;
+        let text = whole(regular(&path, peer.uid)?, limit)?;
         (sha512(&[&text]) == digest).then_some(text)
     })
 }
@@ -50,15 +59,20 @@ fn files<'a>(command: &[&'a [u8]]) -> Option<Vec<&'a [u8]>> {
     Some(all.copied().collect())
 }
 
-/// A regular file's content, if it is not longer.
-fn bounded(path: &Path, limit: u64) -> Option<Vec<u8>> {
-    // A pipe without a writer would keep this thread for ever.
-    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).ok()?;
-    let mut options = OpenOptions::new();
-    let file: File = options.read(true).custom_flags(flags).open(path).ok()?;
-    if !file.metadata().ok()?.is_file() {
+/// A regular file of this user. What it is is known before it is opened: opening a device can do something, and a pipe
+/// without a writer would keep this thread for ever.
+fn regular(path: &Path, uid: u32) -> Option<File> {
+    let place = open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let facts = fstat(&place).ok()?;
+    if FileType::from_raw_mode(facts.st_mode) != FileType::RegularFile || facts.st_uid != uid {
         return None;
     }
+    // The very same file, whatever the path leads to by now.
+    File::open(format!("/proc/self/fd/{}", place.as_raw_fd())).ok()
+}
+
+/// All of a file, if it is not longer.
+fn whole(file: File, limit: u64) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1))
         .read_to_end(&mut bytes)
@@ -96,16 +110,20 @@ mod tests {
         let at = |name: &str| place.path().join(name);
         fs::write(at("a"), vec![b'a'; MAX_OBJECT]).unwrap();
         let limit = u64::try_from(MAX_OBJECT).unwrap();
-        assert_eq!(bounded(&at("a"), limit).unwrap().len(), MAX_OBJECT);
-        assert_eq!(bounded(&at("a"), limit - 1), None);
-        assert_eq!(bounded(place.path(), limit), None, "a directory");
+        let own = rustix::process::geteuid().as_raw();
+        let read = |path: &Path, limit| whole(regular(path, own)?, limit);
+        assert_eq!(read(&at("a"), limit).unwrap().len(), MAX_OBJECT);
+        assert_eq!(read(&at("a"), limit - 1), None);
+        assert!(regular(&at("a"), own + 1).is_none(), "another user's");
+        assert_eq!(read(place.path(), limit), None, "a directory");
         let fifo = at("fifo");
         let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
         assert!(made.success());
-        assert_eq!(bounded(&fifo, limit), None, "a pipe");
-        assert_eq!(bounded(Path::new("/dev/zero"), limit), None);
-        assert_eq!(find(-1, &[0; 64]), None);
-        let own = i32::try_from(std::process::id()).unwrap();
-        assert_eq!(find(own, &[0; 64]), None, "no ssh-keygen");
+        assert_eq!(read(&fifo, limit), None, "a pipe");
+        assert_eq!(read(Path::new("/dev/zero"), limit), None);
+        let peer = |pid| Peer { pid, uid: own };
+        assert_eq!(find(peer(-1), &[0; 64]), None);
+        let me = i32::try_from(std::process::id()).unwrap();
+        assert_eq!(find(peer(me), &[0; 64]), None, "no ssh-keygen");
     }
 }

@@ -154,6 +154,14 @@ impl Asks for Enclave {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as the socket tells it")]
+fn peer(pid: u32) -> Option<Peer> {
+    Some(Peer {
+        pid: i32::try_from(pid).unwrap(),
+        uid: rustix::process::geteuid().as_raw(),
+    })
+}
+
 fn held() -> Held {
     Held::new(|_| {}).unwrap()
 }
@@ -271,7 +279,7 @@ async fn the_agents_own_key_signs_logins_with_its_certificate_alone() {
 async fn the_enclaves_key_is_never_asked_for_a_digest() {
     let (held, enclave) = (held(), Enclave::new(90));
     let own = enclave.public().blob;
-    let me = i32::try_from(std::process::id()).ok();
+    let me = peer(std::process::id());
     let git = sshsig::signed_data(GIT, COMMIT.as_bytes());
     for data in [
         git.clone(),
@@ -307,7 +315,7 @@ async fn a_signature_over_another_text_is_not_passed_on() {
             .stdin(std::process::Stdio::piped())
             .spawn()
             .unwrap();
-        let pid = i32::try_from(child.id()).ok();
+        let pid = peer(child.id());
         let data = sshsig::signed_data(GIT, COMMIT.as_bytes());
         let answer = held
             .sign(&enclave, (&enclave.public().blob, &data), pid)
