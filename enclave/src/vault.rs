@@ -388,3 +388,6 @@ impl Signer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
