@@ -1,4 +1,4 @@
-//! Messages of the ssh-agent protocol (RFC 9987 §3): a length, a type, what belongs to it.
+//! Messages of the ssh-agent protocol (RFC 9987 §5): a length, a type, what belongs to it.
 //!
 //! Nothing is read beyond [`MAX_MESSAGE`]; a message with anything left over is malformed. It knows no key.
 
@@ -18,7 +18,7 @@ const REQUEST_IDENTITIES: u8 = 11;
 const IDENTITIES_ANSWER: u8 = 12;
 const SIGN_REQUEST: u8 = 13;
 const SIGN_RESPONSE: u8 = 14;
-/// RFC 4252 §7, and OpenSSH `PROTOCOL` §1.8: what is signed to log in.
+/// RFC 4252 §7, and host-bound public key authentication of OpenSSH's `PROTOCOL`: what is signed to log in.
 const USERAUTH_REQUEST: u8 = 50;
 const METHODS: [&[u8]; 2] = [b"publickey", b"publickey-hostbound-v00@openssh.com"];
 
@@ -47,7 +47,7 @@ impl<'a> Request<'a> {
             REQUEST_IDENTITIES => reader.finish().ok().map(|()| Self::Identities),
             SIGN_REQUEST => {
                 let (key, data) = (reader.string().ok()?, reader.string().ok()?);
-                // Flags choose among RSA's hashes alone (RFC 9987 §3.6.1).
+                // Flags choose among RSA's hashes alone (RFC 9987 §5.6.1).
                 reader.u32().ok()?;
                 reader.finish().ok()?;
                 Some(Self::Sign { key, data })
