@@ -150,6 +150,28 @@ mod tests {
     }
 
     #[test]
+    fn a_key_of_kind_ssh_is_shown_as_openssh_takes_it() {
+        let id = KeyId::parse("k_ca").unwrap();
+        let shown = |kind| {
+            let all = shown(&id, kind, Alg::Ed25519, &rfc_8037());
+            let names: Vec<_> = all
+                .iter()
+                .map(|(name, _)| name.as_str().to_owned())
+                .collect();
+            let line = all.into_iter().find(|(name, _)| name == "ssh");
+            (names.join(" "), line.map(|(_, line)| line))
+        };
+        let (names, line) = shown(Kind::Ssh);
+        assert_eq!(names, "jwk pem ssh");
+        let line = line.unwrap();
+        let line = line.as_str().unwrap();
+        assert!(line.ends_with(" k_ca"), "{line}");
+        let key = PublicKey::parse_line(line).unwrap();
+        assert_eq!(key.point(), Some(rfc_8037().as_slice()));
+        assert_eq!(shown(Kind::Http), ("jwk pem".to_owned(), None));
+    }
+
+    #[test]
     fn an_ed25519_key_is_the_one_of_rfc_8037() {
         let jwk = jwk(Alg::Ed25519, &rfc_8037()).unwrap();
         let kid = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";

@@ -280,6 +280,15 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn never_is_the_last_time_that_can_be_written() {
+        let never = UnixMs::parse_rfc3339("9999-12-31T23:59:59Z");
+        assert_eq!(never, Ok(UnixMs::NEVER));
+        assert_eq!(UnixMs::NEVER.or_never(), "never");
+        let before = UnixMs(UnixMs::NEVER.0 - 1000);
+        assert_eq!(before.or_never(), "9999-12-31T23:59:58Z");
+    }
+
+    #[test]
     fn known_times() {
         // RFC 3339 §5.8 style, checked against `date -u -d @1795510800`
         assert_eq!(
