@@ -203,7 +203,7 @@ pub(crate) struct SidecarArgs {
     /// Speak ssh-agent at this socket too: a new one, mode 0600, in a directory that is made with mode 0700 or has it
     #[arg(long, value_name = "SOCKET")]
     pub(crate) ssh: Option<PathBuf>,
-    /// Written once requests are taken: {url, token_file, pid}
+    /// Written once requests are taken: {url, token_file, pid, ssh_auth_sock?}
     #[arg(long, value_name = "F")]
     pub(crate) ready_file: Option<PathBuf>,
 }

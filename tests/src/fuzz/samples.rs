@@ -2,12 +2,11 @@
 //!
 //! Run once per change of a format (`docs/fuzzing.md`); what it writes is kept.
 
-use super::{calls, context::context, folder, host_http, owner::MESSAGE};
+use super::{calls, context::context, folder, host_http, owner::MESSAGE, ssh as fuzz_ssh};
 use crate::{
     agent::{Agent, SOURCE, charge, greeting, issued, read_order, token},
     deployment::{Deployment, Enclave},
     owner::Granted,
-    ssh,
 };
 use claviger_client::{AgentKey, agent_key::AgentSecret};
 use claviger_enclave::boot::replay::{SNAPSHOT_VERSION, SnapshotBody};
@@ -23,8 +22,6 @@ use claviger_shared::{
     owner::{
         manifest::chain::Chain,
         sshkey::{PrivateKey, Seed},
-        sshsig::signed_data,
-        sshwire::put_string,
     },
     wire::{
         FrameType, Hello, Refused, RefusedCode, Role, VERSION,
@@ -38,7 +35,7 @@ use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeSet;
 
-fn put(target: &str, name: &str, bytes: &[u8]) {
+pub(super) fn put(target: &str, name: &str, bytes: &[u8]) {
     let dir = folder().join(target);
     std::fs::create_dir_all(&dir).unwrap();
     std::fs::write(dir.join(name), bytes).unwrap();
@@ -581,61 +578,10 @@ fn aws_texts() {
     }
 }
 
-fn ssh_texts() {
-    let key = ssh::PUBLIC_KEY;
-    for (name, text) in [
-        ("certificate", format!("certificate deploy 60\n{key} mine")),
-        (
-            "certificate-two",
-            format!("certificate deploy,backup\n{key}"),
-        ),
-        ("commit", format!("git\n{}", ssh::COMMIT)),
-        (
-            "merge",
-            format!(
-                "git\n{}",
-                ssh::COMMIT.replace(
-                    "author",
-                    "parent 0123456789abcdef0123456789abcdef01234567\nauthor"
-                )
-            ),
-        ),
-        ("tag", format!("git\n{}", ssh::TAG)),
-        (
-            "signed",
-            format!("git\n{}", ssh::COMMIT.replace("\n\n", "\ngpgsig x\n\n")),
-        ),
-    ] {
-        put("ssh_call", name, text.as_bytes());
-    }
-    let strings = |parts: &[&[u8]]| {
-        let mut out = Vec::new();
-        for part in parts {
-            put_string(&mut out, part);
-        }
-        out
-    };
-    let name = b"ssh-ed25519-cert-v01@openssh.com";
-    let (head, key) = (strings(&[b"session"]), strings(&[name, b"certificate"]));
-    let login = strings(&[b"deploy", b"ssh-connection", b"publickey"]);
-    let login = [&head[..], &[50], &login, &[1], &strings(&[name, &key])].concat();
-    let digest = signed_data("git", ssh::COMMIT.as_bytes());
-    put("ssh_agent", "list", &[11]);
-    for (name, data) in [("login", login), ("git", digest)] {
-        let message = [&[13][..], &strings(&[&key, &data]), &[0; 4]].concat();
-        put("ssh_agent", name, &message);
-    }
-    put(
-        "ssh_agent",
-        "extension",
-        &[&[27][..], &strings(&[b"session-bind@openssh.com"])].concat(),
-    );
-}
-
 /// Writes those that need no deployment.
 pub fn texts() {
     aws_texts();
-    ssh_texts();
+    fuzz_ssh::texts();
     for (name, text) in [
         (
             "get",

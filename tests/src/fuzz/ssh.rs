@@ -1,6 +1,6 @@
 //! Certificates and objects of any bytes: what is signed says what the route says, and what was read is all there is.
 
-use super::calls::told_of;
+use super::{calls::told_of, samples::put};
 use crate::ssh;
 use claviger_kinds::{Moment, SigningKeyInfo, ToSign, any::AnyCall};
 use claviger_shared::{
@@ -9,7 +9,7 @@ use claviger_shared::{
     effect::{Effect, Kind, Verb},
     grant::Grant,
     id::KeyId,
-    owner::command::Alg,
+    owner::{command::Alg, sshsig::signed_data, sshwire::put_string},
     time::UnixMs,
 };
 use serde_json::json;
@@ -123,4 +123,56 @@ pub fn ssh_call(data: &[u8]) {
         _ => panic!("another kind"),
     }
     call.assemble(&moment, &to_sign, &[7; 64]).unwrap();
+}
+
+/// Writes the seeds of calls, and of messages to the agent.
+pub(super) fn texts() {
+    let key = ssh::PUBLIC_KEY;
+    for (name, text) in [
+        ("certificate", format!("certificate deploy 60\n{key} mine")),
+        (
+            "certificate-two",
+            format!("certificate deploy,backup\n{key}"),
+        ),
+        ("commit", format!("git\n{}", ssh::COMMIT)),
+        (
+            "merge",
+            format!(
+                "git\n{}",
+                ssh::COMMIT.replace(
+                    "author",
+                    "parent 0123456789abcdef0123456789abcdef01234567\nauthor"
+                )
+            ),
+        ),
+        ("tag", format!("git\n{}", ssh::TAG)),
+        (
+            "signed",
+            format!("git\n{}", ssh::COMMIT.replace("\n\n", "\ngpgsig x\n\n")),
+        ),
+    ] {
+        put("ssh_call", name, text.as_bytes());
+    }
+    let strings = |parts: &[&[u8]]| {
+        let mut out = Vec::new();
+        for part in parts {
+            put_string(&mut out, part);
+        }
+        out
+    };
+    let name = b"ssh-ed25519-cert-v01@openssh.com";
+    let (head, key) = (strings(&[b"session"]), strings(&[name, b"certificate"]));
+    let login = strings(&[b"deploy", b"ssh-connection", b"publickey"]);
+    let login = [&head[..], &[50], &login, &[1], &strings(&[name, &key])].concat();
+    let digest = signed_data("git", ssh::COMMIT.as_bytes());
+    put("ssh_agent", "list", &[11]);
+    for (name, data) in [("login", login), ("git", digest)] {
+        let message = [&[13][..], &strings(&[&key, &data]), &[0; 4]].concat();
+        put("ssh_agent", name, &message);
+    }
+    put(
+        "ssh_agent",
+        "extension",
+        &[&[27][..], &strings(&[b"session-bind@openssh.com"])].concat(),
+    );
 }
