@@ -3,7 +3,7 @@
 //! It offers certificates for a key that lives in this process and nowhere else, renewed in time, and the enclave's own key
 //! for git's signatures. It lists and signs; whatever else is asked of it fails. It decides nothing: what a certificate
 //! permits, and which objects are signed, the enclave says. It never has an object signed by a digest: it finds the text
-//! ([`text`]).
+//! (`text`).
 
 mod held;
 pub mod message;
