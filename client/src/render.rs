@@ -8,7 +8,7 @@ pub use claviger_shared::log::show::{charges, effect};
 use claviger_shared::{
     call::{IssuedWithReceipt, Reach, Whoami},
     codec::cbor,
-    credential::{Credential, Issued, Remaining},
+    credential::{Credential, Issued, Remaining, SshMade},
     denial::{Code, Denial},
     effect::Env,
     log::{
@@ -90,6 +90,14 @@ enum ShownCredential<'a> {
         kind: &'static str,
         payload: Value,
     },
+    Certificate {
+        certificate: &'a str,
+        kind: &'static str,
+    },
+    Signature {
+        kind: &'static str,
+        signature: &'a str,
+    },
 }
 
 #[derive(Serialize)]
@@ -135,7 +143,7 @@ fn shown<T>(
         charged: charges(charged),
         credential: credential.as_ref().map(self::credential),
         effects: effects.iter().map(effect).collect(),
-        expires_at: expires_at.to_string(),
+        expires_at: expires_at.or_never(),
         receipt,
         remaining: remaining(left),
         replay: ShownReplay {
@@ -158,6 +166,7 @@ pub fn whoami(own: &Whoami, simulation: bool) -> Value {
         remaining: left,
         routes,
         more_routes,
+        ssh_key,
         now,
     } = own;
     let mut value = json!({
@@ -165,6 +174,9 @@ pub fn whoami(own: &Whoami, simulation: bool) -> Value {
         "routes": routes.iter().map(reach).collect::<Vec<_>>(), "more_routes": more_routes,
         "now": now.to_string(), "sandbox": grant.env == Env::Sandbox,
     });
+    if let (Some(key), Some(members)) = (ssh_key, value.as_object_mut()) {
+        members.insert("ssh_key".to_owned(), json!(key));
+    }
     mark(&mut value, simulation);
     value
 }
@@ -282,6 +294,18 @@ fn credential(credential: &Credential) -> ShownCredential<'_> {
             headers: pairs(headers),
             kind: "x402",
             payload: serde_json::from_str(payload).unwrap_or_default(),
+        },
+        Credential::Ssh {
+            made: SshMade::Certificate(certificate),
+        } => ShownCredential::Certificate {
+            certificate,
+            kind: "ssh",
+        },
+        Credential::Ssh {
+            made: SshMade::Signature(signature),
+        } => ShownCredential::Signature {
+            kind: "ssh",
+            signature,
         },
     }
 }

@@ -91,7 +91,7 @@ fn is_signed_by(catalog: &Catalog, effect: &Effect, alg: Alg) -> bool {
     let route = resource.and_then(|resource| resource.routes.get(usize::from(effect.route)));
     match route {
         Some(Route::Jwt(route)) => profile::signs(&route.profile, alg),
-        Some(Route::Http(_) | Route::Aws(_)) => true,
+        Some(Route::Http(_) | Route::Aws(_) | Route::Ssh(_)) => true,
         Some(Route::X402(_)) => alg == Alg::Secp256k1,
         None => false,
     }
@@ -164,7 +164,7 @@ fn lifetime(grant: &Grant, effects: &Effects, now: UnixMs) -> Result<UnixMs, Den
     let outlives = effects
         .iter()
         .all(|effect| grant.allow_outliving.contains(&effect.resource));
-    let wanted = now.plus(length);
+    let wanted = now.plus(length).min(UnixMs::NEVER);
     let end = if outlives {
         wanted
     } else if fixed && wanted > grant.expires_at {

@@ -26,7 +26,10 @@ use claviger_shared::{
     id::{Digest, KeyId},
     jwk, label,
     ledger::KeyState,
-    owner::command::{Alg, KeyCreate, KeyImport},
+    owner::{
+        command::{Alg, KeyCreate, KeyImport},
+        sshsig::PublicKey,
+    },
 };
 use serde::Serialize;
 use std::{
@@ -267,21 +270,14 @@ impl Held {
                 );
                 Ok(key.sign(scope, signing.string_to_sign().as_bytes()))
             }
-            (Signer::Ed25519(pair), ToSign::Message(message)) => {
-                Ok(pair.sign(message).as_ref().to_vec())
+            (signer, ToSign::Ssh(signing)) => {
+                // The key stands beside its signature: another's never does beside this one's.
+                let own = PublicKey::of(self.info.alg, &self.info.public).ok_or(Failed)?;
+                if signing.key != own {
+                    return Err(Failed);
+                }
+                signer.sign(&signing.message)
             }
-            (Signer::P256(pair), ToSign::Message(message)) => {
-                let signature = pair.sign(&SystemRandom::new(), message);
-                Ok(signature.map_err(|_| Failed)?.as_ref().to_vec())
-            }
-            (Signer::Rs256(pair), ToSign::Message(message)) => {
-                let mut signature = vec![0; pair.public_modulus_len()];
-                let random = SystemRandom::new();
-                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
-                    .map_err(|_| Failed)?;
-                Ok(signature)
-            }
-            (Signer::Secp256k1(key), ToSign::Message(message)) => Ok(key.sign(message).to_vec()),
             (Signer::Secp256k1(key), ToSign::Payment(payment)) => {
                 // Nor does another account's.
                 if self.info.alg.address(&self.info.public) != Some(payment.from) {
@@ -289,19 +285,40 @@ impl Held {
                 }
                 Ok(key.sign(&payment.message()).to_vec())
             }
-            (Signer::SigV4(_), ToSign::Message(_) | ToSign::Payment(_))
-            | (
+            (signer, ToSign::Message(message)) => signer.sign(message),
+            (
                 Signer::Ed25519(_) | Signer::P256(_) | Signer::Rs256(_) | Signer::Secp256k1(_),
                 ToSign::SigV4(_),
             )
-            | (Signer::Ed25519(_) | Signer::P256(_) | Signer::Rs256(_), ToSign::Payment(_)) => {
-                Err(Failed)
-            }
+            | (
+                Signer::Ed25519(_) | Signer::P256(_) | Signer::Rs256(_) | Signer::SigV4(_),
+                ToSign::Payment(_),
+            ) => Err(Failed),
         }
     }
 }
 
 impl Signer {
+    /// A signature over bytes that carry no key of their own.
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Failed> {
+        match self {
+            Self::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
+            Self::P256(pair) => {
+                let signature = pair.sign(&SystemRandom::new(), message);
+                Ok(signature.map_err(|_| Failed)?.as_ref().to_vec())
+            }
+            Self::Rs256(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                let random = SystemRandom::new();
+                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
+                    .map_err(|_| Failed)?;
+                Ok(signature)
+            }
+            Self::Secp256k1(key) => Ok(key.sign(message).to_vec()),
+            Self::SigV4(_) => Err(Failed),
+        }
+    }
+
     /// A key that is the one of this public key.
     fn of(alg: Alg, secret: &[u8], public: &[u8]) -> Result<Self, Failed> {
         if alg == Alg::SigV4 {
@@ -387,3 +404,6 @@ impl Signer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

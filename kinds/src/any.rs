@@ -1,7 +1,7 @@
 //! A call of any kind: what the enclave and the client dispatch on.
 
 use crate::{
-    Call, Moment, SigningKeyInfo, ToSign, aws::AwsCall, http::HttpCall, jwt::JwtCall,
+    Call, Moment, SigningKeyInfo, ToSign, aws::AwsCall, http::HttpCall, jwt::JwtCall, ssh::SshCall,
     x402::X402Call,
 };
 use claviger_shared::{
@@ -25,6 +25,8 @@ pub enum AnyCall {
     Aws(AwsCall),
     /// A payment by HTTP.
     X402(X402Call),
+    /// An SSH certificate or signature.
+    Ssh(SshCall),
 }
 
 macro_rules! each {
@@ -34,6 +36,7 @@ macro_rules! each {
             Self::Jwt($call) => $do,
             Self::Aws($call) => $do,
             Self::X402($call) => $do,
+            Self::Ssh($call) => $do,
         }
     };
 }
@@ -51,6 +54,7 @@ impl AnyCall {
             Input::Jwt(input) => JwtCall::parse(input, key, catalog, grant).map(Self::Jwt),
             Input::Aws(input) => AwsCall::parse(input, key, catalog, grant).map(Self::Aws),
             Input::X402(input) => X402Call::parse(input, key, catalog, grant).map(Self::X402),
+            Input::Ssh(input) => SshCall::parse(input, key, catalog, grant).map(Self::Ssh),
         }
     }
 

@@ -16,6 +16,7 @@ pub mod reach;
 #[cfg(test)]
 mod relying_party;
 mod routes;
+pub mod ssh;
 pub mod x402;
 
 pub use moment::MAX_SECONDS;
@@ -81,6 +82,8 @@ pub enum ToSign {
     SigV4(aws::Signing),
     /// A transfer of a token; the key is its payer's.
     Payment(x402::authorization::Authorization),
+    /// What an SSH key signs; it says whose signature it will be.
+    Ssh(ssh::Signing),
 }
 
 impl ToSign {
@@ -88,11 +91,11 @@ impl ToSign {
     ///
     /// # Errors
     ///
-    /// [`Code::KeyDenied`] for what only a key of one algorithm signs.
+    /// [`Code::KeyDenied`] for what only an AWS key signs, and for what says its own key.
     pub fn message(&self) -> Result<&[u8], Denial> {
         match self {
             Self::Message(message) => Ok(message),
-            Self::SigV4(_) | Self::Payment(_) => Err(Code::KeyDenied.into()),
+            Self::SigV4(_) | Self::Payment(_) | Self::Ssh(_) => Err(Code::KeyDenied.into()),
         }
     }
 }

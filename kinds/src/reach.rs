@@ -2,13 +2,14 @@
 //!
 //! It is a help, not a promise: a call is decided when it is made. The list is cut where it would be too long for an answer.
 
-use crate::{http::matching::verb_of, routes::named};
+use crate::{http::matching::verb_of, routes::named, ssh::CERTIFY};
 use claviger_shared::{
     call::{
         Reach,
         aws::{Service, verb_by_name},
+        ssh::GIT,
     },
-    catalog::{AwsRoute, AwsTarget, Catalog, HttpRoute, JwtRoute, Route, X402Route},
+    catalog::{AwsRoute, AwsTarget, Catalog, HttpRoute, JwtRoute, Route, SshRoute, X402Route},
     chain::Address,
     effect::{Kind, Verb},
     grant::{Grant, profile},
@@ -78,6 +79,15 @@ pub fn reach(catalog: &Catalog, grant: &Grant) -> (Vec<Reach>, bool) {
                     false,
                 )
             }
+            Route::Ssh(route) => {
+                let (methods, destination) = ssh(route);
+                let methods = if allows(Verb::Write) {
+                    methods
+                } else {
+                    Vec::new()
+                };
+                (Kind::Ssh, methods, destination, false)
+            }
         };
         if methods.is_empty() {
             continue;
@@ -99,6 +109,17 @@ pub fn reach(catalog: &Catalog, grant: &Grant) -> (Vec<Reach>, bool) {
         });
     }
     (told, false)
+}
+
+/// What a route of SSH has signed, and for whom.
+fn ssh(route: &SshRoute) -> (Vec<String>, String) {
+    match route {
+        SshRoute::Certificate(route) => (vec![CERTIFY.to_owned()], route.principals.join(" ")),
+        SshRoute::Signature(route) => {
+            let methods = route.objects.iter().map(|one| one.method().to_owned());
+            (methods.collect(), GIT.to_owned())
+        }
+    }
 }
 
 /// The actions, or methods, that a grant permits on a route of AWS, and where it leads.

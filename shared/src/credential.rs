@@ -38,6 +38,21 @@ pub enum Credential {
         /// What the field holds in base64: the payment as JSON.
         payload: String,
     },
+    /// What an SSH key signed.
+    Ssh {
+        /// One of the two forms.
+        made: SshMade,
+    },
+}
+
+/// The two things that an SSH key makes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SshMade {
+    /// A user certificate, as the one line of a `-cert.pub` file.
+    Certificate(String),
+    /// An armoured signature (OpenSSH `PROTOCOL.sshsig`).
+    Signature(String),
 }
 
 impl Credential {
@@ -49,6 +64,7 @@ impl Credential {
             Self::Jwt { .. } => Kind::Jwt,
             Self::Aws { .. } => Kind::Aws,
             Self::X402 { .. } => Kind::X402,
+            Self::Ssh { .. } => Kind::Ssh,
         }
     }
 }

@@ -1,11 +1,13 @@
-//! Public keys as others read them: JWK (RFC 7517, RFC 8037), its thumbprint (RFC 7638) and PEM.
+//! Public keys as others read them: JWK (RFC 7517, RFC 8037), its thumbprint (RFC 7638), PEM, and the line of OpenSSH.
 //!
 //! Keys here are raw: Ed25519 32 bytes, P-256 65 bytes uncompressed, RSA as PKCS#1. No private key is ever written, and a
 //! symmetric key has no such form.
 
 use crate::{
     crypto::{rsa, sha256},
-    owner::command::Alg,
+    effect::Kind,
+    id::KeyId,
+    owner::{command::Alg, sshsig::PublicKey},
 };
 use base64::{
     Engine,
@@ -85,16 +87,19 @@ pub fn pem(alg: Alg, public: &[u8]) -> Option<String> {
     Some(out)
 }
 
-/// What of a public key is shown, by name: `jwk` and `pem`, and of a chain's key `address`; of a symmetric key, `access_key_id`.
+/// What of a public key is shown, by name: `jwk` and `pem`, of a chain's key `address`, or, of a symmetric key, `access_key_id`; of kind `ssh` also the
+/// line that OpenSSH takes, as in `authorized_keys`, with the key's id as its comment.
 #[must_use]
-pub fn shown(alg: Alg, public: &[u8]) -> Vec<(String, Value)> {
-    let id = alg.access_key_id(public).map(Value::from);
+pub fn shown(id: &KeyId, kind: Kind, alg: Alg, public: &[u8]) -> Vec<(String, Value)> {
+    let access_key = alg.access_key_id(public).map(Value::from);
     let address = alg.address(public);
+    let line = PublicKey::of(alg, public).filter(|_| kind == Kind::Ssh);
     let all = [
-        ("access_key_id", id),
+        ("access_key_id", access_key),
         ("address", address.map(|one| one.to_string().into())),
         ("jwk", jwk(alg, public)),
         ("pem", pem(alg, public).map(Value::from)),
+        ("ssh", line.map(|key| format!("{key} {id}").into())),
     ];
     let all = all.into_iter();
     all.filter_map(|(name, value)| Some((name.to_owned(), value?)))
@@ -158,6 +163,28 @@ mod tests {
 
     fn rfc_8037() -> Vec<u8> {
         URL_SAFE_NO_PAD.decode(RFC_8037_X).unwrap()
+    }
+
+    #[test]
+    fn a_key_of_kind_ssh_is_shown_as_openssh_takes_it() {
+        let id = KeyId::parse("k_ca").unwrap();
+        let shown = |kind| {
+            let all = shown(&id, kind, Alg::Ed25519, &rfc_8037());
+            let names: Vec<_> = all
+                .iter()
+                .map(|(name, _)| name.as_str().to_owned())
+                .collect();
+            let line = all.into_iter().find(|(name, _)| name == "ssh");
+            (names.join(" "), line.map(|(_, line)| line))
+        };
+        let (names, line) = shown(Kind::Ssh);
+        assert_eq!(names, "jwk pem ssh");
+        let line = line.unwrap();
+        let line = line.as_str().unwrap();
+        assert!(line.ends_with(" k_ca"), "{line}");
+        let key = PublicKey::parse_line(line).unwrap();
+        assert_eq!(key.point(), Some(rfc_8037().as_slice()));
+        assert_eq!(shown(Kind::Http), ("jwk pem".to_owned(), None));
     }
 
     #[test]

@@ -105,6 +105,19 @@ fn take_units(mut text: &str, units: &[(char, u64)], total: &mut u64) -> Result<
 }
 
 impl UnixMs {
+    /// The end of what has none: the last second that RFC 3339 can write.
+    pub const NEVER: Self = Self(253_402_300_799_000);
+
+    /// The time, or `never`.
+    #[must_use]
+    pub fn or_never(self) -> String {
+        if self >= Self::NEVER {
+            "never".to_owned()
+        } else {
+            self.to_string()
+        }
+    }
+
     /// This time plus a length, saturating at the end of time.
     #[must_use]
     pub const fn plus(self, length: Millis) -> Self {
@@ -265,6 +278,15 @@ impl fmt::Display for UnixMs {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn never_is_the_last_time_that_can_be_written() {
+        let never = UnixMs::parse_rfc3339("9999-12-31T23:59:59Z");
+        assert_eq!(never, Ok(UnixMs::NEVER));
+        assert_eq!(UnixMs::NEVER.or_never(), "never");
+        let before = UnixMs(UnixMs::NEVER.0 - 1000);
+        assert_eq!(before.or_never(), "9999-12-31T23:59:58Z");
+    }
 
     #[test]
     fn known_times() {

@@ -16,6 +16,7 @@ pub mod owner;
 pub mod platform;
 pub mod python;
 pub mod snapshots;
+pub mod ssh;
 pub mod store;
 pub mod timing;
 pub mod vm;

@@ -3,7 +3,10 @@
 use claviger_cli::error::Error;
 use claviger_client::render;
 use claviger_shared::{
-    call::{Ask, AwsInput, Echo, HttpInput, Input, JwtInput, Sign, x402::X402Input},
+    call::{
+        Ask, AwsInput, Echo, HttpInput, Input, JwtInput, Sign, SshCertificateInput, SshInput,
+        SshSignatureInput, x402::X402Input,
+    },
     crypto::noise,
     denial::{Code, Denial},
     id::{Digest, GrantId, to_hex},
@@ -83,12 +86,14 @@ fn table_page_and_code_agree() {
             built != reason.is_some_and(|reason| !reason.is_empty()),
             "a vector or a reason: {row}"
         );
-        let aws = &row["aws"];
-        let reason = aws.get("not_built").and_then(Value::as_str);
-        assert!(
-            aws.is_object() && reason.is_none_or(|reason| !reason.is_empty()),
-            "an aws vector or a reason: {row}"
-        );
+        for kind in ["aws", "ssh"] {
+            let of_kind = &row[kind];
+            let reason = of_kind.get("not_built").and_then(Value::as_str);
+            assert!(
+                of_kind.is_object() && reason.is_none_or(|reason| !reason.is_empty()),
+                "a vector of {kind} or a reason: {row}"
+            );
+        }
         for (kind, _) in KINDS {
             let vectors = &row[kind];
             let reason = vectors.get("not_built").and_then(Value::as_str);
@@ -255,14 +260,15 @@ impl Run {
         if let Some(payment) = call.get("x402") {
             return self.ask(call, n, Input::X402(x402(payment)));
         }
-        let input = match (call.get("http"), call.get("jwt"), call.get("aws")) {
-            (Some(http), None, None) => Input::Http(HttpInput {
+        let kinds = ["http", "jwt", "aws", "ssh"].map(|kind| call.get(kind));
+        let input = match kinds {
+            [Some(http), None, None, None] => Input::Http(HttpInput {
                 method: text(&http["method"]).to_owned(),
                 url: text(&http["url"]).to_owned(),
                 headers: pairs(&http["headers"]),
                 body: body(http),
             }),
-            (None, None, Some(aws)) => Input::Aws(AwsInput {
+            [None, None, Some(aws), None] => Input::Aws(AwsInput {
                 service: text(&aws["service"]).to_owned(),
                 region: text(&aws["region"]).to_owned(),
                 method: text(&aws["method"]).to_owned(),
@@ -272,7 +278,7 @@ impl Run {
                 presign: aws["presign"] == true,
                 ttl_s: aws["ttl_s"].as_u64(),
             }),
-            (None, Some(jwt), None) => Input::Jwt(JwtInput {
+            [None, Some(jwt), None, None] => Input::Jwt(JwtInput {
                 profile: text(&jwt["profile"]).to_owned(),
                 audience: word(jwt, "audience").unwrap_or_default(),
                 ttl_s: jwt["ttl_s"].as_u64(),
@@ -281,7 +287,8 @@ impl Run {
                 url: word(jwt, "url"),
                 ath: word(jwt, "ath"),
             }),
-            _ => panic!("one of http, jwt, aws and x402: {call}"),
+            [None, None, None, Some(ssh)] => Input::Ssh(ssh_input(ssh)),
+            _ => panic!("one of http, jwt, aws, ssh and x402: {call}"),
         };
         self.ask(call, n, input)
     }
@@ -318,6 +325,22 @@ fn x402(of: &Value) -> X402Input {
         extensions: word("extensions"),
         ttl_s: of["ttl_s"].as_u64(),
     }
+}
+
+fn ssh_input(ssh: &Value) -> SshInput {
+    if let Some(certificate) = ssh.get("certificate") {
+        let principals = list(&certificate["principals"]).iter();
+        return SshInput::Certificate(SshCertificateInput {
+            public_key: text(&certificate["public_key"]).to_owned(),
+            principals: principals.map(|one| text(one).to_owned()).collect(),
+            ttl_s: certificate["ttl_s"].as_u64(),
+        });
+    }
+    let signature = &ssh["signature"];
+    SshInput::Signature(SshSignatureInput {
+        namespace: text(&signature["namespace"]).to_owned(),
+        object: text(&signature["object"]).as_bytes().to_vec().into(),
+    })
 }
 
 /// RFC 7396.
@@ -393,7 +416,7 @@ fn every_vector_gets_exactly_its_code_and_spends_nothing() {
     let built =
         |row: &Value, form: &str| row[form].is_object() && row[form].get("not_built").is_none();
     let rows = list(&table["denials"]).iter();
-    let rows = rows.flat_map(|row| ["vector", "aws"].map(|form| (row, form)));
+    let rows = rows.flat_map(|row| ["vector", "aws", "ssh"].map(|form| (row, form)));
     let mut rows: Vec<_> = rows
         .filter(|(row, form)| built(row, form))
         .map(|(row, form)| (text(&row["code"]), form, &row[form]))

@@ -48,6 +48,10 @@ pub(crate) enum CallKind {
     Jwt(JwtCall),
     /// A request to AWS (Signature Version 4), as header fields or as a URL
     Aws(AwsCall),
+    /// An SSH user certificate for a public key
+    SshCert(SshCertCall),
+    /// An SSH signature over a commit or tag of git
+    SshSig(SshSigCall),
     /// A payment by HTTP (x402): what a server asks for with status 402
     X402(X402Call),
 }
@@ -121,6 +125,38 @@ pub(crate) struct AwsCall {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct SshCertCall {
+    /// The deployment's profile; also CLAVIGER_PROFILE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) profile: Option<PathBuf>,
+    /// The file with the public key to be certified: of type ssh-ed25519 or ecdsa-sha2-nistp256
+    #[arg(long, value_name = "F.pub")]
+    pub(crate) public_key: PathBuf,
+    /// A user that the certificate is for; may be repeated
+    #[arg(long = "principal", value_name = "USER", required = true)]
+    pub(crate) principals: Vec<String>,
+    /// Seconds that the certificate lives, if fewer than the catalog's and the grant's
+    #[arg(long, value_name = "S")]
+    pub(crate) ttl: Option<u64>,
+    /// Makes a repetition of this call give the same certificate for one charge
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SshSigCall {
+    /// The deployment's profile; also CLAVIGER_PROFILE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) profile: Option<PathBuf>,
+    /// The object without its signature, as `git cat-file` prints it: a file, or - for standard input
+    #[arg(value_name = "OBJECT")]
+    pub(crate) object: String,
+    /// What the signature is for
+    #[arg(long, value_name = "NAME", default_value = "git")]
+    pub(crate) namespace: String,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct JwtCall {
     /// The token's profile: assertion, oidc, github-app, gcp or dpop
     #[arg(long, default_value = "assertion", value_name = "PROFILE")]
@@ -182,7 +218,10 @@ pub(crate) struct SidecarArgs {
     /// Do not renew the grant before its end
     #[arg(long)]
     pub(crate) no_renew: bool,
-    /// Written once requests are taken: {url, token_file, pid}
+    /// Speak ssh-agent at this socket too: a new one, mode 0600, in a directory that is made with mode 0700 or has it
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) ssh: Option<PathBuf>,
+    /// Written once requests are taken: {url, token_file, pid, ssh_auth_sock?}
     #[arg(long, value_name = "F")]
     pub(crate) ready_file: Option<PathBuf>,
 }

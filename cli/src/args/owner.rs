@@ -56,6 +56,7 @@ pub(crate) enum KindArg {
     Aws,
     /// Chains of the Ethereum family, payments by x402 too
     Evm,
+    Ssh,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -106,6 +107,9 @@ pub(crate) enum KeyVerb {
         /// PEM instead of a JWK set
         #[arg(long)]
         pem: bool,
+        /// The lines that OpenSSH takes, of keys of kind ssh, instead of a JWK set
+        #[arg(long, conflicts_with = "pem")]
+        ssh: bool,
     },
     /// Show a key's public half
     Show {

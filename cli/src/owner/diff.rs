@@ -207,7 +207,7 @@ fn meaning(resource: &Resource) -> Vec<String> {
     let one = |way: &Route| {
         let to = match way {
             Route::Http(http) => format!("{} {}", http.methods.join(", "), route::address(http)),
-            Route::Jwt(_) => route::destination(way),
+            Route::Jwt(_) | Route::Ssh(_) => route::destination(way),
             Route::Aws(aws) => route::aws_line(&route::aws_names(aws), aws),
             Route::X402(_) => route::destination(way),
         };

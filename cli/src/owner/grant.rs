@@ -274,7 +274,7 @@ impl Desk {
 }
 
 fn outstanding(found: &GrantState, now: UnixMs) -> Value {
-    let one = |alive: claviger_shared::ledger::state::Outstanding| json!({ "kind": alive.kind, "destination": alive.destination, "dies_at": alive.dies_at.to_string() });
+    let one = |alive: claviger_shared::ledger::state::Outstanding| json!({ "kind": alive.kind, "destination": alive.destination, "dies_at": alive.dies_at.or_never() });
     found.outstanding(now).into_iter().map(one).collect()
 }
 

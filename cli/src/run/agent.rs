@@ -2,7 +2,10 @@
 
 use super::{Named, name, read};
 use crate::{
-    args::agent::{AwsCall, Call, CallKind, HttpCall, JwtCall, KeyFile, Keygen, X402Call},
+    args::agent::{
+        AwsCall, Call, CallKind, HttpCall, JwtCall, KeyFile, Keygen, SshCertCall, SshSigCall,
+        X402Call,
+    },
     output::Outcome,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -16,7 +19,10 @@ use claviger_cli::{
 };
 use claviger_client::{Agent, AgentKey, agent_key::AgentSecret, render};
 use claviger_shared::{
-    call::{Ask, AwsInput, HttpInput, Input, JwtInput, MAX_BODY, Reply, Sign},
+    call::{
+        Ask, AwsInput, HttpInput, Input, JwtInput, MAX_BODY, Reply, Sign, SshCertificateInput,
+        SshInput, SshSignatureInput,
+    },
     crypto::sha256,
     grant::profile,
     id::GrantId,
@@ -143,6 +149,14 @@ pub(super) async fn call(
             (aws(call)?, behind.or(profile))
         }
         CallKind::X402(call) => (x402(call)?, profile),
+        CallKind::SshCert(call) => {
+            let behind = call.profile.clone();
+            (ssh_certificate(call)?, behind.or(profile))
+        }
+        CallKind::SshSig(call) => {
+            let behind = call.profile.clone();
+            (ssh_signature(call)?, behind.or(profile))
+        }
     };
     let wanted = if simulate {
         Ask::Simulate(sign)
@@ -228,6 +242,43 @@ fn x402(call: X402Call) -> Result<Sign, Error> {
     Ok(Sign {
         input: Input::X402(input),
         idempotency_key,
+    })
+}
+
+fn ssh_certificate(call: SshCertCall) -> Result<Sign, Error> {
+    let SshCertCall {
+        profile: _,
+        public_key,
+        principals,
+        ttl,
+        idempotency_key,
+    } = call;
+    let bytes = read("cannot read the public key", &public_key)?;
+    let line = String::from_utf8(bytes)
+        .map_err(|_| Error::Usage(format!("`{}` is no public key", public_key.display())))?;
+    Ok(Sign {
+        input: Input::Ssh(SshInput::Certificate(SshCertificateInput {
+            public_key: line.trim_end().to_owned(),
+            principals,
+            ttl_s: ttl,
+        })),
+        idempotency_key,
+    })
+}
+
+fn ssh_signature(call: SshSigCall) -> Result<Sign, Error> {
+    let SshSigCall {
+        profile: _,
+        object,
+        namespace,
+    } = call;
+    let object = body(&format!("@{object}"))?;
+    Ok(Sign {
+        input: Input::Ssh(SshInput::Signature(SshSignatureInput {
+            namespace,
+            object: object.into(),
+        })),
+        idempotency_key: None,
     })
 }
 

@@ -100,7 +100,7 @@ fn sign(args: &CurlArgs) -> Result<Sign, Error> {
 fn http(sign: &Sign) -> Result<&HttpInput, Error> {
     match &sign.input {
         Input::Http(input) => Ok(input),
-        Input::Jwt(_) | Input::Aws(_) | Input::X402(_) => {
+        Input::Jwt(_) | Input::Aws(_) | Input::X402(_) | Input::Ssh(_) => {
             Err(Error::Usage("not an HTTP call".to_owned()))
         }
     }
@@ -110,11 +110,15 @@ fn http(sign: &Sign) -> Result<&HttpInput, Error> {
 fn headers(issued: &IssuedWithReceipt) -> Result<&[(String, String)], Error> {
     match &issued.issued.credential {
         Some(Credential::Http { headers }) => Ok(headers),
-        Some(Credential::Jwt { .. } | Credential::Aws { .. } | Credential::X402 { .. }) | None => {
-            Err(Error::Distrust(
-                "the answer holds no HTTP credential".to_owned(),
-            ))
-        }
+        Some(
+            Credential::Jwt { .. }
+            | Credential::Aws { .. }
+            | Credential::X402 { .. }
+            | Credential::Ssh { .. },
+        )
+        | None => Err(Error::Distrust(
+            "the answer holds no HTTP credential".to_owned(),
+        )),
     }
 }
 
@@ -276,7 +280,7 @@ async fn run(
             put(json!({ "charged": render::charges(&issued.issued.charged) }));
             match &sign.input {
                 // The token is made and thrown away: what its audience does with it is not tried here.
-                Input::Jwt(_) | Input::Aws(_) | Input::X402(_) => {
+                Input::Jwt(_) | Input::Aws(_) | Input::X402(_) | Input::Ssh(_) => {
                     put(json!({ "ok": true }));
                     0
                 }

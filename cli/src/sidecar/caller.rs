@@ -6,7 +6,10 @@ use crate::Error;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use claviger_client::web;
 use claviger_shared::{
-    call::{Ask, AwsInput, HttpInput, Input, JwtInput, Sign, x402::X402Input},
+    call::{
+        Ask, AwsInput, HttpInput, Input, JwtInput, Sign, SshCertificateInput, SshInput,
+        SshSignatureInput, x402::X402Input,
+    },
     denial::Code,
 };
 use serde_json::{Value, json};
@@ -181,6 +184,21 @@ fn written(sign: &Sign) -> (&'static str, Value) {
             let value = json!({ "payment_required": demand, "accept": 0, "ttl_s": ttl_s });
             ("x402", value)
         }
+        Input::Ssh(SshInput::Certificate(SshCertificateInput {
+            public_key,
+            principals,
+            ttl_s,
+        })) => {
+            let value = json!({
+                "form": "certificate", "public_key": public_key, "principals": principals, "ttl_s": ttl_s,
+            });
+            ("ssh", value)
+        }
+        Input::Ssh(SshInput::Signature(SshSignatureInput { namespace, object })) => {
+            let object = STANDARD.encode(object);
+            let value = json!({ "form": "signature", "namespace": namespace, "object": object });
+            ("ssh", value)
+        }
     };
     if let (Some(key), Some(members)) = (&sign.idempotency_key, value.as_object_mut()) {
         members.insert("idempotency_key".to_owned(), json!(key));
@@ -252,7 +270,22 @@ mod tests {
             }),
             idempotency_key: None,
         };
-        for sign in [http, jwt, proof, aws] {
+        let certificate = Sign {
+            input: Input::Ssh(SshInput::Certificate(SshCertificateInput {
+                public_key: "ssh-ed25519 AAAA x".to_owned(),
+                principals: vec!["deploy".to_owned()],
+                ttl_s: Some(60),
+            })),
+            idempotency_key: Some("k".to_owned()),
+        };
+        let signature = Sign {
+            input: Input::Ssh(SshInput::Signature(SshSignatureInput {
+                namespace: "git".to_owned(),
+                object: b"tree ".to_vec().into(),
+            })),
+            idempotency_key: None,
+        };
+        for sign in [http, jwt, proof, aws, certificate, signature] {
             let (kind, value) = written(&sign);
             let read = request::parse(Kind::parse(kind).unwrap(), value.to_string().as_bytes());
             assert_eq!(read.ok(), Some(sign));

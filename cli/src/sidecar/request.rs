@@ -5,7 +5,10 @@
 use super::Problem;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use claviger_shared::{
-    call::{AwsInput, HttpInput, Input, JwtInput, Sign},
+    call::{
+        AwsInput, HttpInput, Input, JwtInput, Sign, SshCertificateInput, SshInput,
+        SshSignatureInput,
+    },
     grant::profile,
 };
 use serde::{
@@ -25,6 +28,8 @@ pub enum Kind {
     Aws,
     /// `x402`.
     X402,
+    /// `ssh`.
+    Ssh,
 }
 
 impl Kind {
@@ -34,6 +39,7 @@ impl Kind {
             "jwt" => Some(Self::Jwt),
             "aws" => Some(Self::Aws),
             "x402" => Some(Self::X402),
+            "ssh" => Some(Self::Ssh),
             _ => None,
         }
     }
@@ -89,6 +95,22 @@ struct X402 {
     idempotency_key: Option<String>,
 }
 
+/// By `form`, which says what else stands there.
+#[derive(Deserialize)]
+#[serde(tag = "form", rename_all = "lowercase", deny_unknown_fields)]
+enum Ssh {
+    Certificate {
+        public_key: String,
+        principals: Vec<String>,
+        ttl_s: Option<u64>,
+        idempotency_key: Option<String>,
+    },
+    Signature {
+        namespace: String,
+        object: String,
+    },
+}
+
 fn assertion() -> String {
     "assertion".to_owned()
 }
@@ -140,6 +162,7 @@ pub fn parse(kind: Kind, bytes: &[u8]) -> Result<Sign, Problem> {
         Kind::Jwt => jwt(read(bytes)?),
         Kind::Aws => aws(read(bytes)?),
         Kind::X402 => x402(read(bytes)?),
+        Kind::Ssh => ssh(read(bytes)?),
     }
 }
 
@@ -225,6 +248,37 @@ fn x402(request: X402) -> Result<Sign, Problem> {
         input.map_err(|error| Problem::malformed(&format!("`payment_required`: {error}")))?;
     Ok(Sign {
         input: Input::X402(input),
+        idempotency_key,
+    })
+}
+
+fn ssh(request: Ssh) -> Result<Sign, Problem> {
+    let (input, idempotency_key) = match request {
+        Ssh::Certificate {
+            public_key,
+            principals,
+            ttl_s,
+            idempotency_key,
+        } => {
+            let input = SshCertificateInput {
+                public_key,
+                principals,
+                ttl_s,
+            };
+            (SshInput::Certificate(input), idempotency_key)
+        }
+        Ssh::Signature { namespace, object } => {
+            let object = STANDARD.decode(object);
+            let object = object.map_err(|_| Problem::malformed("`object` is not padded base64"))?;
+            let input = SshSignatureInput {
+                namespace,
+                object: object.into(),
+            };
+            (SshInput::Signature(input), None)
+        }
+    };
+    Ok(Sign {
+        input: Input::Ssh(input),
         idempotency_key,
     })
 }
@@ -316,6 +370,41 @@ mod tests {
             (
                 Kind::Aws,
                 r#"{"service":"s","region":"r","method":"GET","url":"u","digest":"x"}"#,
+            ),
+            (Kind::Ssh, r#"{"public_key":"k","principals":["a"]}"#),
+            (
+                Kind::Ssh,
+                r#"{"form":"host","public_key":"k","principals":["a"]}"#,
+            ),
+            (Kind::Ssh, r#"{"form":"certificate","public_key":"k"}"#),
+            (
+                Kind::Ssh,
+                r#"{"form":"certificate","public_key":"k","principals":["a"],"extensions":[]}"#,
+            ),
+            (
+                Kind::Ssh,
+                r#"{"form":"certificate","public_key":"k","principals":["a"],"object":""}"#,
+            ),
+            (
+                Kind::Ssh,
+                r#"{"form":"signature","form":"signature","namespace":"git","object":""}"#,
+            ),
+            (
+                Kind::Ssh,
+                r#"{"form":"signature","namespace":"git","namespace":"git","object":""}"#,
+            ),
+            (Kind::Ssh, r#"{"form":"signature","namespace":"git"}"#),
+            (
+                Kind::Ssh,
+                r#"{"form":"signature","namespace":"git","object":"","idempotency_key":"k"}"#,
+            ),
+            (
+                Kind::Ssh,
+                r#"{"form":"signature","namespace":"git","object":"","digest":""}"#,
+            ),
+            (
+                Kind::Ssh,
+                r#"{"form":"signature","namespace":"git","object":"e30"}"#,
             ),
         ] {
             assert!(parse(kind, text.as_bytes()).is_err(), "{text}");

@@ -271,6 +271,6 @@ fn outstanding_json(alive: &claviger_shared::ledger::state::Outstanding) -> Stri
     format!(
         "{{\"kind\":\"{}\",\"destination\":\"{destination}\",\"dies_at\":\"{}\"}}",
         alive.kind.as_str(),
-        alive.dies_at
+        alive.dies_at.or_never()
     )
 }

@@ -241,7 +241,7 @@ fn key(id: &KeyId, key: &KeyState) -> Value {
         "jwk": null, "pem": null,
     });
     if let Some(members) = value.as_object_mut() {
-        members.extend(jwk::shown(key.alg, &key.public));
+        members.extend(jwk::shown(id, key.kind, key.alg, &key.public));
     }
     value
 }
@@ -280,7 +280,7 @@ fn long(id: &GrantId, state: &GrantState, all: &State, now: UnixMs) -> Value {
         .outstanding(now)
         .into_iter()
         .map(|left| {
-            json!({"kind": left.kind, "destination": left.destination, "dies_at": left.dies_at.to_string()})
+            json!({"kind": left.kind, "destination": left.destination, "dies_at": left.dies_at.or_never()})
         })
         .collect();
     let successor = state.successor().and_then(|slot| all.grant(slot));

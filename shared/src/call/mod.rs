@@ -5,6 +5,7 @@
 
 pub mod aws;
 pub mod http;
+pub mod ssh;
 pub mod x402;
 
 use crate::{
@@ -92,6 +93,8 @@ pub enum Input {
     Aws(AwsInput),
     /// A payment by HTTP.
     X402(x402::X402Input),
+    /// What an SSH key is to sign.
+    Ssh(SshInput),
 }
 
 /// An HTTP request as the caller will send it.
@@ -154,6 +157,38 @@ pub struct AwsInput {
     pub ttl_s: Option<u64>,
 }
 
+/// What an SSH key is to sign: never a digest, always what it would stand for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SshInput {
+    /// A user certificate.
+    Certificate(SshCertificateInput),
+    /// A signature over an object.
+    Signature(SshSignatureInput),
+}
+
+/// A certificate to be issued.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SshCertificateInput {
+    /// The public key to be certified, as the line of a `.pub` file; its comment says nothing.
+    pub public_key: String,
+    /// The users it is for, at least one, each once.
+    pub principals: Vec<String>,
+    /// Shorter lifetime in seconds, if wanted.
+    pub ttl_s: Option<u64>,
+}
+
+/// An object to be signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SshSignatureInput {
+    /// What the signature is for; [`ssh::GIT`] only.
+    pub namespace: String,
+    /// The object's whole bytes, as git signs them.
+    pub object: serde_bytes::ByteBuf,
+}
+
 /// One sealed answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -207,6 +242,9 @@ pub struct Whoami {
     pub routes: Vec<Reach>,
     /// Whether it reaches more than these.
     pub more_routes: bool,
+    /// The public half of the key that signs for kind `ssh`, as its line in a `.pub` file; nothing where the grant has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh_key: Option<String>,
     /// The enclave's time.
     pub now: UnixMs,
 }
@@ -219,9 +257,11 @@ pub struct Reach {
     pub resource: ResourceName,
     /// The kind of its credentials.
     pub kind: Kind,
-    /// `x402`: `pay`; `http`: the methods that the grant permits; `jwt`: the token's profile, and of `dpop` the methods; `aws`: the actions, or methods.
+    /// `x402`: `pay`; `http`: the methods that the grant permits; `jwt`: the token's profile, and of `dpop` the methods; `aws`: the actions, or methods; `ssh`:
+    /// `certify`, or the objects, as `git:commit`.
     pub methods: Vec<String>,
-    /// `http`: the URL, its parameters in braces; `jwt`: the audience, of `dpop` the URL; `aws`: service, Region and resource, or the URL.
+    /// `http`: the URL, its parameters in braces; `jwt`: the audience, of `dpop` the URL; `aws`: service, Region and resource, or the URL;
+    /// `ssh`: the principals, or the namespace.
     pub destination: String,
     /// A harmless call, for `claviger test`.
     pub probe: bool,

@@ -10,11 +10,12 @@ pub use assets::{Asset, AssetForm, DomainName};
 
 use crate::{
     amount::Amount,
-    call::aws::Service,
+    call::{aws::Service, ssh::ObjectType},
     chain::Address,
     effect::{Env, Verb},
     grant::profile,
     id::{ResourceName, Unit},
+    time::Millis,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -53,6 +54,8 @@ pub enum Route {
     Jwt(JwtRoute),
     /// A resource of AWS.
     Aws(AwsRoute),
+    /// What an SSH key may sign.
+    Ssh(SshRoute),
     /// Payees of one token, paid by HTTP.
     X402(X402Route),
 }
@@ -262,6 +265,42 @@ pub struct AwsPlace {
     pub actions: Vec<String>,
 }
 
+/// What an SSH key may sign; its verb is `write`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SshRoute {
+    /// User certificates.
+    Certificate(SshCertificate),
+    /// Signatures over git's objects.
+    Signature(SshSignature),
+}
+
+/// What every certificate of a route says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SshCertificate {
+    /// The users a call may name, at least one.
+    pub principals: Vec<String>,
+    /// The one command that a session runs, whatever is asked.
+    pub force_command: Option<String>,
+    /// Addresses and prefixes it may be used from; empty means any.
+    pub source_address: Vec<String>,
+    /// Of [`crate::call::ssh::EXTENSIONS`], in their order.
+    pub extensions: Vec<String>,
+    /// Longest lifetime.
+    pub ttl: Millis,
+}
+
+/// What signatures of a route are over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SshSignature {
+    /// At least one.
+    pub objects: Vec<ObjectType>,
+    /// Whoever an object may name as author, committer or tagger, as `Name <mail>`; empty means anybody.
+    pub authors: Vec<String>,
+}
+
 impl AwsRoute {
     /// The resource for people and records: `bucket/reports/prefix/2026/`; of a place, its path template.
     #[must_use]
@@ -308,7 +347,7 @@ impl Catalog {
         let routes = self.resources.values().flat_map(|one| &one.routes);
         routes.filter_map(|route| match route {
             Route::Jwt(route) if route.profile == profile::OIDC => Some(route),
-            Route::Jwt(_) | Route::Http(_) | Route::Aws(_) | Route::X402(_) => None,
+            Route::Jwt(_) | Route::Http(_) | Route::Aws(_) | Route::X402(_) | Route::Ssh(_) => None,
         })
     }
 }

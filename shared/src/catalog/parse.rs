@@ -7,6 +7,7 @@ mod aws;
 mod charge;
 mod http;
 mod jwt;
+mod ssh;
 mod x402;
 
 use super::{Asset, Catalog, MAX_BYTES, Resource, Route};
@@ -116,10 +117,14 @@ fn route(place: &Place<'_>, env: Env, around: &mut Around<'_>) -> Result<Route, 
         Kind::Http => Route::Http(http::route(&mut object)?),
         Kind::Jwt => Route::Jwt(jwt::route(&mut object, &mut around.issuer)?),
         Kind::Aws => Route::Aws(aws::route(&mut object)?),
+        Kind::Ssh => Route::Ssh(ssh::route(&mut object)?),
         // Keys of the kind are made and kept; nothing is signed with them yet.
         Kind::X402 => Route::X402(x402::route(&mut object, env, around.assets)?),
         Kind::Evm => {
-            return Err(Error::unsupported(&kind, "\"http\", \"jwt\" or \"aws\""));
+            return Err(Error::unsupported(
+                &kind,
+                "\"http\", \"jwt\", \"aws\", \"x402\" or \"ssh\"",
+            ));
         }
     };
     object.finish()?;
@@ -133,7 +138,10 @@ fn is_same_matcher(a: &Route, b: &Route) -> bool {
         (Route::Jwt(a), Route::Jwt(b)) => jwt::is_same_matcher(a, b),
         (Route::Aws(a), Route::Aws(b)) => aws::is_same_matcher(a, b),
         (Route::X402(a), Route::X402(b)) => x402::is_same_matcher(a, b),
-        (Route::Http(_) | Route::Jwt(_) | Route::Aws(_) | Route::X402(_), _) => false,
+        (Route::Ssh(a), Route::Ssh(b)) => ssh::is_same_matcher(a, b),
+        (Route::Http(_) | Route::Jwt(_) | Route::Aws(_) | Route::X402(_) | Route::Ssh(_), _) => {
+            false
+        }
     }
 }
 

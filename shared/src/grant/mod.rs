@@ -91,7 +91,7 @@ pub struct Scope {
     pub env: Env,
     /// The scope: resource names per verb.
     pub permissions: Permissions,
-    /// Narrower: per resource, the values a parameter (`path.id`, `query.expand`) may take.
+    /// Narrower: per resource, the values a parameter (`path.id`, `query.expand`, `git.author`) may take.
     pub only: BTreeMap<ResourceName, BTreeMap<String, Vec<String>>>,
     /// Per kind: profile and lifetime of credentials.
     pub credentials: BTreeMap<Kind, CredentialRule>,

@@ -83,6 +83,10 @@ pub(super) fn told_of(denial: &Denial, catalog: &Catalog) {
         "/resource",
         "/extensions",
         "/version",
+        "/public_key",
+        "/principals",
+        "/namespace",
+        "/object",
     ];
     let resource = denial.code == Code::PermissionDenied
         && catalog.resources.keys().any(|name| name.as_str() == param);

@@ -14,6 +14,7 @@ pub mod log;
 pub mod mutate;
 pub mod owner;
 pub mod samples;
+pub mod ssh;
 pub mod wire;
 pub mod x402;
 
@@ -95,6 +96,8 @@ pub const TARGETS: &[Target] = &[
     target("sealed", calls::sealed, ITEMS),
     target("sidecar", edge::sidecar, TREE),
     target("snapshot", log::snapshot, TREE),
+    target("ssh_agent", edge::ssh_agent, FLAT),
+    target("ssh_call", ssh::ssh_call, FLAT),
     target("ssh_key", owner::ssh_key, FLAT),
     target("sshsig", owner::sshsig, FLAT),
     target("stored_entry", edge::stored_entry, ITEMS),

@@ -2,7 +2,7 @@
 //!
 //! Run once per change of a format (`docs/fuzzing.md`); what it writes is kept.
 
-use super::{calls, context::context, folder, host_http, owner::MESSAGE};
+use super::{calls, context::context, folder, host_http, owner::MESSAGE, ssh as fuzz_ssh};
 use crate::{
     agent::{Agent, SOURCE, charge, greeting, issued, read_order, token},
     deployment::{Deployment, Enclave},
@@ -35,7 +35,7 @@ use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeSet;
 
-fn put(target: &str, name: &str, bytes: &[u8]) {
+pub(super) fn put(target: &str, name: &str, bytes: &[u8]) {
     let dir = folder().join(target);
     std::fs::create_dir_all(&dir).unwrap();
     std::fs::write(dir.join(name), bytes).unwrap();
@@ -606,6 +606,7 @@ fn x402_texts() {
 pub fn texts() {
     aws_texts();
     x402_texts();
+    fuzz_ssh::texts();
     for (name, text) in [
         (
             "get",

@@ -171,6 +171,9 @@ fn pkcs1_pem(text: &str) -> Result<PrivateKey, Bad> {
 }
 
 fn openssh(text: &str) -> Result<PrivateKey, Bad> {
+    if let Some(key) = openssh::p256(text) {
+        return PrivateKey::new(Alg::P256, &*key.scalar)?.stating(Some(&key.point));
+    }
     let key = sshkey::PrivateKey::parse(text).map_err(|_| Bad::Type)?;
     PrivateKey::new(Alg::Ed25519, key.seed.expose())?.stating(Some(&key.point))
 }
@@ -283,5 +286,6 @@ fn jwk(text: &str) -> Result<PrivateKey, Bad> {
     }
 }
 
+mod openssh;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,8 @@ use super::{super::words::route, finding};
 use crate::finding::Finding;
 use claviger_shared::{
     catalog::{
-        AwsRoute, AwsTarget, BodyRule, Catalog, HttpRoute, Media, Members, Resource, Route, Segment,
+        AwsRoute, AwsTarget, BodyRule, Catalog, HttpRoute, Media, Members, Resource, Route,
+        Segment, SshRoute,
     },
     effect::{Env, Verb},
     id::ResourceName,
@@ -35,6 +36,7 @@ pub fn check(catalog: &Catalog) -> Vec<Finding> {
                 Route::Http(http) => found.extend(of_route(name, http, &at)),
                 Route::Jwt(_) | Route::X402(_) => {}
                 Route::Aws(aws) => found.extend(of_aws(name, aws, &at)),
+                Route::Ssh(ssh) => found.extend(of_ssh(ssh, &at)),
             }
         }
     }
@@ -47,7 +49,7 @@ fn probe(name: &ResourceName, resource: &Resource) -> Option<Finding> {
     let probed = resource.routes.iter().any(|way| match way {
         Route::Http(http) => http.probe,
         Route::Jwt(jwt) => jwt.probe,
-        Route::Aws(_) | Route::X402(_) => false,
+        Route::Aws(_) | Route::X402(_) | Route::Ssh(_) => false,
     });
     // What only changes or pays has no harmless call.
     let harmless = resource.routes.iter().any(|way| match way {
@@ -55,7 +57,7 @@ fn probe(name: &ResourceName, resource: &Resource) -> Option<Finding> {
         // A proof wants the hash of an access token.
         Route::Jwt(jwt) => jwt.http.is_none(),
         // No call of these kinds is tried.
-        Route::Aws(_) | Route::X402(_) => false,
+        Route::Aws(_) | Route::X402(_) | Route::Ssh(_) => false,
     });
     (harmless && !probed).then(|| {
         finding(
@@ -85,6 +87,26 @@ fn of_aws(name: &ResourceName, aws: &AwsRoute, at: &str) -> Vec<Finding> {
             "leave \"unsigned_payload\" out where bodies are at most 512 KiB",
         )],
         AwsTarget::Resource(_) => Vec::new(),
+    }
+}
+
+fn of_ssh(ssh: &SshRoute, at: &str) -> Option<Finding> {
+    match ssh {
+        SshRoute::Certificate(route) if route.force_command.is_none() => Some(finding(
+            "any_command",
+            at,
+            "its certificates run any command",
+            "whoever has one does all that its user may, at every host that trusts the key",
+            "name the one command with \"force_command\"",
+        )),
+        SshRoute::Signature(route) if route.authors.is_empty() => Some(finding(
+            "any_author",
+            at,
+            "it signs in anybody's name",
+            "a commit that says it is another's verifies as this key's",
+            "list who an object may name with \"authors\"",
+        )),
+        SshRoute::Certificate(_) | SshRoute::Signature(_) => None,
     }
 }
 

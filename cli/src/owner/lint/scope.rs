@@ -5,6 +5,7 @@ use crate::{finding::Finding, owner::words::Around};
 use claviger_shared::{
     catalog::{
         AwsRoute, AwsTarget, BodyRule, HttpRoute, JwtRoute, Media, Members, Resource, Route,
+        SshRoute,
     },
     effect::{Kind, Verb},
     grant::{Grant, Window, profile},
@@ -88,6 +89,7 @@ fn permission(
             Route::Jwt(jwt) => found.extend(way_of_jwt(grant, name, jwt, &place)),
             Route::Aws(aws) => found.extend(way_of_aws(grant, verb, name, aws, &place)),
             Route::X402(route) => found.extend(unit_budget(grant, &route.asset, name, &place)),
+            Route::Ssh(ssh) => found.extend(way_of_ssh(grant, verb, name, ssh, &place)),
         }
         found.extend(key_for(grant, way, name, around, &place));
     }
@@ -212,6 +214,42 @@ fn way_of_aws(
     found
 }
 
+fn way_of_ssh(
+    grant: &Grant,
+    verb: Verb,
+    name: &ResourceName,
+    ssh: &SshRoute,
+    at: &str,
+) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let ttl = grant.credentials.get(&Kind::Ssh).and_then(|rule| rule.ttl);
+    match ssh {
+        SshRoute::Certificate(_) if !grant.allow_identity_only.contains(name) => {
+            found.push(finding(
+                "identity_only_denied",
+                at,
+                format!("a certificate of `{name}` says who, not where, and allow_identity_only does not name it"),
+                "every call on it is denied as `identity_only`",
+                format!("add \"{name}\" to allow_identity_only if the agent may have such certificates"),
+            ));
+        }
+        SshRoute::Signature(_) if !grant.allow_outliving.contains(name) || ttl.is_some() => {
+            found.push(finding(
+                "outliving_denied",
+                at,
+                format!("a signature of `{name}` has no end, and allow_outliving does not name it, or ssh has a ttl_s"),
+                "every call on it is denied as `outliving`",
+                format!("add \"{name}\" to allow_outliving, without a ttl_s for ssh, if the agent may make such signatures"),
+            ));
+        }
+        SshRoute::Certificate(_) | SshRoute::Signature(_) => {}
+    }
+    if !has_paced_calls(grant) {
+        found.push(unpriced_write(name, verb, at));
+    }
+    found
+}
+
 fn unpriced_write(name: &ResourceName, verb: Verb, at: &str) -> Finding {
     let word = route::verb_word(verb);
     finding(
@@ -295,6 +333,7 @@ fn key_for(
         Route::Jwt(_) => Kind::Jwt,
         Route::Aws(_) => Kind::Aws,
         Route::X402(_) => Kind::X402,
+        Route::Ssh(_) => Kind::Ssh,
     };
     let of_key = kind.of_key();
     let fits = |id| around.keys.get(id).is_some_and(|key| key.kind == of_key);
@@ -336,7 +375,7 @@ fn let_out(grant: &Grant, around: &Around<'_>) -> Vec<Finding> {
                 Route::Http(http) => http.mints,
                 Route::Jwt(jwt) => jwt.mints,
                 Route::Aws(aws) => aws.mints(),
-                Route::X402(_) => false,
+                Route::X402(_) | Route::Ssh(_) => false,
             })
         })
     };

@@ -297,3 +297,42 @@ fn a_token_that_says_who_and_not_where_is_told() {
         ["other_profile"]
     );
 }
+
+#[test]
+fn what_ssh_lets_out_is_told() {
+    let certificate = r#"{"kind":"ssh","form":"certificate","principals":["deploy"]}"#;
+    let signature = r#"{"kind":"ssh","form":"signature","namespace":"git","objects":["commit"]}"#;
+    let codes = |route: &str| catalog_codes(&format!(r#"{{"a":[{route}]}}"#));
+    assert_eq!(codes(certificate), ["any_command"]);
+    assert_eq!(codes(signature), ["any_author"]);
+    let forced = certificate.replace('}', r#","force_command":"/bin/true"}"#);
+    let named = signature.replace('}', r#","authors":["A <a@b>"]}"#);
+    assert!(codes(&forced).is_empty() && codes(&named).is_empty());
+
+    let text = format!(r#"{{"v":1,"resources":{{"hosts":[{forced}],"repo":[{named}]}}}}"#);
+    let catalog = Catalog::parse(text.as_bytes()).unwrap();
+    let told = |more: Value| {
+        let document = a_grant(|document| {
+            document["permissions"] = json!({"read": [], "write": ["hosts", "repo"], "delete": []});
+            document["only"] = json!({});
+            document["allow_minting"] = json!([]);
+            document["credentials"] = json!({});
+            for (name, value) in more.as_object().unwrap() {
+                document[name] = value.clone();
+            }
+        });
+        let found = grant(&document, &around(&catalog));
+        let codes = found.iter().map(|finding| finding.code);
+        let ours = ["identity_only_denied", "outliving_denied"];
+        codes.filter(|code| ours.contains(code)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told(json!({})),
+        ["identity_only_denied", "outliving_denied"]
+    );
+    let allowed = json!({"allow_identity_only": ["hosts"], "allow_outliving": ["repo"]});
+    assert!(told(allowed.clone()).is_empty());
+    let mut short = allowed;
+    short["credentials"] = json!({"ssh": {"ttl_s": 60}});
+    assert_eq!(told(short), ["outliving_denied"]);
+}

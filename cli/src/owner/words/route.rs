@@ -5,7 +5,8 @@ use claviger_shared::{
     call::aws::{Action, Service, verb_by_name},
     catalog::{
         Asset, AssetForm, AwsPlace, AwsResource, AwsRoute, AwsTarget, BodyRule, Catalog, Extractor,
-        HttpRoute, JwtRoute, Media, Members, Route, Segment, Source, X402Route,
+        HttpRoute, JwtRoute, Media, Members, Route, Segment, Source, SshCertificate, SshRoute,
+        SshSignature, X402Route,
     },
     chain::Address,
     effect::Verb,
@@ -58,6 +59,11 @@ pub fn methods(route: &Route, verb: Verb) -> Vec<&str> {
         Route::Jwt(_) => Vec::new(),
         Route::X402(_) if verb == Verb::Write => vec!["pay"],
         Route::X402(_) => Vec::new(),
+        Route::Ssh(_) if verb != Verb::Write => Vec::new(),
+        Route::Ssh(SshRoute::Certificate(_)) => vec!["certify"],
+        Route::Ssh(SshRoute::Signature(route)) => {
+            route.objects.iter().map(|one| one.method()).collect()
+        }
         Route::Aws(aws) => match &aws.to {
             AwsTarget::Place(place) => place_methods(place, verb),
             AwsTarget::Resource(_) => {
@@ -174,6 +180,16 @@ pub fn destination(route: &Route) -> String {
             let payees = payees.join(" or ");
             format!("payments by HTTP in {asset} on eip155:{chain} to {payees}")
         }
+        Route::Ssh(SshRoute::Certificate(route)) => format!(
+            "an SSH certificate for {}, at most {} s",
+            route.principals.join(", "),
+            route.ttl.0 / 1000
+        ),
+        Route::Ssh(SshRoute::Signature(route)) => {
+            let objects = route.objects.iter().map(|one| one.as_str());
+            let objects: Vec<_> = objects.collect();
+            format!("an SSH signature over a {} of git", objects.join(" or "))
+        }
     }
 }
 
@@ -194,7 +210,7 @@ pub fn line(route: &Route, verb: Verb) -> Option<String> {
             methods.join(", "),
             address(http)
         ),
-        Route::Jwt(_) | Route::X402(_) => to,
+        Route::Jwt(_) | Route::X402(_) | Route::Ssh(_) => to,
         Route::Aws(aws) => aws_line(&methods, aws),
     })
 }
@@ -239,7 +255,50 @@ pub fn facts(route: &Route) -> Vec<String> {
         Route::Jwt(jwt) => of_jwt(jwt),
         Route::Aws(aws) => of_aws(aws),
         Route::X402(_) => Vec::new(),
+        Route::Ssh(SshRoute::Certificate(route)) => of_certificate(route),
+        Route::Ssh(SshRoute::Signature(route)) => of_signature(route),
     }
+}
+
+fn of_certificate(route: &SshCertificate) -> Vec<String> {
+    let SshCertificate {
+        principals: _,
+        force_command,
+        source_address,
+        extensions,
+        ttl: _,
+    } = route;
+    let mut facts = vec![match force_command {
+        Some(command) => format!("for the command {command} alone"),
+        None => "for any command".to_owned(),
+    }];
+    if source_address.is_empty() {
+        facts.push("from any address".to_owned());
+    } else {
+        facts.push(format!("from {}", source_address.join(", ")));
+    }
+    if !extensions.is_empty() {
+        facts.push(format!("with {}", extensions.join(", ")));
+    }
+    facts.push("at every host that trusts the key".to_owned());
+    facts
+}
+
+fn of_signature(route: &SshSignature) -> Vec<String> {
+    let SshSignature {
+        objects: _,
+        authors,
+    } = route;
+    let who = if authors.is_empty() {
+        "in anybody's name".to_owned()
+    } else {
+        format!("in the name of {}", authors.join(", "))
+    };
+    vec![
+        who,
+        "in any repository".to_owned(),
+        "it has no end".to_owned(),
+    ]
 }
 
 fn of_http(http: &HttpRoute) -> Vec<String> {

@@ -91,11 +91,19 @@ pub(super) fn beside(command: &Command, file: &Path) -> Result<Option<Vec<u8>>, 
     super::read("cannot read the sealed key", &path_beside(file)).map(Some)
 }
 
-/// Without `--json` exactly the file that others take: a JWK set, or PEM.
+/// What public halves are written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Jwks,
+    Pem,
+    Ssh,
+}
+
+/// Without `--json` exactly the file that others take: a JWK set, PEM, or lines of OpenSSH.
 pub(super) async fn export(
     named: &Named,
     id: Option<&str>,
-    pem: bool,
+    form: Form,
     json: bool,
 ) -> Result<Outcome, Error> {
     let id = id.map(|id| name(id, "a key's name, k_…", KeyId::parse));
@@ -110,22 +118,22 @@ pub(super) async fn export(
         let parts = keys.iter().filter(wanted);
         parts.filter_map(|key| key.get(member).cloned()).collect()
     };
-    if pem {
-        let all: Vec<String> = part("pem")
-            .iter()
-            .filter_map(|pem| pem.as_str().map(str::to_owned))
-            .collect();
-        let all = all.concat();
-        if json {
-            return Ok(told(&desk, json!({ "pem": all })));
+    let texts = |member: &str, end: &str| -> String {
+        let texts = part(member).into_iter();
+        let texts = texts.filter_map(|text| Some(format!("{}{end}", text.as_str()?)));
+        texts.collect()
+    };
+    let (value, text) = match form {
+        Form::Jwks => {
+            let set = json!({ "keys": part("jwk") });
+            (json!({ "jwks": set }), format!("{set:#}\n"))
         }
-        stdout(&all);
-        return Ok(Outcome::silent());
-    }
-    let set = json!({ "keys": part("jwk") });
+        Form::Pem => (json!({ "pem": texts("pem", "") }), texts("pem", "")),
+        Form::Ssh => (json!({ "ssh": texts("ssh", "\n") }), texts("ssh", "\n")),
+    };
     if json {
-        return Ok(told(&desk, json!({ "jwks": set })));
+        return Ok(told(&desk, value));
     }
-    stdout(&format!("{set:#}\n"));
+    stdout(&text);
     Ok(Outcome::silent())
 }

@@ -39,7 +39,14 @@ pub(crate) async fn key(named: &Named, verb: KeyVerb, json: bool) -> Result<Outc
             out.map_or_else(|| Ok(told(&desk, desk.show_key(&id)?)), Ok)
         }
         KeyVerb::Import(key) => import::import(named, key).await,
-        KeyVerb::Export { id, pem } => import::export(named, id.as_deref(), pem, json).await,
+        KeyVerb::Export { id, pem, ssh } => {
+            let form = match (pem, ssh) {
+                (true, _) => import::Form::Pem,
+                (false, true) => import::Form::Ssh,
+                (false, false) => import::Form::Jwks,
+            };
+            import::export(named, id.as_deref(), form, json).await
+        }
         KeyVerb::Show { id } => {
             let id = name(&id, "a key's name, k_…", KeyId::parse)?;
             let desk = open(named).await?;
@@ -67,6 +74,7 @@ impl From<KindArg> for Kind {
             KindArg::Jwt => Self::Jwt,
             KindArg::Aws => Self::Aws,
             KindArg::Evm => Self::Evm,
+            KindArg::Ssh => Self::Ssh,
         }
     }
 }

@@ -207,12 +207,12 @@ fn key_import(object: &mut Object<'_>) -> Result<KeyImport, Error> {
 
 fn alg(kind: Kind, place: &Place<'_>) -> Result<Alg, Error> {
     match (kind, place.str()?) {
-        (Kind::Http | Kind::Jwt, "ed25519") => Ok(Alg::Ed25519),
-        (Kind::Http | Kind::Jwt, "p256") => Ok(Alg::P256),
+        (Kind::Http | Kind::Jwt | Kind::Ssh, "ed25519") => Ok(Alg::Ed25519),
+        (Kind::Http | Kind::Jwt | Kind::Ssh, "p256") => Ok(Alg::P256),
         (Kind::Jwt, "rs256") => Ok(Alg::Rs256),
         (Kind::Aws, "sigv4") => Ok(Alg::SigV4),
         (Kind::Evm, "secp256k1") => Ok(Alg::Secp256k1),
-        (Kind::Http, _) => Err(Error::unsupported(place, "\"ed25519\" or \"p256\"")),
+        (Kind::Http | Kind::Ssh, _) => Err(Error::unsupported(place, "\"ed25519\" or \"p256\"")),
         (Kind::Jwt, _) => Err(Error::unsupported(
             place,
             "\"ed25519\", \"p256\" or \"rs256\"",

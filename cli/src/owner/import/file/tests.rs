@@ -158,6 +158,38 @@ fn what_ssh_keygen_writes_is_read() {
     let line = std::fs::read_to_string(format!("{path}.pub")).unwrap();
     let stated = claviger_shared::owner::sshsig::PublicKey::parse_line(line.trim()).unwrap();
     assert!(stated.blob.ends_with(&key.public));
+    let path = at(dir.path(), "ecdsa");
+    run("ssh-keygen", &["-q", "-t", "ecdsa", "-N", "", "-f", &path]);
+    let key = PrivateKey::read(Path::new(&path)).unwrap();
+    let line = std::fs::read_to_string(format!("{path}.pub")).unwrap();
+    let stated = claviger_shared::owner::sshsig::PublicKey::parse_line(line.trim()).unwrap();
+    assert_eq!(key.alg, Alg::P256);
+    assert!(stated.blob.ends_with(&key.public));
+    // Under a passphrase, on another curve, or with a byte changed, it is none.
+    let text = std::fs::read_to_string(&path).unwrap();
+    for (at, byte) in text
+        .char_indices()
+        .filter(|(_, byte)| byte.is_ascii_alphanumeric())
+    {
+        let other = if byte == 'A' { "B" } else { "A" };
+        let mut changed = text.clone();
+        changed.replace_range(at..=at, other);
+        if let Ok(read) = PrivateKey::parse(&changed) {
+            assert_eq!(read.public, key.public, "{at}");
+        }
+    }
+    let path = at(dir.path(), "locked");
+    run(
+        "ssh-keygen",
+        &["-q", "-t", "ecdsa", "-N", "secret", "-f", &path],
+    );
+    PrivateKey::read(Path::new(&path)).unwrap_err();
+    let path = at(dir.path(), "p384");
+    run(
+        "ssh-keygen",
+        &["-q", "-t", "ecdsa", "-b", "384", "-N", "", "-f", &path],
+    );
+    PrivateKey::read(Path::new(&path)).unwrap_err();
 }
 
 /// RFC 8037 A.1, and RFC 7517 A.2's P-256 key.
