@@ -6,7 +6,7 @@
 use claviger_shared::{
     catalog::{Catalog, Route},
     denial::{Code, Denial},
-    effect::{Charge, Effect, Effects},
+    effect::{Charge, Effect, Effects, Kind},
     grant::{Grant, SourcePrefix, profile},
     id::KeyId,
     ledger::{State, reserve},
@@ -71,7 +71,7 @@ pub fn authorize(
     }
     let signs = |alg| {
         let mut effects = effects.iter();
-        effects.all(|effect| is_signed_by(state.catalog(), effect, alg))
+        effects.all(|effect| is_signed_by(state.catalog(), grant, effect, alg))
     };
     let (key, _) = state
         .key_of(grant, kind, grant.env, signs)
@@ -85,13 +85,18 @@ pub fn authorize(
     })
 }
 
-/// Whether keys of an algorithm sign what the effect's route asks for: a token's profile says which do.
-fn is_signed_by(catalog: &Catalog, effect: &Effect, alg: Alg) -> bool {
+/// Whether keys of an algorithm sign what the effect's route asks for: the profile of a token or of requests says which do.
+fn is_signed_by(catalog: &Catalog, grant: &Grant, effect: &Effect, alg: Alg) -> bool {
     let resource = catalog.resources.get(&effect.resource);
     let route = resource.and_then(|resource| resource.routes.get(usize::from(effect.route)));
     match route {
         Some(Route::Jwt(route)) => profile::signs(&route.profile, alg),
-        Some(Route::Http(_) | Route::Aws(_)) => true,
+        Some(Route::Http(_)) => {
+            let rule = grant.credentials.get(&Kind::Http);
+            let named = rule.and_then(|rule| rule.profile.as_deref());
+            profile::signs(named.unwrap_or(profile::GENERIC), alg)
+        }
+        Some(Route::Aws(_)) => true,
         None => false,
     }
 }

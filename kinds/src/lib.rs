@@ -53,9 +53,9 @@ pub struct SigningKeyInfo {
     pub alg: Alg,
     /// The deployment it was born in: the origin of its manifests.
     pub deployment: Arc<str>,
-    /// Its public key, raw; of kind `aws`, the access key id.
+    /// Its public key, raw; of a symmetric key, the identifier that stands for it.
     pub public: Vec<u8>,
-    /// RFC 7638 thumbprint of its public JWK, base64url: the `keyid` and `kid`; of kind `aws`, the access key id.
+    /// RFC 7638 thumbprint of its public JWK, base64url: the `keyid` and `kid`; of a symmetric key, its identifier.
     pub thumbprint: String,
     /// Of kind `aws` with temporary credentials: what must stand in every request beside the signature.
     pub session_token: Option<SessionToken>,
@@ -132,7 +132,7 @@ pub trait Call: Sized {
     fn to_sign(&self, key: &SigningKeyInfo, moment: &Moment) -> Result<ToSign, Denial>;
 
     /// The credential, from what [`Self::to_sign`] gave for this moment and the signature over it (Ed25519: 64 bytes; P-256:
-    /// 64 bytes `r ‖ s`; AWS: 32 bytes).
+    /// 64 bytes `r ‖ s`, P-521: 132; RSA: as long as the modulus; HMAC-SHA-256 and AWS: 32 bytes, HMAC-SHA-512: 64).
     ///
     /// # Errors
     ///

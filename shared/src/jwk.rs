@@ -1,6 +1,6 @@
 //! Public keys as others read them: JWK (RFC 7517, RFC 8037), its thumbprint (RFC 7638) and PEM.
 //!
-//! Keys here are raw: Ed25519 32 bytes, P-256 65 bytes uncompressed, RSA as PKCS#1. No private key is ever written, and a
+//! Keys here are raw: Ed25519 32 bytes, P-256 65 and P-521 133 bytes uncompressed, RSA as PKCS#1. No private key is ever written, and a
 //! symmetric key has no such form.
 
 use crate::{
@@ -22,6 +22,11 @@ pub(crate) const P256_SPKI_PREFIX: [u8; 26] = [
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
     0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
+/// DER before the 133 bytes of an uncompressed P-521 point (RFC 5480 §2).
+const P521_SPKI_PREFIX: [u8; 25] = [
+    0x30, 0x81, 0x9b, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05,
+    0x2b, 0x81, 0x04, 0x00, 0x23, 0x03, 0x81, 0x86, 0x00,
+];
 /// Characters of one line of PEM (RFC 7468 §2).
 const PEM_LINE: usize = 64;
 
@@ -33,7 +38,9 @@ pub fn jwk(alg: Alg, public: &[u8]) -> Option<Value> {
         Alg::Ed25519 => "EdDSA",
         Alg::P256 => "ES256",
         Alg::Rs256 => "RS256",
-        Alg::SigV4 => return None,
+        Alg::Ps512 => "PS512",
+        Alg::P521 => "ES512",
+        Alg::SigV4 | Alg::Hs256 | Alg::Hs512 => return None,
     };
     members.insert("kid".to_owned(), thumbprint(alg, public)?.into());
     members.insert("alg".to_owned(), name.into());
@@ -62,8 +69,9 @@ pub fn pem(alg: Alg, public: &[u8]) -> Option<String> {
     let der = match alg {
         Alg::Ed25519 => [&ED25519_SPKI_PREFIX, public].concat(),
         Alg::P256 => [&P256_SPKI_PREFIX, public].concat(),
-        Alg::Rs256 => rsa::spki(public)?,
-        Alg::SigV4 => return None,
+        Alg::P521 => [&P521_SPKI_PREFIX, public].concat(),
+        Alg::Rs256 | Alg::Ps512 => rsa::spki(public)?,
+        Alg::SigV4 | Alg::Hs256 | Alg::Hs512 => return None,
     };
     let text = STANDARD.encode(der);
     let mut out = String::from("-----BEGIN PUBLIC KEY-----\n");
@@ -77,12 +85,13 @@ pub fn pem(alg: Alg, public: &[u8]) -> Option<String> {
     Some(out)
 }
 
-/// What of a public key is shown, by name: `jwk` and `pem`, or, of a symmetric key, `access_key_id`.
+/// What of a public key is shown, by name: `jwk` and `pem`, or, of a symmetric key, `access_key_id` or `key_id`.
 #[must_use]
 pub fn shown(alg: Alg, public: &[u8]) -> Vec<(String, Value)> {
     let id = alg.access_key_id(public).map(Value::from);
     let all = [
         ("access_key_id", id),
+        ("key_id", alg.key_id(public).map(Value::from)),
         ("jwk", jwk(alg, public)),
         ("pem", pem(alg, public).map(Value::from)),
     ];
@@ -120,11 +129,16 @@ fn public_members(alg: Alg, public: &[u8]) -> Option<Vec<(&'static str, String)>
             let curve = ("crv", "P-256".to_owned());
             Some(vec![named("EC"), curve, ("x", encode(x)), ("y", encode(y))])
         }
-        (Alg::Rs256, key) => {
+        (Alg::P521, [4, point @ ..]) if point.len() == 132 => {
+            let (x, y) = point.split_at_checked(66)?;
+            let curve = ("crv", "P-521".to_owned());
+            Some(vec![named("EC"), curve, ("x", encode(x)), ("y", encode(y))])
+        }
+        (Alg::Rs256 | Alg::Ps512, key) => {
             let n = encode(rsa::modulus(key)?);
             Some(vec![named("RSA"), ("e", encode(&rsa::EXPONENT)), ("n", n)])
         }
-        (Alg::Ed25519 | Alg::P256 | Alg::SigV4, _) => None,
+        (Alg::Ed25519 | Alg::P256 | Alg::P521 | Alg::SigV4 | Alg::Hs256 | Alg::Hs512, _) => None,
     }
 }
 

@@ -62,6 +62,10 @@ pub(crate) enum AlgArg {
     P256,
     /// RSA, 2048 bits when made inside; of kind jwt
     Rs256,
+    /// RSA-PSS with SHA-512, 2048 bits when made inside; of kind http
+    Ps512,
+    /// HMAC with SHA-256; imported only
+    Hs256,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -123,7 +127,7 @@ pub(crate) enum KeyVerb {
 
 #[derive(Debug, Args)]
 pub(crate) struct Import {
-    /// The private key: PEM (PKCS#8, SEC1, OpenSSH) or JWK, unencrypted; of kind aws JSON with access_key_id, secret_access_key and session_token
+    /// The private key: PEM (PKCS#8, SEC1, OpenSSH) or JWK, unencrypted; of kind aws JSON with access_key_id, secret_access_key and session_token; of HMAC JSON with key_id, secret and encoding (utf8, base64 or hex)
     #[arg(long, value_name = "F")]
     pub(crate) file: PathBuf,
     /// What it will sign

@@ -76,6 +76,8 @@ impl From<AlgArg> for Alg {
             AlgArg::Ed25519 => Self::Ed25519,
             AlgArg::P256 => Self::P256,
             AlgArg::Rs256 => Self::Rs256,
+            AlgArg::Ps512 => Self::Ps512,
+            AlgArg::Hs256 => Self::Hs256,
         }
     }
 }
