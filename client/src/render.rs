@@ -85,6 +85,14 @@ enum ShownCredential<'a> {
         kind: &'static str,
         url: &'a str,
     },
+    Template {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        body: Option<String>,
+        headers: BTreeMap<&'a str, &'a str>,
+        kind: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        url: Option<&'a str>,
+    },
 }
 
 #[derive(Serialize)]
@@ -273,17 +281,27 @@ fn credential(credential: &Credential) -> ShownCredential<'_> {
         Credential::Jwt { jwt } => ShownCredential::Jwt { jwt, kind: "jwt" },
         Credential::Aws { url: Some(url), .. } => ShownCredential::Url { kind: "aws", url },
         Credential::Aws { headers, url: None } => fields(headers, "aws"),
+        Credential::Template { headers, url, body } => ShownCredential::Template {
+            body: body.as_ref().map(|body| STANDARD.encode(body)),
+            headers: pairs(headers),
+            kind: "template",
+            url: url.as_deref(),
+        },
     }
 }
 
 fn fields<'a>(headers: &'a [(String, String)], kind: &'static str) -> ShownCredential<'a> {
-    let pairs = headers.iter();
     ShownCredential::Http {
-        headers: pairs
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect(),
+        headers: pairs(headers),
         kind,
     }
+}
+
+fn pairs(headers: &[(String, String)]) -> BTreeMap<&str, &str> {
+    let pairs = headers.iter();
+    pairs
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect()
 }
 
 const fn title(status: u16) -> &'static str {

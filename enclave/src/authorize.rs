@@ -97,6 +97,7 @@ fn is_signed_by(catalog: &Catalog, grant: &Grant, effect: &Effect, alg: Alg) -> 
             profile::signs(named.unwrap_or(profile::GENERIC), alg)
         }
         Some(Route::Aws(_)) => true,
+        Some(Route::Template(route)) => route.alg == alg,
         None => false,
     }
 }

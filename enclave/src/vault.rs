@@ -276,33 +276,43 @@ impl Held {
                 );
                 Ok(key.sign(scope, signing.string_to_sign().as_bytes()))
             }
-            (Signer::Ed25519(pair), ToSign::Message(message)) => {
-                Ok(pair.sign(message).as_ref().to_vec())
+            (Signer::SigV4(_), _) | (_, ToSign::SigV4(_)) => Err(Failed),
+            // The same of HMAC; what a service calls a key of another algorithm is the catalog's word.
+            (Signer::Hmac(_), ToSign::Template(signing))
+                if signing.key_id != self.info.thumbprint =>
+            {
+                Err(Failed)
             }
-            (Signer::Ecdsa(pair), ToSign::Message(message)) => {
+            (signer, ToSign::Message(message)) => signer.sign(message),
+            (signer, ToSign::Template(signing)) if signing.alg == self.info.alg => {
+                signer.sign(&signing.message)
+            }
+            (_, ToSign::Template(_)) => Err(Failed),
+        }
+    }
+}
+
+impl Signer {
+    /// A signature over a message; none by what signs no message.
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Failed> {
+        match self {
+            Self::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
+            Self::Ecdsa(pair) => {
                 let signature = pair.sign(&SystemRandom::new(), message);
                 Ok(signature.map_err(|_| Failed)?.as_ref().to_vec())
             }
-            (Signer::Rsa(pair, encoding), ToSign::Message(message)) => {
+            Self::Rsa(pair, encoding) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
                 let random = SystemRandom::new();
                 pair.sign(*encoding, &random, message, &mut signature)
                     .map_err(|_| Failed)?;
                 Ok(signature)
             }
-            (Signer::Hmac(key), ToSign::Message(message)) => {
-                Ok(hmac::sign(key, message).as_ref().to_vec())
-            }
-            (Signer::SigV4(_), ToSign::Message(_))
-            | (
-                Signer::Ed25519(_) | Signer::Ecdsa(_) | Signer::Rsa(..) | Signer::Hmac(_),
-                ToSign::SigV4(_),
-            ) => Err(Failed),
+            Self::Hmac(key) => Ok(hmac::sign(key, message).as_ref().to_vec()),
+            Self::SigV4(_) => Err(Failed),
         }
     }
-}
 
-impl Signer {
     /// A key that is the one of this public key.
     fn of(alg: Alg, secret: &[u8], public: &[u8]) -> Result<Self, Failed> {
         let signer = Self::new(alg, secret)?;

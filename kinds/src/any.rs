@@ -1,6 +1,9 @@
 //! A call of any kind: what the enclave and the client dispatch on.
 
-use crate::{Call, Moment, SigningKeyInfo, ToSign, aws::AwsCall, http::HttpCall, jwt::JwtCall};
+use crate::{
+    Call, Moment, SigningKeyInfo, ToSign, aws::AwsCall, http::HttpCall, jwt::JwtCall,
+    template::TemplateCall,
+};
 use claviger_shared::{
     call::{Input, Sign},
     catalog::Catalog,
@@ -20,6 +23,8 @@ pub enum AnyCall {
     Jwt(JwtCall),
     /// A request to AWS.
     Aws(AwsCall),
+    /// A request that a template signs.
+    Template(TemplateCall),
 }
 
 macro_rules! each {
@@ -28,6 +33,7 @@ macro_rules! each {
             Self::Http($call) => $do,
             Self::Jwt($call) => $do,
             Self::Aws($call) => $do,
+            Self::Template($call) => $do,
         }
     };
 }
@@ -44,6 +50,9 @@ impl AnyCall {
             Input::Http(input) => HttpCall::parse(input, key, catalog, grant).map(Self::Http),
             Input::Jwt(input) => JwtCall::parse(input, key, catalog, grant).map(Self::Jwt),
             Input::Aws(input) => AwsCall::parse(input, key, catalog, grant).map(Self::Aws),
+            Input::Template(input) => {
+                TemplateCall::parse(input, key, catalog, grant).map(Self::Template)
+            }
         }
     }
 

@@ -16,6 +16,7 @@ pub mod reach;
 #[cfg(test)]
 mod relying_party;
 mod routes;
+pub mod template;
 
 pub use moment::MAX_SECONDS;
 
@@ -78,6 +79,8 @@ pub enum ToSign {
     Message(Vec<u8>),
     /// A request to AWS; the key is one that follows from the secret access key for a day, Region and service.
     SigV4(aws::Signing),
+    /// A request by a template, and the key that it names.
+    Template(template::Signing),
 }
 
 impl ToSign {
@@ -89,6 +92,7 @@ impl ToSign {
     pub fn message(&self) -> Result<&[u8], Denial> {
         match self {
             Self::Message(message) => Ok(message),
+            Self::Template(signing) => Ok(&signing.message),
             Self::SigV4(_) => Err(Code::KeyDenied.into()),
         }
     }

@@ -68,6 +68,13 @@ pub fn reach(catalog: &Catalog, grant: &Grant) -> (Vec<Reach>, bool) {
                 let (methods, destination) = aws(route, allows);
                 (Kind::Aws, methods, destination, false)
             }
+            Route::Template(route) => {
+                let http = &route.http;
+                let verb = |method: &String| http.verb.unwrap_or_else(|| verb_of(method));
+                let methods = http.methods.iter().filter(|method| allows(verb(method)));
+                let methods = methods.cloned().collect();
+                (Kind::Template, methods, url(http), http.probe)
+            }
         };
         if methods.is_empty() {
             continue;

@@ -20,6 +20,8 @@ pub enum Kind {
     Jwt,
     /// Requests to AWS (Signature Version 4).
     Aws,
+    /// Requests signed in a service's own way, by a template of the catalog.
+    Template,
 }
 
 impl Kind {
@@ -30,11 +32,12 @@ impl Kind {
             Self::Http => "http",
             Self::Jwt => "jwt",
             Self::Aws => "aws",
+            Self::Template => "template",
         }
     }
 
     /// Every kind that is built.
-    pub const ALL: [Self; 3] = [Self::Http, Self::Jwt, Self::Aws];
+    pub const ALL: [Self; 4] = [Self::Http, Self::Jwt, Self::Aws, Self::Template];
 
     /// Reads the word.
     #[must_use]

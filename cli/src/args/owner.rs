@@ -54,6 +54,7 @@ pub(crate) enum KindArg {
     Http,
     Jwt,
     Aws,
+    Template,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -66,6 +67,10 @@ pub(crate) enum AlgArg {
     Ps512,
     /// HMAC with SHA-256; imported only
     Hs256,
+    /// HMAC with SHA-512; of kind template, imported only
+    Hs512,
+    /// ECDSA on P-521 with SHA-512; of kind template
+    P521,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -199,6 +199,10 @@ fn meaning(resource: &Resource) -> Vec<String> {
         let to = match way {
             Route::Http(http) => format!("{} {}", http.methods.join(", "), route::address(http)),
             Route::Jwt(_) => route::destination(way),
+            Route::Template(template) => {
+                let http = &template.http;
+                format!("{} {}", http.methods.join(", "), route::address(http))
+            }
             Route::Aws(aws) => route::aws_line(&route::aws_names(aws), aws),
         };
         format!("{env}: {}", sentence(way, &to))

@@ -22,6 +22,8 @@ pub enum Kind {
     Jwt,
     /// `aws`.
     Aws,
+    /// `template`.
+    Template,
 }
 
 impl Kind {
@@ -30,6 +32,7 @@ impl Kind {
             "http" => Some(Self::Http),
             "jwt" => Some(Self::Jwt),
             "aws" => Some(Self::Aws),
+            "template" => Some(Self::Template),
             _ => None,
         }
     }
@@ -123,9 +126,10 @@ impl<'de> Visitor<'de> for HeadersVisitor {
 /// A [`Problem`] that says where and what was expected.
 pub fn parse(kind: Kind, bytes: &[u8]) -> Result<Sign, Problem> {
     match kind {
-        Kind::Http => http(read(bytes)?),
+        Kind::Http => http(read(bytes)?, Input::Http),
         Kind::Jwt => jwt(read(bytes)?),
         Kind::Aws => aws(read(bytes)?),
+        Kind::Template => http(read(bytes)?, Input::Template),
     }
 }
 
@@ -134,7 +138,7 @@ fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Problem> {
     serde_json::from_slice(bytes).map_err(|error| Problem::malformed(&error.to_string()))
 }
 
-fn http(request: Http) -> Result<Sign, Problem> {
+fn http(request: Http, of: fn(HttpInput) -> Input) -> Result<Sign, Problem> {
     let Http {
         method,
         url,
@@ -143,7 +147,7 @@ fn http(request: Http) -> Result<Sign, Problem> {
         idempotency_key,
     } = request;
     Ok(Sign {
-        input: Input::Http(HttpInput {
+        input: of(HttpInput {
             method,
             url,
             headers: lower(headers),

@@ -181,7 +181,9 @@ fn example() -> (HttpCall, Vec<u8>, Vec<(String, String)>) {
         .unwrap()
     {
         Credential::Http { headers } => (call, message, headers),
-        Credential::Jwt { .. } | Credential::Aws { .. } => panic!("another kind"),
+        Credential::Jwt { .. } | Credential::Aws { .. } | Credential::Template { .. } => {
+            panic!("another kind")
+        }
     }
 }
 

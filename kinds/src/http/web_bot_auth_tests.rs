@@ -53,7 +53,9 @@ fn fields(call: &HttpCall, signature: &[u8]) -> Vec<(String, String)> {
         .unwrap()
     {
         Credential::Http { headers } => headers,
-        Credential::Jwt { .. } | Credential::Aws { .. } => panic!("another kind"),
+        Credential::Jwt { .. } | Credential::Aws { .. } | Credential::Template { .. } => {
+            panic!("another kind")
+        }
     }
 }
 

@@ -89,6 +89,8 @@ pub enum Input {
     Jwt(JwtInput),
     /// A request to AWS.
     Aws(AwsInput),
+    /// A request that a template of the catalog signs.
+    Template(HttpInput),
 }
 
 /// An HTTP request as the caller will send it.
@@ -216,9 +218,9 @@ pub struct Reach {
     pub resource: ResourceName,
     /// The kind of its credentials.
     pub kind: Kind,
-    /// `http`: the methods that the grant permits; `jwt`: the token's profile, and of `dpop` the methods; `aws`: the actions, or methods.
+    /// `http`: the methods that the grant permits; `jwt`: the token's profile, and of `dpop` the methods; `aws`: the actions, or methods; `template`: as `http`.
     pub methods: Vec<String>,
-    /// `http`: the URL, its parameters in braces; `jwt`: the audience, of `dpop` the URL; `aws`: service, Region and resource, or the URL.
+    /// `http` and `template`: the URL, its parameters in braces; `jwt`: the audience, of `dpop` the URL; `aws`: service, Region and resource, or the URL.
     pub destination: String,
     /// A harmless call, for `claviger test`.
     pub probe: bool,

@@ -4,6 +4,9 @@
 //! hosts, paths, methods, members. It holds no grant and decides nothing by itself; kinds match calls against routes.
 
 pub mod parse;
+pub mod template;
+
+pub use template::TemplateRoute;
 
 use crate::{
     amount::Amount,
@@ -46,6 +49,8 @@ pub enum Route {
     Jwt(JwtRoute),
     /// A resource of AWS.
     Aws(AwsRoute),
+    /// An HTTP endpoint whose service signs in a way of its own.
+    Template(Box<TemplateRoute>),
 }
 
 /// An HTTP endpoint, https only.
@@ -287,7 +292,7 @@ impl Catalog {
         let routes = self.resources.values().flat_map(|one| &one.routes);
         routes.filter_map(|route| match route {
             Route::Jwt(route) if route.profile == profile::OIDC => Some(route),
-            Route::Jwt(_) | Route::Http(_) | Route::Aws(_) => None,
+            Route::Jwt(_) | Route::Http(_) | Route::Aws(_) | Route::Template(_) => None,
         })
     }
 }

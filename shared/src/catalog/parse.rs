@@ -6,6 +6,7 @@ mod aws;
 mod charge;
 mod http;
 mod jwt;
+mod template;
 
 use super::{Catalog, MAX_BYTES, Resource, Route};
 use crate::{
@@ -99,6 +100,7 @@ fn route(place: &Place<'_>, issuer: &mut Option<String>) -> Result<Route, Error>
         Kind::Http => Route::Http(http::route(&mut object)?),
         Kind::Jwt => Route::Jwt(jwt::route(&mut object, issuer)?),
         Kind::Aws => Route::Aws(aws::route(&mut object)?),
+        Kind::Template => Route::Template(Box::new(template::route(&mut object)?)),
     };
     object.finish()?;
     Ok(route)
@@ -110,7 +112,8 @@ fn is_same_matcher(a: &Route, b: &Route) -> bool {
         (Route::Http(a), Route::Http(b)) => http::is_same_matcher(a, b),
         (Route::Jwt(a), Route::Jwt(b)) => jwt::is_same_matcher(a, b),
         (Route::Aws(a), Route::Aws(b)) => aws::is_same_matcher(a, b),
-        (Route::Http(_) | Route::Jwt(_) | Route::Aws(_), _) => false,
+        (Route::Template(a), Route::Template(b)) => http::is_same_matcher(&a.http, &b.http),
+        (Route::Http(_) | Route::Jwt(_) | Route::Aws(_) | Route::Template(_), _) => false,
     }
 }
 

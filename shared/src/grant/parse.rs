@@ -301,7 +301,7 @@ const fn profiles(kind: Kind) -> (&'static [&'static str], &'static str) {
             &profile::OF_JWT,
             "\"assertion\", \"oidc\", \"github-app\", \"gcp\" or \"dpop\"",
         ),
-        Kind::Aws => (&[], "no such member: this kind has no profiles"),
+        Kind::Aws | Kind::Template => (&[], "no such member: this kind has no profiles"),
     }
 }
 

@@ -4,7 +4,8 @@ use super::{super::words::route, finding};
 use crate::finding::Finding;
 use claviger_shared::{
     catalog::{
-        AwsRoute, AwsTarget, BodyRule, Catalog, HttpRoute, Media, Members, Resource, Route, Segment,
+        AwsRoute, AwsTarget, BodyRule, Catalog, HttpRoute, Media, Members, Resource, Route,
+        Segment, TemplateRoute,
     },
     effect::{Env, Verb},
     id::ResourceName,
@@ -35,6 +36,7 @@ pub fn check(catalog: &Catalog) -> Vec<Finding> {
                 Route::Http(http) => found.extend(of_route(name, http, &at)),
                 Route::Jwt(_) => {}
                 Route::Aws(aws) => found.extend(of_aws(name, aws, &at)),
+                Route::Template(template) => found.extend(of_template(name, template, &at)),
             }
         }
     }
@@ -48,6 +50,7 @@ fn probe(name: &ResourceName, resource: &Resource) -> Option<Finding> {
         Route::Http(http) => http.probe,
         Route::Jwt(jwt) => jwt.probe,
         Route::Aws(_) => false,
+        Route::Template(template) => template.http.probe,
     });
     // What only changes or pays has no harmless call.
     let harmless = resource.routes.iter().any(|way| match way {
@@ -56,6 +59,7 @@ fn probe(name: &ResourceName, resource: &Resource) -> Option<Finding> {
         Route::Jwt(jwt) => jwt.http.is_none(),
         // No call of this kind is tried.
         Route::Aws(_) => false,
+        Route::Template(_) => !route::methods(way, Verb::Read).is_empty(),
     });
     (harmless && !probed).then(|| {
         finding(
@@ -86,6 +90,21 @@ fn of_aws(name: &ResourceName, aws: &AwsRoute, at: &str) -> Vec<Finding> {
         )],
         AwsTarget::Resource(_) => Vec::new(),
     }
+}
+
+/// What is said of any HTTP route, and what a scheme leaves open by itself.
+fn of_template(name: &ResourceName, template: &TemplateRoute, at: &str) -> Vec<Finding> {
+    let mut found = of_route(name, &template.http, at);
+    if template.undated {
+        found.push(finding(
+            "undated",
+            at,
+            "nothing that is signed says a time",
+            "what is signed is good for as long as the service has not seen it, also after the grant",
+            "use a scheme with a time where the service has one",
+        ));
+    }
+    found
 }
 
 fn of_route(name: &ResourceName, http: &HttpRoute, at: &str) -> Vec<Finding> {

@@ -48,6 +48,7 @@ fn scope(grant: &mut Grant, around: &Around<'_>) {
                 Route::Http(http) => http.mints,
                 Route::Jwt(jwt) => jwt.mints,
                 Route::Aws(aws) => aws.mints(),
+                Route::Template(template) => template.http.mints,
             })
         })
     };

@@ -5,6 +5,7 @@ use crate::{finding::Finding, owner::words::Around};
 use claviger_shared::{
     catalog::{
         AwsRoute, AwsTarget, BodyRule, HttpRoute, JwtRoute, Media, Members, Resource, Route,
+        TemplateRoute,
     },
     effect::{Kind, Verb},
     grant::{Grant, Window, profile},
@@ -86,6 +87,9 @@ fn permission(
         match way {
             Route::Http(http) => found.extend(way_of_http(grant, verb, name, http, &place)),
             Route::Jwt(jwt) => found.extend(way_of_jwt(grant, name, jwt, &place)),
+            Route::Template(template) => {
+                found.extend(way_of_template(grant, verb, name, template, &place));
+            }
             Route::Aws(aws) => found.extend(way_of_aws(grant, verb, name, aws, &place)),
         }
         found.extend(key_for(grant, way, name, around, &place));
@@ -179,6 +183,26 @@ fn way_of_http(
                 "add \"only\": {{\"{name}\": {{\"path.{}\": […]}}}}",
                 open.join("\", \"path.")
             ),
+        ));
+    }
+    found
+}
+
+fn way_of_template(
+    grant: &Grant,
+    verb: Verb,
+    name: &ResourceName,
+    template: &TemplateRoute,
+    at: &str,
+) -> Vec<Finding> {
+    let mut found = way_of_http(grant, verb, name, &template.http, at);
+    if template.undated && !grant.allow_outliving.contains(name) {
+        found.push(finding(
+            "outliving_denied",
+            at,
+            format!("what is signed for `{name}` has no time in it, and allow_outliving does not name it"),
+            "every call on it is denied as `outliving`",
+            format!("add \"{name}\" to allow_outliving if requests may be sent after the grant's end"),
         ));
     }
     found
@@ -293,8 +317,16 @@ fn key_for(
         Route::Http(_) => Kind::Http,
         Route::Jwt(_) => Kind::Jwt,
         Route::Aws(_) => Kind::Aws,
+        Route::Template(_) => Kind::Template,
     };
-    let fits = |id| around.keys.get(id).is_some_and(|key| key.kind == kind);
+    let signs = |alg| match way {
+        Route::Template(template) => template.alg == alg,
+        Route::Http(_) | Route::Jwt(_) | Route::Aws(_) => true,
+    };
+    let fits = |id| {
+        let key = around.keys.get(id);
+        key.is_some_and(|key| key.kind == kind && signs(key.alg))
+    };
     let kind = kind.as_str();
     (!grant.keys.iter().any(fits)).then(|| {
         finding(
@@ -333,6 +365,7 @@ fn let_out(grant: &Grant, around: &Around<'_>) -> Vec<Finding> {
                 Route::Http(http) => http.mints,
                 Route::Jwt(jwt) => jwt.mints,
                 Route::Aws(aws) => aws.mints(),
+                Route::Template(template) => template.http.mints,
             })
         })
     };

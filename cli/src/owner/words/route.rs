@@ -4,7 +4,8 @@ use claviger_shared::{
     call::aws::{Action, Service, verb_by_name},
     catalog::{
         AwsPlace, AwsResource, AwsRoute, AwsTarget, BodyRule, Extractor, HttpRoute, JwtRoute,
-        Media, Members, Route, Segment, Source,
+        Media, Members, Route, Segment, Source, TemplateRoute,
+        template::{Insert, Part},
     },
     effect::Verb,
     grant::profile,
@@ -53,6 +54,12 @@ pub fn methods(route: &Route, verb: Verb) -> Vec<&str> {
         }
         Route::Jwt(jwt) if jwt.verb.unwrap_or(Verb::Write) == verb => vec!["issue"],
         Route::Jwt(_) => Vec::new(),
+        Route::Template(template) => {
+            let http = &template.http;
+            let counts = |method: &&String| http.verb.unwrap_or_else(|| verb_of(method)) == verb;
+            let methods = http.methods.iter().filter(counts);
+            methods.map(String::as_str).collect()
+        }
         Route::Aws(aws) => match &aws.to {
             AwsTarget::Place(place) => place_methods(place, verb),
             AwsTarget::Resource(_) => {
@@ -148,6 +155,7 @@ pub fn address(http: &HttpRoute) -> String {
 pub fn destination(route: &Route) -> String {
     match route {
         Route::Http(http) => address(http),
+        Route::Template(template) => address(&template.http),
         Route::Jwt(jwt) if jwt.profile == "assertion" => {
             format!("an assertion token for {}", jwt.audience)
         }
@@ -172,7 +180,7 @@ pub fn line(route: &Route, verb: Verb) -> Option<String> {
     }
     let to = destination(route);
     Some(match route {
-        Route::Http(_) => format!("{} {to}", methods.join(", ")),
+        Route::Http(_) | Route::Template(_) => format!("{} {to}", methods.join(", ")),
         Route::Jwt(JwtRoute {
             http: Some(http), ..
         }) => format!(
@@ -192,6 +200,7 @@ pub fn facts(route: &Route) -> Vec<String> {
         Route::Http(http) => of_http(http),
         Route::Jwt(jwt) => of_jwt(jwt),
         Route::Aws(aws) => of_aws(aws),
+        Route::Template(template) => of_template(template),
     }
 }
 
@@ -225,6 +234,81 @@ fn of_http(http: &HttpRoute) -> Vec<String> {
     }
     if *mints {
         facts.push("what it answers is itself a credential".to_owned());
+    }
+    facts
+}
+
+fn of_template(template: &TemplateRoute) -> Vec<String> {
+    let TemplateRoute {
+        http,
+        alg,
+        key_id,
+        insert_query,
+        insert_body,
+        sign,
+        signature,
+        protected,
+        add_headers,
+        add_query,
+        window_s,
+        single_use,
+        undated,
+        uncovered,
+    } = template;
+    let mut facts = of_http(http);
+    let parts = sign.iter().map(|part| match part {
+        Part::Text(text) => text.to_string(),
+        Part::Hash(hash, spelling, text) => {
+            format!(
+                "{}({text})",
+                format!("{hash:?} as {spelling:?} of ").to_lowercase()
+            )
+        }
+    });
+    let parts = parts.collect::<Vec<_>>().join(" and then ");
+    let alg = format!("{alg:?}").to_lowercase();
+    let written = format!("{signature:?}").to_lowercase();
+    facts.push(format!("signed with {alg}, written as {written}: {parts}"));
+    if let Some(key_id) = key_id {
+        facts.push(format!("under the key that the service knows as {key_id}"));
+    }
+    let inserts = [("query", insert_query), ("form", insert_body)];
+    for (what, list) in inserts {
+        for Insert { name, value, first } in list {
+            let end = if *first { "at the front" } else { "at the end" };
+            facts.push(format!(
+                "the enclave writes {name}={value} into the {what}, {end}"
+            ));
+        }
+    }
+    let added = [
+        ("protected header", protected),
+        ("header field", add_headers),
+        ("query member", add_query),
+    ];
+    for (what, list) in added {
+        facts.extend(
+            list.iter()
+                .map(|(name, text)| format!("{what} {name}: {text}")),
+        );
+    }
+    if !uncovered.is_empty() {
+        let words: Vec<_> = uncovered.iter().map(|part| part.word()).collect();
+        facts.push(format!(
+            "not signed, as the route fixes it: {}",
+            words.join(", ")
+        ));
+    }
+    if *single_use {
+        facts.push("the service takes each nonce once only".to_owned());
+    }
+    if *undated {
+        facts.push(
+            "nothing that is signed says a time: it is good until the service has seen it"
+                .to_owned(),
+        );
+    } else {
+        facts.push(format!("taken for {window_s} seconds"));
     }
     facts
 }

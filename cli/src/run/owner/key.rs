@@ -66,6 +66,7 @@ impl From<KindArg> for Kind {
             KindArg::Http => Self::Http,
             KindArg::Jwt => Self::Jwt,
             KindArg::Aws => Self::Aws,
+            KindArg::Template => Self::Template,
         }
     }
 }
@@ -78,6 +79,8 @@ impl From<AlgArg> for Alg {
             AlgArg::Rs256 => Self::Rs256,
             AlgArg::Ps512 => Self::Ps512,
             AlgArg::Hs256 => Self::Hs256,
+            AlgArg::Hs512 => Self::Hs512,
+            AlgArg::P521 => Self::P521,
         }
     }
 }

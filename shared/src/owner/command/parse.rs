@@ -228,6 +228,16 @@ fn alg(kind: Kind, place: &Place<'_>) -> Result<Alg, Error> {
             place,
             "\"ed25519\", \"p256\" or \"rs256\"",
         )),
+        (Kind::Template, "ed25519") => Ok(Alg::Ed25519),
+        (Kind::Template, "p256") => Ok(Alg::P256),
+        (Kind::Template, "p521") => Ok(Alg::P521),
+        (Kind::Template, "rs256") => Ok(Alg::Rs256),
+        (Kind::Template, "hs256") => Ok(Alg::Hs256),
+        (Kind::Template, "hs512") => Ok(Alg::Hs512),
+        (Kind::Template, _) => Err(Error::unsupported(
+            place,
+            "\"hs256\", \"hs512\", \"ed25519\", \"p256\", \"p521\" or \"rs256\"",
+        )),
         (Kind::Aws, _) => Err(Error::unsupported(place, "\"sigv4\"")),
     }
 }
