@@ -143,6 +143,6 @@ pub(super) fn lasting(call: &AwsCall) -> Moment {
 fn signing(call: &AwsCall, token: Option<&str>) -> Signing {
     match call.to_sign(&key(token), &lasting(call)).unwrap() {
         ToSign::SigV4(signing) => signing,
-        ToSign::Message(_) => panic!("a message"),
+        ToSign::Message(_) | ToSign::Template(_) => panic!("a message"),
     }
 }

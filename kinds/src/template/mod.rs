@@ -25,7 +25,7 @@ use claviger_shared::{
     },
     catalog::{
         Catalog, Route, TemplateRoute,
-        template::{Encoding, Part, Slot, Text},
+        template::{Encoding, Part, Slot, Text, Uncovered},
     },
     credential::{Credential, Replay},
     crypto::{rsa, sha256},
@@ -310,7 +310,8 @@ fn effect(
         path_template: http.template.clone(),
         parameters: path.chain(query).collect(),
         mints: http.mints,
-        identity_only: false,
+        // Neither host nor path is signed: it says who, not where.
+        identity_only: found.route.uncovered.contains(&Uncovered::Path),
         charges: charge::charges(&http.charge, parts)?,
         max_lifetime: Millis::from_secs(found.route.window_s),
         // Where nothing signed says when it ends, the service alone decides.

@@ -5,7 +5,7 @@ use crate::{finding::Finding, owner::words::Around};
 use claviger_shared::{
     catalog::{
         AwsRoute, AwsTarget, BodyRule, HttpRoute, JwtRoute, Media, Members, Resource, Route,
-        TemplateRoute,
+        TemplateRoute, template::Uncovered,
     },
     effect::{Kind, Verb},
     grant::{Grant, Window, profile},
@@ -196,6 +196,16 @@ fn way_of_template(
     at: &str,
 ) -> Vec<Finding> {
     let mut found = way_of_http(grant, verb, name, &template.http, at);
+    let placeless = template.uncovered.contains(&Uncovered::Path);
+    if placeless && !grant.allow_identity_only.contains(name) {
+        found.push(finding(
+            "identity_only_denied",
+            at,
+            format!("what is signed for `{name}` says no path, and allow_identity_only does not name it"),
+            "every call on it is denied as `identity_only`",
+            format!("add \"{name}\" to allow_identity_only if the agent may send the same members elsewhere"),
+        ));
+    }
     if template.undated && !grant.allow_outliving.contains(name) {
         found.push(finding(
             "outliving_denied",

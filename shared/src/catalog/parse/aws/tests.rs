@@ -39,7 +39,7 @@ fn read(route: Value) -> AwsRoute {
     let catalog = parse(&json!([route])).unwrap_or_else(|error| panic!("{error}"));
     match &catalog.resources[&ResourceName::parse("r").unwrap()].routes[0] {
         Route::Aws(route) => route.clone(),
-        Route::Http(_) | Route::Jwt(_) => panic!("another kind"),
+        Route::Http(_) | Route::Jwt(_) | Route::Template(_) => panic!("another kind"),
     }
 }
 
