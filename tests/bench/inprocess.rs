@@ -1,7 +1,7 @@
 //! In this process, without a socket where there need be none: the serial core's steps, parsing, and a whole call on an
 //! enclave whose store is memory.
 
-use crate::{asks, aws, cell::Plan, cpu, deployment::Granted, load, run::Run};
+use crate::{asks, aws, cell::Plan, cpu, deployment::Granted, load, run::Run, template};
 use anyhow::{Context, bail, ensure};
 use claviger_client::trust;
 use claviger_enclave::{
@@ -107,6 +107,10 @@ pub fn measure(run: &mut Run) -> anyhow::Result<()> {
     aws.check()?;
     keep("aws: parse a GET of S3", timed(|_| aws.parse()));
     keep("aws: sign it", timed(|_| aws.sign()));
+    let template = template::Bench::new(&grant, deployment.clock.now())?;
+    template.check()?;
+    keep("template: parse a GET", timed(|_| template.parse()));
+    keep("template: sign it with HMAC", timed(|_| template.sign()));
     keep(
         "core: allow, 8 budgets",
         bench.timed(|bench, round| bench.allow(slots[round as usize % 8], None))?,

@@ -31,6 +31,7 @@ mod report;
 mod run;
 mod sidecar;
 mod svg;
+mod template;
 mod vm;
 
 use anyhow::{Context, bail};

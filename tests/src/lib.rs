@@ -17,5 +17,6 @@ pub mod platform;
 pub mod python;
 pub mod snapshots;
 pub mod store;
+pub mod template;
 pub mod timing;
 pub mod vm;

@@ -220,13 +220,15 @@ impl Run {
                 .map(|body| text(body).as_bytes().to_vec().into())
         };
         let word = |of: &Value, name: &str| of.get(name).map(|word| text(word).to_owned());
+        let request = |of: &Value| HttpInput {
+            method: text(&of["method"]).to_owned(),
+            url: text(&of["url"]).to_owned(),
+            headers: pairs(&of["headers"]),
+            body: body(of),
+        };
         let input = match (call.get("http"), call.get("jwt"), call.get("aws")) {
-            (Some(http), None, None) => Input::Http(HttpInput {
-                method: text(&http["method"]).to_owned(),
-                url: text(&http["url"]).to_owned(),
-                headers: pairs(&http["headers"]),
-                body: body(http),
-            }),
+            (Some(http), None, None) => Input::Http(request(http)),
+            (None, None, None) => Input::Template(request(&call["template"])),
             (None, None, Some(aws)) => Input::Aws(AwsInput {
                 service: text(&aws["service"]).to_owned(),
                 region: text(&aws["region"]).to_owned(),
@@ -246,7 +248,7 @@ impl Run {
                 url: word(jwt, "url"),
                 ath: word(jwt, "ath"),
             }),
-            _ => panic!("one of http, jwt and aws: {call}"),
+            _ => panic!("one of http, jwt, aws and template: {call}"),
         };
         if let Some(source) = call.get("source") {
             let source: std::net::Ipv4Addr = text(source).parse().unwrap();
@@ -346,14 +348,16 @@ fn every_vector_gets_exactly_its_code_and_spends_nothing() {
         .collect();
     let ran: BTreeSet<_> = rows.iter().map(|(code, form, _)| (code, form)).collect();
     assert_eq!(ran.len(), rows.len());
-    // The profiles of tokens: more than one of a code.
-    let tokens = list(&table["denials"]).iter().flat_map(|row| {
-        let vectors = list(&row["tokens"]).iter();
-        vectors.map(|vector| (text(&row["code"]), "tokens", vector))
-    });
-    let before = rows.len();
-    rows.extend(tokens);
-    assert!(rows.len() > before + 30, "every profile of tokens");
+    // The profiles of tokens, and templates: more than one of a code.
+    for (form, least) in [("tokens", 30), ("templates", 35)] {
+        let more = list(&table["denials"]).iter().flat_map(|row| {
+            let vectors = list(&row[form]).iter();
+            vectors.map(move |vector| (text(&row["code"]), form, vector))
+        });
+        let before = rows.len();
+        rows.extend(more);
+        assert!(rows.len() > before + least, "every one of {form}");
+    }
     std::thread::scope(|scope| {
         let (half, rest) = rows.split_at(rows.len() / 2);
         for part in [half, rest] {
