@@ -80,12 +80,12 @@ fn plain(template: &str, input: &HttpInput, inserts: bool, moment: &Moment) -> V
     ];
     let mut out = String::new();
     let mut rest = template;
-    while let Some(at) = rest.find('{') {
-        let end = rest[at..].find('}').unwrap() + at + 1;
-        out.push_str(&rest[..at]);
-        let word = &rest[at..end];
+    while let Some((before, after)) = rest.split_once('{') {
+        let (word, more) = after.split_once('}').unwrap();
+        let word = format!("{{{word}}}");
+        out.push_str(before);
         out.push_str(&words.iter().find(|(known, _)| *known == word).unwrap().1);
-        rest = &rest[end..];
+        rest = more;
     }
     out.push_str(rest);
     out.into_bytes()

@@ -236,6 +236,16 @@ impl Slot {
             .map(|(_, slot)| slot)
     }
 
+    /// The field whose value it is.
+    #[must_use]
+    pub fn header(&self) -> Option<&str> {
+        if let Self::Header(name) = self {
+            Some(name)
+        } else {
+            None
+        }
+    }
+
     /// Whether it says when.
     #[must_use]
     pub const fn is_time(&self) -> bool {

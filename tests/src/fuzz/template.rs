@@ -95,7 +95,7 @@ pub fn template_call(data: &[u8]) {
         Alg::Hs256 => 32,
         Alg::P521 => 132,
         Alg::Rs256 => 256,
-        _ => 64,
+        Alg::Hs512 | Alg::Ed25519 | Alg::P256 | Alg::Ps512 | Alg::SigV4 => 64,
     };
     let credential = call.assemble(&moment, &to_sign, &vec![7; length]).unwrap();
     let Credential::Template {

@@ -189,9 +189,9 @@ fn signed(place: &Place<'_>, http: &HttpRoute) -> Result<Vec<Part>, Error> {
         .as_ref()
         .is_some_and(|body| body.media == Media::Opaque);
     let signed = |place: &Place<'_>| {
-        let text = text(place, |slot| match slot {
-            Slot::Header(name) => is_listed(http, name),
-            _ => *slot != Slot::Signature,
+        let text = text(place, |slot| {
+            let brought = |name| is_listed(http, name);
+            slot.header().is_none_or(brought) && *slot != Slot::Signature
         })?;
         unambiguous(place, &text, opaque)?;
         Ok(text)
