@@ -9,8 +9,7 @@ use claviger_shared::{
     effect::{Charge, Effect, Effects, Kind},
     grant::{Grant, SourcePrefix, profile},
     id::KeyId,
-    ledger::{State, reserve},
-    owner::command::Alg,
+    ledger::{KeyState, State, reserve},
     time::UnixMs,
 };
 
@@ -69,9 +68,9 @@ pub fn authorize(
     if effects.iter().any(|effect| effect.kind != kind) {
         return Err(Code::Unsupported.into());
     }
-    let signs = |alg| {
+    let signs = |key: &KeyState| {
         let mut effects = effects.iter();
-        effects.all(|effect| is_signed_by(state.catalog(), grant, effect, alg))
+        effects.all(|effect| is_signed_by(state.catalog(), grant, effect, key))
     };
     let (key, _) = state
         .key_of(grant, kind, grant.env, signs)
@@ -85,19 +84,19 @@ pub fn authorize(
     })
 }
 
-/// Whether keys of an algorithm sign what the effect's route asks for: the profile of a token or of requests says which do.
-fn is_signed_by(catalog: &Catalog, grant: &Grant, effect: &Effect, alg: Alg) -> bool {
+/// Whether a key signs what the effect's route asks for: the profile of a token or of requests, or a template, says which do.
+fn is_signed_by(catalog: &Catalog, grant: &Grant, effect: &Effect, key: &KeyState) -> bool {
     let resource = catalog.resources.get(&effect.resource);
     let route = resource.and_then(|resource| resource.routes.get(usize::from(effect.route)));
     match route {
-        Some(Route::Jwt(route)) => profile::signs(&route.profile, alg),
+        Some(Route::Jwt(route)) => profile::signs(&route.profile, key.alg),
         Some(Route::Http(_)) => {
             let rule = grant.credentials.get(&Kind::Http);
             let named = rule.and_then(|rule| rule.profile.as_deref());
-            profile::signs(named.unwrap_or(profile::GENERIC), alg)
+            profile::signs(named.unwrap_or(profile::GENERIC), key.alg)
         }
         Some(Route::Aws(_)) => true,
-        Some(Route::Template(route)) => route.alg == alg,
+        Some(Route::Template(route)) => route.takes(key.alg, &key.public),
         None => false,
     }
 }

@@ -46,6 +46,10 @@ pub fn catalog() -> Value {
             "uncovered": ["body"], "window_s": 60, "single_use": true,
         }]);
     }
+    let mut named = all["resources"]["quotes-hs256"].clone();
+    named[0]["host"] = json!("named.example.com");
+    named[0]["key_id"] = json!("second");
+    all["resources"]["quotes-named"] = named;
     all["resources"]["payments"] = json!([{
         "kind": "template", "host": "pay.example.com", "path": "/v1/payments", "methods": ["POST"],
         "body": ["/amount", "/currency"],

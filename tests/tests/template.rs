@@ -10,7 +10,7 @@ use claviger_shared::{
 use claviger_tests::{
     agent::{Agent, issued},
     deployment::Deployment,
-    template::{ALGS, SECRET, call, granted, input, quote, start},
+    template::{ALGS, SECRET, call, granted, import_secret, input, quote, start},
 };
 use ring::{
     hmac,
@@ -122,6 +122,41 @@ fn no_key_of_another_algorithm_stands_in() {
             "{own}"
         );
     }
+}
+
+/// Two services with HMAC: each route's key is the one whose identifier it names, or the first.
+#[test]
+fn a_route_names_its_key_of_hmac() {
+    let (deployment, enclave) = start();
+    import_secret(
+        &deployment,
+        &enclave,
+        ("k_second", "hs256"),
+        "second",
+        &[7; 32],
+    );
+    let names = ["quotes-hs256", "quotes-named"];
+    let grant = granted(
+        &deployment,
+        &enclave,
+        "gr_1",
+        &names,
+        &["k_hs256", "k_second"],
+    );
+    let agent = Agent::connect(&deployment, &enclave, &grant);
+    let mut named = quote("hs256");
+    named.url = named.url.replace("hs256", "named");
+    assert_eq!(signed(&agent, &quote("hs256")).0["x-key"], "id-hs256");
+    assert_eq!(signed(&agent, &named).0["x-key"], "second");
+    let grant = granted(
+        &deployment,
+        &enclave,
+        "gr_2",
+        &names,
+        &["k_hs256", "k_hs512"],
+    );
+    let agent = Agent::connect(&deployment, &enclave, &grant);
+    assert_eq!(agent.sign(input(named)).unwrap_err().code, Code::KeyDenied);
 }
 
 /// The same key and input give the same bytes again for one charge, what the enclave wrote into them included.

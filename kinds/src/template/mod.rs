@@ -143,7 +143,8 @@ impl Call for TemplateCall {
 
     fn to_sign(&self, key: &SigningKeyInfo, moment: &Moment) -> Result<ToSign, Denial> {
         Span::of(&self.effects.first, key, moment)?;
-        if key.alg != self.route.alg {
+        let named = key.thumbprint.as_bytes();
+        if !self.route.takes(key.alg, named) {
             return Err(Denial::at(Code::KeyDenied, Kind::Template.as_str()));
         }
         let key_id = self.route.key_id.as_ref().unwrap_or(&key.thumbprint);

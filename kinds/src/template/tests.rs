@@ -340,6 +340,21 @@ fn only_a_key_of_the_routes_algorithm_signs() {
 }
 
 #[test]
+fn a_key_of_hmac_is_the_one_that_the_route_names() {
+    let call = parse(&with("/key_id", json!("mine")), &post(URL, "n=1")).unwrap();
+    let mut info = key(Kind::Template, Alg::Hs256);
+    let denial = call.to_sign(&info, &half()).unwrap_err();
+    assert_eq!(denial.code, Code::KeyDenied);
+    info.thumbprint = "mine".into();
+    call.to_sign(&info, &half()).unwrap();
+    // Of another algorithm it is what the service calls the key, whichever that is.
+    let mut route = with("/key_id", json!("theirs"));
+    route["alg"] = json!("ed25519");
+    let call = parse(&route, &post(URL, "n=1")).unwrap();
+    assert_eq!(signed(&call, &half()).key_id, "theirs");
+}
+
+#[test]
 fn what_has_no_time_needs_a_grant_that_says_so_and_what_has_no_path_tells() {
     let catalog = documented();
     let mut grant = reader(&catalog);

@@ -22,7 +22,8 @@ pub struct TemplateRoute {
     pub http: HttpRoute,
     /// The algorithm, and so which keys sign.
     pub alg: Alg,
-    /// What the service calls the key; absent means its thumbprint, and of HMAC the key's own identifier.
+    /// What the service calls the key; absent means its thumbprint. Of HMAC the one key that signs, by its own identifier; absent
+    /// means any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_id: Option<String>,
     /// What the enclave writes into the query before it is signed.
@@ -407,6 +408,13 @@ impl TemplateRoute {
         let texts = texts.chain(inserts.map(|insert| &insert.value));
         let texts = texts.chain(self.protected.iter().map(|(_, text)| text));
         texts.flat_map(Text::slots)
+    }
+
+    /// Whether a key of this algorithm and public half, or identifier, signs.
+    #[must_use]
+    pub fn takes(&self, alg: Alg, public: &[u8]) -> bool {
+        let named = self.key_id.as_ref().filter(|_| alg.is_symmetric());
+        self.alg == alg && named.is_none_or(|name| name.as_bytes() == public)
     }
 
     /// Whether calls are bound to an idempotency key.

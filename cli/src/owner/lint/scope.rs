@@ -10,6 +10,7 @@ use claviger_shared::{
     effect::{Kind, Verb},
     grant::{Grant, Window, profile},
     id::{ResourceName, Unit},
+    ledger::KeyState,
 };
 use std::collections::BTreeSet;
 
@@ -329,13 +330,13 @@ fn key_for(
         Route::Aws(_) => Kind::Aws,
         Route::Template(_) => Kind::Template,
     };
-    let signs = |alg| match way {
-        Route::Template(template) => template.alg == alg,
+    let signs = |key: &KeyState| match way {
+        Route::Template(template) => template.takes(key.alg, &key.public),
         Route::Http(_) | Route::Jwt(_) | Route::Aws(_) => true,
     };
     let fits = |id| {
         let key = around.keys.get(id);
-        key.is_some_and(|key| key.kind == kind && signs(key.alg))
+        key.is_some_and(|key| key.kind == kind && signs(key))
     };
     let kind = kind.as_str();
     (!grant.keys.iter().any(fits)).then(|| {

@@ -32,7 +32,7 @@ pub(super) fn route(object: &mut Object<'_>) -> Result<TemplateRoute, Error> {
     let http = http::route(object)?;
     let alg = alg(&object.required("alg")?)?;
     let key_id = match object.optional("key_id") {
-        Some(place) => Some(key_id(&place, alg)?),
+        Some(place) => Some(key_id(&place)?),
         None => None,
     };
     let (insert_query, insert_body) = match object.optional("insert") {
@@ -91,11 +91,7 @@ fn alg(place: &Place<'_>) -> Result<Alg, Error> {
     }
 }
 
-fn key_id(place: &Place<'_>, alg: Alg) -> Result<String, Error> {
-    if alg.is_symmetric() {
-        let expected = "no such member: a key of HMAC has an identifier of its own";
-        return Err(Error::invalid(place, expected));
-    }
+fn key_id(place: &Place<'_>) -> Result<String, Error> {
     read::text(
         place,
         "1 to 128 printable characters without spaces",

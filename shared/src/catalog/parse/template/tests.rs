@@ -139,7 +139,7 @@ fn every_member_is_needed_and_no_other_is_taken() {
         ("/sign", json!("{signature}")),
         ("/sign", json!("{header:x-b}")),
         ("/add", json!([])),
-        ("/key_id", json!("k")),
+        ("/key_id", json!("a b")),
         ("/protected", json!({"kid": "{key_id}"})),
         ("/uncovered", json!({})),
     ] {
