@@ -326,3 +326,30 @@ async fn run(
     };
     Ok((told, exit))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where the enclave wrote into URL or body, these go out, and else what was asked for.
+    #[test]
+    fn what_goes_out_is_the_credentials_own_url_and_body() {
+        let asked = HttpInput {
+            method: "POST".to_owned(),
+            url: "https://a.example/x?a=1".to_owned(),
+            headers: vec![("x-a".to_owned(), "1".to_owned())],
+            body: Some(b"n=1".to_vec().into()),
+        };
+        let of = |credential: Value| sent(&asked, &json!({ "credential": credential }));
+        assert_eq!(of(json!({ "headers": {} })).unwrap(), asked);
+        let own =
+            of(json!({ "url": "https://a.example/x?a=1&t=2", "body": "bj0xJnQ9Mg==" })).unwrap();
+        assert_eq!(own.url, "https://a.example/x?a=1&t=2");
+        assert_eq!(own.body.unwrap().into_vec(), b"n=1&t=2");
+        assert_eq!(
+            (own.method, own.headers),
+            (asked.method.clone(), asked.headers.clone())
+        );
+        of(json!({ "body": "no base64" })).unwrap_err();
+    }
+}
