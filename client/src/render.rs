@@ -98,6 +98,14 @@ enum ShownCredential<'a> {
         kind: &'static str,
         signature: &'a str,
     },
+    Template {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        body: Option<String>,
+        headers: BTreeMap<&'a str, &'a str>,
+        kind: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        url: Option<&'a str>,
+    },
 }
 
 #[derive(Serialize)]
@@ -306,6 +314,12 @@ fn credential(credential: &Credential) -> ShownCredential<'_> {
         } => ShownCredential::Signature {
             kind: "ssh",
             signature,
+        },
+        Credential::Template { headers, url, body } => ShownCredential::Template {
+            body: body.as_ref().map(|body| STANDARD.encode(body)),
+            headers: pairs(headers),
+            kind: "template",
+            url: url.as_deref(),
         },
     }
 }

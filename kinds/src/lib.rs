@@ -17,6 +17,7 @@ pub mod reach;
 mod relying_party;
 mod routes;
 pub mod ssh;
+pub mod template;
 pub mod x402;
 
 pub use moment::MAX_SECONDS;
@@ -55,9 +56,9 @@ pub struct SigningKeyInfo {
     pub alg: Alg,
     /// The deployment it was born in: the origin of its manifests.
     pub deployment: Arc<str>,
-    /// Its public key, raw; of kind `aws`, the access key id.
+    /// Its public key, raw; of a symmetric key, the identifier that stands for it.
     pub public: Vec<u8>,
-    /// RFC 7638 thumbprint of its public JWK, base64url: the `keyid` and `kid`; of kind `aws`, the access key id.
+    /// RFC 7638 thumbprint of its public JWK, base64url: the `keyid` and `kid`; of a symmetric key, its identifier.
     pub thumbprint: String,
     /// Of kind `aws` with temporary credentials: what must stand in every request beside the signature.
     pub session_token: Option<SessionToken>,
@@ -84,6 +85,8 @@ pub enum ToSign {
     Payment(x402::authorization::Authorization),
     /// What an SSH key signs; it says whose signature it will be.
     Ssh(ssh::Signing),
+    /// A request by a template, and the key that it names.
+    Template(template::Signing),
 }
 
 impl ToSign {
@@ -95,6 +98,7 @@ impl ToSign {
     pub fn message(&self) -> Result<&[u8], Denial> {
         match self {
             Self::Message(message) => Ok(message),
+            Self::Template(signing) => Ok(&signing.message),
             Self::SigV4(_) | Self::Payment(_) | Self::Ssh(_) => Err(Code::KeyDenied.into()),
         }
     }
@@ -138,7 +142,8 @@ pub trait Call: Sized {
     fn to_sign(&self, key: &SigningKeyInfo, moment: &Moment) -> Result<ToSign, Denial>;
 
     /// The credential, from what [`Self::to_sign`] gave for this moment and the signature over it (Ed25519: 64 bytes; P-256:
-    /// 64 bytes `r ‖ s`; AWS: 32 bytes; secp256k1: 65 bytes `r ‖ s ‖ y parity`).
+    /// 64 bytes `r ‖ s`, P-521: 132; secp256k1: 65 bytes `r ‖ s ‖ y parity`; RSA: as long as the modulus; HMAC-SHA-256 and AWS:
+    /// 32 bytes, HMAC-SHA-512: 64).
     ///
     /// # Errors
     ///

@@ -8,13 +8,13 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use claviger_shared::{
     credential::Replay,
     denial::{Code, Denial},
-    effect::{Effect, Kind},
+    effect::Effect,
     time::Millis,
 };
 
 /// The largest integer of a structured field (RFC 9651 §3.3.1): fifteen digits.
 pub const MAX_SECONDS: u64 = 999_999_999_999_999;
-/// Bytes of a signature of either algorithm.
+/// Bytes of a signature of Ed25519 or P-256.
 pub(crate) const SIGNATURE_LEN: usize = 64;
 
 /// From when to when.
@@ -61,18 +61,5 @@ pub(crate) fn replay(moment: &Moment, single_use: bool) -> Replay {
     Replay {
         single_use,
         window_s,
-    }
-}
-
-/// A signature of the right length.
-///
-/// # Errors
-///
-/// [`Code::KeyDenied`] for one of another length: no key of the two algorithms makes it.
-pub(crate) fn checked_signature(kind: Kind, signature: &[u8]) -> Result<&[u8], Denial> {
-    if signature.len() == SIGNATURE_LEN {
-        Ok(signature)
-    } else {
-        Err(Denial::at(Code::KeyDenied, kind.as_str()))
     }
 }

@@ -88,6 +88,13 @@ pub fn reach(catalog: &Catalog, grant: &Grant) -> (Vec<Reach>, bool) {
                 };
                 (Kind::Ssh, methods, destination, false)
             }
+            Route::Template(route) => {
+                let http = &route.http;
+                let verb = |method: &String| http.verb.unwrap_or_else(|| verb_of(method));
+                let methods = http.methods.iter().filter(|method| allows(verb(method)));
+                let methods = methods.cloned().collect();
+                (Kind::Template, methods, url(http), http.probe)
+            }
         };
         if methods.is_empty() {
             continue;

@@ -31,6 +31,17 @@ pub enum Credential {
         /// The whole URL to send instead of the request's, where one was asked for.
         url: Option<String>,
     },
+    /// A request signed in a service's own way.
+    Template {
+        /// Header fields to add to the request, in order.
+        headers: Vec<(String, String)>,
+        /// The whole URL to send instead of the request's, where something was written into its query.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        url: Option<String>,
+        /// The whole body to send instead of the request's, where something was written into it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        body: Option<serde_bytes::ByteBuf>,
+    },
     /// A payment by HTTP.
     X402 {
         /// The header field to send with the request that is paid for.
@@ -65,6 +76,7 @@ impl Credential {
             Self::Aws { .. } => Kind::Aws,
             Self::X402 { .. } => Kind::X402,
             Self::Ssh { .. } => Kind::Ssh,
+            Self::Template { .. } => Kind::Template,
         }
     }
 }

@@ -26,6 +26,8 @@ pub enum Kind {
     X402,
     /// SSH: user certificates, and signatures over git's objects.
     Ssh,
+    /// Requests signed in a service's own way, by a template of the catalog.
+    Template,
 }
 
 impl Kind {
@@ -36,6 +38,7 @@ impl Kind {
             Self::Http => "http",
             Self::Jwt => "jwt",
             Self::Aws => "aws",
+            Self::Template => "template",
             Self::Ssh => "ssh",
             Self::Evm => "evm",
             Self::X402 => "x402",
@@ -47,18 +50,19 @@ impl Kind {
     pub const fn of_key(self) -> Self {
         match self {
             Self::X402 => Self::Evm,
-            Self::Http | Self::Jwt | Self::Aws | Self::Evm | Self::Ssh => self,
+            Self::Http | Self::Jwt | Self::Aws | Self::Evm | Self::Ssh | Self::Template => self,
         }
     }
 
     /// Every kind that is built.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Http,
         Self::Jwt,
         Self::Aws,
         Self::Evm,
         Self::X402,
         Self::Ssh,
+        Self::Template,
     ];
 
     /// Reads the word.

@@ -1,7 +1,7 @@
 //! In this process, without a socket where there need be none: the serial core's steps, parsing, and a whole call on an
 //! enclave whose store is memory.
 
-use crate::{asks, aws, cell::Plan, cpu, deployment::Granted, load, run::Run, ssh, x402};
+use crate::{asks, aws, cell::Plan, cpu, deployment::Granted, load, run::Run, ssh, template, x402};
 use anyhow::{Context, bail, ensure};
 use claviger_client::trust;
 use claviger_enclave::{
@@ -117,6 +117,10 @@ pub fn measure(run: &mut Run) -> anyhow::Result<()> {
     keep("ssh: sign the certificate", timed(|_| ssh.sign(0)));
     keep("ssh: parse a commit", timed(|_| ssh.parse(1)));
     keep("ssh: sign the commit", timed(|_| ssh.sign(1)));
+    let template = template::Bench::new(&grant, deployment.clock.now())?;
+    template.check()?;
+    keep("template: parse a GET", timed(|_| template.parse()));
+    keep("template: sign it with HMAC", timed(|_| template.sign()));
     keep(
         "core: allow, 8 budgets",
         bench.timed(|bench, round| bench.allow(slots[round as usize % 8], None))?,

@@ -32,6 +32,7 @@ mod run;
 mod sidecar;
 mod ssh;
 mod svg;
+mod template;
 mod vm;
 mod x402;
 

@@ -18,6 +18,7 @@ pub mod python;
 pub mod snapshots;
 pub mod ssh;
 pub mod store;
+pub mod template;
 pub mod timing;
 pub mod vm;
 pub mod x402;

@@ -257,18 +257,20 @@ impl Run {
                 .map(|body| text(body).as_bytes().to_vec().into())
         };
         let word = |of: &Value, name: &str| of.get(name).map(|word| text(word).to_owned());
+        let request = |of: &Value| HttpInput {
+            method: text(&of["method"]).to_owned(),
+            url: text(&of["url"]).to_owned(),
+            headers: pairs(&of["headers"]),
+            body: body(of),
+        };
         if let Some(payment) = call.get("x402") {
             return self.ask(call, n, Input::X402(x402(payment)));
         }
-        let kinds = ["http", "jwt", "aws", "ssh"].map(|kind| call.get(kind));
+        let kinds = ["http", "jwt", "aws", "ssh", "template"].map(|kind| call.get(kind));
         let input = match kinds {
-            [Some(http), None, None, None] => Input::Http(HttpInput {
-                method: text(&http["method"]).to_owned(),
-                url: text(&http["url"]).to_owned(),
-                headers: pairs(&http["headers"]),
-                body: body(http),
-            }),
-            [None, None, Some(aws), None] => Input::Aws(AwsInput {
+            [Some(http), None, None, None, None] => Input::Http(request(http)),
+            [None, None, None, None, Some(template)] => Input::Template(request(template)),
+            [None, None, Some(aws), None, None] => Input::Aws(AwsInput {
                 service: text(&aws["service"]).to_owned(),
                 region: text(&aws["region"]).to_owned(),
                 method: text(&aws["method"]).to_owned(),
@@ -278,7 +280,7 @@ impl Run {
                 presign: aws["presign"] == true,
                 ttl_s: aws["ttl_s"].as_u64(),
             }),
-            [None, Some(jwt), None, None] => Input::Jwt(JwtInput {
+            [None, Some(jwt), None, None, None] => Input::Jwt(JwtInput {
                 profile: text(&jwt["profile"]).to_owned(),
                 audience: word(jwt, "audience").unwrap_or_default(),
                 ttl_s: jwt["ttl_s"].as_u64(),
@@ -287,8 +289,8 @@ impl Run {
                 url: word(jwt, "url"),
                 ath: word(jwt, "ath"),
             }),
-            [None, None, None, Some(ssh)] => Input::Ssh(ssh_input(ssh)),
-            _ => panic!("one of http, jwt, aws, ssh and x402: {call}"),
+            [None, None, None, Some(ssh), None] => Input::Ssh(ssh_input(ssh)),
+            _ => panic!("one of http, jwt, aws, ssh, template and x402: {call}"),
         };
         self.ask(call, n, input)
     }
@@ -423,14 +425,16 @@ fn every_vector_gets_exactly_its_code_and_spends_nothing() {
         .collect();
     let ran: BTreeSet<_> = rows.iter().map(|(code, form, _)| (code, form)).collect();
     assert_eq!(ran.len(), rows.len());
-    // The profiles of tokens: more than one of a code.
-    let tokens = list(&table["denials"]).iter().flat_map(|row| {
-        let vectors = list(&row["tokens"]).iter();
-        vectors.map(|vector| (text(&row["code"]), "tokens", vector))
-    });
-    let before = rows.len();
-    rows.extend(tokens);
-    assert!(rows.len() > before + 30, "every profile of tokens");
+    // The profiles of tokens, and templates: more than one of a code.
+    for (form, least) in [("tokens", 30), ("templates", 35)] {
+        let more = list(&table["denials"]).iter().flat_map(|row| {
+            let vectors = list(&row[form]).iter();
+            vectors.map(move |vector| (text(&row["code"]), form, vector))
+        });
+        let before = rows.len();
+        rows.extend(more);
+        assert!(rows.len() > before + least, "every one of {form}");
+    }
     for (kind, _) in KINDS {
         let vectors = list(&table["denials"]).iter().flat_map(|row| {
             let vectors = list(&row[kind]).iter();

@@ -1,7 +1,7 @@
 //! What agents' verbs take. Behind `sign jwt`, `--profile` is the token's.
 
 use super::At;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use std::{net::SocketAddr, path::PathBuf};
 
 #[derive(Debug, Args)]
@@ -48,6 +48,9 @@ pub(crate) enum CallKind {
     Jwt(JwtCall),
     /// A request to AWS (Signature Version 4), as header fields or as a URL
     Aws(AwsCall),
+    /// A request to a service that signs in a way of its own, by a template of the catalog: header fields, and the URL or body
+    /// to send where something was written into them
+    Template(HttpCall),
     /// An SSH user certificate for a public key
     SshCert(SshCertCall),
     /// An SSH signature over a commit or tag of git
@@ -240,6 +243,15 @@ pub(crate) struct Destination {
     pub(crate) max_time: u64,
 }
 
+/// Kinds whose credentials go with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CurlKind {
+    /// An HTTP message signature (RFC 9421)
+    Http,
+    /// A service's own way, by a template of the catalog
+    Template,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct CurlArgs {
     #[command(flatten)]
@@ -251,6 +263,9 @@ pub(crate) struct CurlArgs {
     pub(crate) method: Option<String>,
     /// The whole https URL, in normal form
     pub(crate) url: String,
+    /// How it is signed
+    #[arg(long, value_name = "KIND", default_value = "http")]
+    pub(crate) kind: CurlKind,
     /// A header field of the request, covered by the signature
     #[arg(short = 'H', long = "header", value_name = "k: v")]
     pub(crate) headers: Vec<String>,

@@ -208,6 +208,10 @@ fn meaning(resource: &Resource) -> Vec<String> {
         let to = match way {
             Route::Http(http) => format!("{} {}", http.methods.join(", "), route::address(http)),
             Route::Jwt(_) | Route::Ssh(_) => route::destination(way),
+            Route::Template(template) => {
+                let http = &template.http;
+                format!("{} {}", http.methods.join(", "), route::address(http))
+            }
             Route::Aws(aws) => route::aws_line(&route::aws_names(aws), aws),
             Route::X402(_) => route::destination(way),
         };

@@ -141,7 +141,11 @@ pub(super) async fn call(
     let (sign, profile) = match kind {
         CallKind::Http(call) => {
             let behind = call.profile.clone();
-            (http(call)?, behind.or(profile))
+            (http(call, Input::Http)?, behind.or(profile))
+        }
+        CallKind::Template(call) => {
+            let behind = call.profile.clone();
+            (http(call, Input::Template)?, behind.or(profile))
         }
         CallKind::Jwt(call) => (jwt(call)?, profile),
         CallKind::Aws(call) => {
@@ -166,7 +170,7 @@ pub(super) async fn call(
     ask(&named(profile), &key, wanted).await
 }
 
-fn http(call: HttpCall) -> Result<Sign, Error> {
+fn http(call: HttpCall, of: fn(HttpInput) -> Input) -> Result<Sign, Error> {
     let HttpCall {
         profile: _,
         method,
@@ -178,7 +182,7 @@ fn http(call: HttpCall) -> Result<Sign, Error> {
     let headers = headers.iter().map(|line| header(line));
     let body = data.map(|data| body(&data)).transpose()?;
     Ok(Sign {
-        input: Input::Http(HttpInput {
+        input: of(HttpInput {
             method,
             url,
             headers: headers.collect::<Result<_, _>>()?,

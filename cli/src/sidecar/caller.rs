@@ -124,16 +124,8 @@ impl Caller {
 /// A call in the form of docs/spec/sidecar.md.
 fn written(sign: &Sign) -> (&'static str, Value) {
     let (kind, mut value) = match &sign.input {
-        Input::Http(HttpInput {
-            method,
-            url,
-            headers,
-            body,
-        }) => {
-            let body = body.as_ref().map(|body| STANDARD.encode(body));
-            let value = json!({ "method": method, "url": url, "headers": headers, "body": body });
-            ("http", value)
-        }
+        Input::Http(input) => ("http", request(input)),
+        Input::Template(input) => ("template", request(input)),
         Input::Jwt(JwtInput {
             profile,
             audience,
@@ -204,6 +196,17 @@ fn written(sign: &Sign) -> (&'static str, Value) {
         members.insert("idempotency_key".to_owned(), json!(key));
     }
     (kind, value)
+}
+
+fn request(input: &HttpInput) -> Value {
+    let HttpInput {
+        method,
+        url,
+        headers,
+        body,
+    } = input;
+    let body = body.as_ref().map(|body| STANDARD.encode(body));
+    json!({ "method": method, "url": url, "headers": headers, "body": body })
 }
 
 /// The exit code of a problem: its denial's, else that of something that does not work just now.
@@ -285,7 +288,14 @@ mod tests {
             })),
             idempotency_key: None,
         };
-        for sign in [http, jwt, proof, aws, certificate, signature] {
+        let Input::Http(request) = &http.input else {
+            panic!("not http")
+        };
+        let template = Sign {
+            input: Input::Template(request.clone()),
+            idempotency_key: None,
+        };
+        for sign in [http, jwt, proof, aws, certificate, signature, template] {
             let (kind, value) = written(&sign);
             let read = request::parse(Kind::parse(kind).unwrap(), value.to_string().as_bytes());
             assert_eq!(read.ok(), Some(sign));

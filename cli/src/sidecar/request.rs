@@ -30,6 +30,8 @@ pub enum Kind {
     X402,
     /// `ssh`.
     Ssh,
+    /// `template`.
+    Template,
 }
 
 impl Kind {
@@ -40,6 +42,7 @@ impl Kind {
             "aws" => Some(Self::Aws),
             "x402" => Some(Self::X402),
             "ssh" => Some(Self::Ssh),
+            "template" => Some(Self::Template),
             _ => None,
         }
     }
@@ -158,11 +161,12 @@ impl<'de> Visitor<'de> for HeadersVisitor {
 /// A [`Problem`] that says where and what was expected.
 pub fn parse(kind: Kind, bytes: &[u8]) -> Result<Sign, Problem> {
     match kind {
-        Kind::Http => http(read(bytes)?),
+        Kind::Http => http(read(bytes)?, Input::Http),
         Kind::Jwt => jwt(read(bytes)?),
         Kind::Aws => aws(read(bytes)?),
         Kind::X402 => x402(read(bytes)?),
         Kind::Ssh => ssh(read(bytes)?),
+        Kind::Template => http(read(bytes)?, Input::Template),
     }
 }
 
@@ -171,7 +175,7 @@ fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Problem> {
     serde_json::from_slice(bytes).map_err(|error| Problem::malformed(&error.to_string()))
 }
 
-fn http(request: Http) -> Result<Sign, Problem> {
+fn http(request: Http, of: fn(HttpInput) -> Input) -> Result<Sign, Problem> {
     let Http {
         method,
         url,
@@ -180,7 +184,7 @@ fn http(request: Http) -> Result<Sign, Problem> {
         idempotency_key,
     } = request;
     Ok(Sign {
-        input: Input::Http(HttpInput {
+        input: of(HttpInput {
             method,
             url,
             headers: lower(headers),

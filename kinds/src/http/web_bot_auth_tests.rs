@@ -204,6 +204,21 @@ fn the_specs_example_is_what_is_made() {
     assert!(SPEC.contains(&format!("```\n{lines}```")), "{lines}");
 }
 
+/// Who verifies a bot holds only public keys (the draft forbids HMAC).
+#[test]
+fn a_bot_signs_with_no_shared_secret() {
+    let call = bot(&get(ORDER));
+    for alg in [Alg::Ed25519, Alg::P256, Alg::Ps512] {
+        call.to_sign(&key(Kind::Http, alg), &moment()).unwrap();
+    }
+    let denial = call.to_sign(&key(Kind::Http, Alg::Hs256), &moment());
+    assert_eq!(denial.unwrap_err().code, Code::KeyDenied);
+    let generic = under(rule(Some(profile::GENERIC), None), &get(ORDER)).unwrap();
+    generic
+        .to_sign(&key(Kind::Http, Alg::Hs256), &moment())
+        .unwrap();
+}
+
 proptest! {
     /// Whatever a grant could name as agent stands on one line, in its own quotes, or is refused.
     #[test]

@@ -12,7 +12,7 @@ mod signature;
 use crate::{
     Call, Moment, SigningKeyInfo, ToSign,
     canonical::Canonical,
-    moment::{Span, checked_signature, replay},
+    moment::{SIGNATURE_LEN, Span, replay},
 };
 use claviger_shared::{
     call::SshInput,
@@ -128,7 +128,9 @@ impl Call for SshCall {
         let ToSign::Ssh(signing) = signed else {
             return Err(Code::InvalidRequest.into());
         };
-        let signature = checked_signature(Kind::Ssh, signature)?;
+        if signature.len() != SIGNATURE_LEN {
+            return Err(Denial::at(Code::KeyDenied, Kind::Ssh.as_str()));
+        }
         let raw = signature.try_into().map_err(|_| Code::KeyDenied)?;
         let made = match &self.what {
             What::Certificate(one) => SshMade::Certificate(one.line(signing, raw)?),

@@ -54,9 +54,10 @@ fn whole() -> (Catalog, Grant) {
 
 /// A P-256 or an Ed25519 key's line.
 pub(super) fn line(alg: Alg, byte: u8) -> String {
-    let public = match alg {
-        Alg::P256 => [vec![4], vec![byte; 64]].concat(),
-        Alg::Ed25519 | Alg::Rs256 | Alg::SigV4 | Alg::Secp256k1 => vec![byte; 32],
+    let public = if alg == Alg::P256 {
+        [vec![4], vec![byte; 64]].concat()
+    } else {
+        vec![byte; 32]
     };
     PublicKey::of(alg, &public).unwrap().to_string()
 }

@@ -95,6 +95,8 @@ pub enum Input {
     X402(x402::X402Input),
     /// What an SSH key is to sign.
     Ssh(SshInput),
+    /// A request that a template of the catalog signs.
+    Template(HttpInput),
 }
 
 /// An HTTP request as the caller will send it.
@@ -257,11 +259,11 @@ pub struct Reach {
     pub resource: ResourceName,
     /// The kind of its credentials.
     pub kind: Kind,
-    /// `x402`: `pay`; `http`: the methods that the grant permits; `jwt`: the token's profile, and of `dpop` the methods; `aws`: the actions, or methods; `ssh`:
-    /// `certify`, or the objects, as `git:commit`.
+    /// `http`: the methods that the grant permits; `jwt`: the token's profile, and of `dpop` the methods; `aws`: the actions, or methods; `template`:
+    /// as `http`; `x402`: `pay`; `ssh`: `certify`, or the objects, as `git:commit`.
     pub methods: Vec<String>,
-    /// `http`: the URL, its parameters in braces; `jwt`: the audience, of `dpop` the URL; `aws`: service, Region and resource, or the URL;
-    /// `ssh`: the principals, or the namespace.
+    /// `http` and `template`: the URL, its parameters in braces; `jwt`: the audience, of `dpop` the URL; `aws`: service, Region and resource, or the URL;
+    /// `x402`: token, chain and payees; `ssh`: the principals, or the namespace.
     pub destination: String,
     /// A harmless call, for `claviger test`.
     pub probe: bool,

@@ -5,6 +5,9 @@
 
 mod assets;
 pub mod parse;
+pub mod template;
+
+pub use template::TemplateRoute;
 
 pub use assets::{Asset, AssetForm, DomainName};
 
@@ -54,6 +57,8 @@ pub enum Route {
     Jwt(JwtRoute),
     /// A resource of AWS.
     Aws(AwsRoute),
+    /// An HTTP endpoint whose service signs in a way of its own.
+    Template(Box<TemplateRoute>),
     /// What an SSH key may sign.
     Ssh(SshRoute),
     /// Payees of one token, paid by HTTP.
@@ -347,7 +352,12 @@ impl Catalog {
         let routes = self.resources.values().flat_map(|one| &one.routes);
         routes.filter_map(|route| match route {
             Route::Jwt(route) if route.profile == profile::OIDC => Some(route),
-            Route::Jwt(_) | Route::Http(_) | Route::Aws(_) | Route::X402(_) | Route::Ssh(_) => None,
+            Route::Jwt(_)
+            | Route::Http(_)
+            | Route::Aws(_)
+            | Route::X402(_)
+            | Route::Ssh(_)
+            | Route::Template(_) => None,
         })
     }
 }

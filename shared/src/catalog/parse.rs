@@ -8,6 +8,7 @@ mod charge;
 mod http;
 mod jwt;
 mod ssh;
+mod template;
 mod x402;
 
 use super::{Asset, Catalog, MAX_BYTES, Resource, Route};
@@ -117,6 +118,7 @@ fn route(place: &Place<'_>, env: Env, around: &mut Around<'_>) -> Result<Route, 
         Kind::Http => Route::Http(http::route(&mut object)?),
         Kind::Jwt => Route::Jwt(jwt::route(&mut object, &mut around.issuer)?),
         Kind::Aws => Route::Aws(aws::route(&mut object)?),
+        Kind::Template => Route::Template(Box::new(template::route(&mut object)?)),
         Kind::Ssh => Route::Ssh(ssh::route(&mut object)?),
         // Keys of the kind are made and kept; nothing is signed with them yet.
         Kind::X402 => Route::X402(x402::route(&mut object, env, around.assets)?),
@@ -139,9 +141,16 @@ fn is_same_matcher(a: &Route, b: &Route) -> bool {
         (Route::Aws(a), Route::Aws(b)) => aws::is_same_matcher(a, b),
         (Route::X402(a), Route::X402(b)) => x402::is_same_matcher(a, b),
         (Route::Ssh(a), Route::Ssh(b)) => ssh::is_same_matcher(a, b),
-        (Route::Http(_) | Route::Jwt(_) | Route::Aws(_) | Route::X402(_) | Route::Ssh(_), _) => {
-            false
-        }
+        (Route::Template(a), Route::Template(b)) => http::is_same_matcher(&a.http, &b.http),
+        (
+            Route::Http(_)
+            | Route::Jwt(_)
+            | Route::Aws(_)
+            | Route::X402(_)
+            | Route::Ssh(_)
+            | Route::Template(_),
+            _,
+        ) => false,
     }
 }
 

@@ -308,7 +308,7 @@ const fn profiles(kind: Kind) -> (&'static [&'static str], &'static str) {
             &profile::OF_JWT,
             "\"assertion\", \"oidc\", \"github-app\", \"gcp\" or \"dpop\"",
         ),
-        Kind::Aws | Kind::Evm | Kind::X402 | Kind::Ssh => {
+        Kind::Aws | Kind::Evm | Kind::X402 | Kind::Ssh | Kind::Template => {
             (&[], "no such member: this kind has no profiles")
         }
     }

@@ -104,7 +104,13 @@ impl PublicKey {
                 let key = Self { blob };
                 key.parts().is_ok().then_some(key)
             }
-            Alg::Rs256 | Alg::SigV4 | Alg::Secp256k1 => None,
+            Alg::Rs256
+            | Alg::Ps512
+            | Alg::P521
+            | Alg::Hs256
+            | Alg::Hs512
+            | Alg::SigV4
+            | Alg::Secp256k1 => None,
         }
     }
 

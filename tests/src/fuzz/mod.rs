@@ -15,6 +15,7 @@ pub mod mutate;
 pub mod owner;
 pub mod samples;
 pub mod ssh;
+pub mod template;
 pub mod wire;
 pub mod x402;
 
@@ -102,6 +103,7 @@ pub const TARGETS: &[Target] = &[
     target("sshsig", owner::sshsig, FLAT),
     target("stored_entry", edge::stored_entry, ITEMS),
     target("stream", codec::stream, FLAT),
+    target("template_call", template::template_call, TREE),
     target("url", calls::url, FLAT),
     target("wire_call", wire::call, ITEMS),
     target("wire_control", wire::control, ITEMS),

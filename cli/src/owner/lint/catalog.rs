@@ -5,7 +5,7 @@ use crate::finding::Finding;
 use claviger_shared::{
     catalog::{
         AwsRoute, AwsTarget, BodyRule, Catalog, HttpRoute, Media, Members, Resource, Route,
-        Segment, SshRoute,
+        Segment, SshRoute, TemplateRoute,
     },
     effect::{Env, Verb},
     id::ResourceName,
@@ -37,6 +37,7 @@ pub fn check(catalog: &Catalog) -> Vec<Finding> {
                 Route::Jwt(_) | Route::X402(_) => {}
                 Route::Aws(aws) => found.extend(of_aws(name, aws, &at)),
                 Route::Ssh(ssh) => found.extend(of_ssh(ssh, &at)),
+                Route::Template(template) => found.extend(of_template(name, template, &at)),
             }
         }
     }
@@ -50,6 +51,7 @@ fn probe(name: &ResourceName, resource: &Resource) -> Option<Finding> {
         Route::Http(http) => http.probe,
         Route::Jwt(jwt) => jwt.probe,
         Route::Aws(_) | Route::X402(_) | Route::Ssh(_) => false,
+        Route::Template(template) => template.http.probe,
     });
     // What only changes or pays has no harmless call.
     let harmless = resource.routes.iter().any(|way| match way {
@@ -58,6 +60,7 @@ fn probe(name: &ResourceName, resource: &Resource) -> Option<Finding> {
         Route::Jwt(jwt) => jwt.http.is_none(),
         // No call of these kinds is tried.
         Route::Aws(_) | Route::X402(_) | Route::Ssh(_) => false,
+        Route::Template(_) => !route::methods(way, Verb::Read).is_empty(),
     });
     (harmless && !probed).then(|| {
         finding(
@@ -108,6 +111,21 @@ fn of_ssh(ssh: &SshRoute, at: &str) -> Option<Finding> {
         )),
         SshRoute::Certificate(_) | SshRoute::Signature(_) => None,
     }
+}
+
+/// What is said of any HTTP route, and what a scheme leaves open by itself.
+fn of_template(name: &ResourceName, template: &TemplateRoute, at: &str) -> Vec<Finding> {
+    let mut found = of_route(name, &template.http, at);
+    if template.undated {
+        found.push(finding(
+            "undated",
+            at,
+            "nothing that is signed says a time",
+            "what is signed is good for as long as the service has not seen it, also after the grant",
+            "use a scheme with a time where the service has one",
+        ));
+    }
+    found
 }
 
 fn of_route(name: &ResourceName, http: &HttpRoute, at: &str) -> Vec<Finding> {

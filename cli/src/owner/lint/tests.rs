@@ -336,3 +336,71 @@ fn what_ssh_lets_out_is_told() {
     short["credentials"] = json!({"ssh": {"ttl_s": 60}});
     assert_eq!(told(short), ["outliving_denied"]);
 }
+
+/// Templates: what they leave open is in words and findings, and only a key of the route's algorithm and name counts.
+#[test]
+fn a_template_tells_what_it_leaves_open() {
+    const PAGE: &str = include_str!("../../../../docs/templates.md");
+    let of = |name: &str| {
+        let mut blocks = PAGE.split("```json\n").skip(1);
+        let block = blocks
+            .find(|block| block.contains(&format!("\"{name}\"")))
+            .unwrap();
+        Catalog::parse(block.split_once("```").unwrap().0.as_bytes()).unwrap()
+    };
+    let key = claviger_shared::ledger::KeyState {
+        kind: claviger_shared::effect::Kind::Template,
+        alg: claviger_shared::owner::command::Alg::Hs256,
+        env: claviger_shared::effect::Env::Live,
+        public: b"name".to_vec(),
+        agent: None,
+        blob: claviger_shared::id::Digest([0; 32]),
+        imported: true,
+        retired: false,
+    };
+    let id = claviger_shared::id::KeyId::parse("k_1").unwrap();
+    let found = |name: &str, out: bool| {
+        let catalog = of(name);
+        let granted = a_grant(|document| {
+            document["permissions"] = json!({"read": [], "write": [name], "delete": []});
+            document["only"] = json!({});
+            document["allow_minting"] = json!([]);
+            if out {
+                document["allow_identity_only"] = json!([name]);
+                document["allow_outliving"] = json!([name]);
+            }
+        });
+        let mut around = around(&catalog);
+        around.keys.insert(&id, &key);
+        let found = grant(&granted, &around);
+        found.iter().map(|finding| finding.code).collect::<Vec<_>>()
+    };
+    let has = |name, out, code| found(name, out).contains(&code);
+    assert!(has("binance-orders", false, "identity_only_denied"));
+    assert!(!has("binance-orders", true, "identity_only_denied"));
+    assert!(!has("binance-orders", true, "no_key"));
+    assert!(has("truelayer-sweeping", false, "outliving_denied"));
+    assert!(!has("truelayer-sweeping", true, "outliving_denied"));
+    assert!(
+        has("truelayer-sweeping", true, "no_key"),
+        "it is signed with ES512"
+    );
+    let told: Vec<_> = catalog::check(&of("truelayer-sweeping"))
+        .iter()
+        .map(|finding| finding.code)
+        .collect();
+    assert!(told.contains(&"undated"), "{told:?}");
+    let binance = of("binance-orders");
+    let way = &binance.resources.values().next().unwrap().routes[0];
+    let words = crate::owner::words::route::facts(way).join("; ");
+    for part in [
+        "signed with hs256, written as hex: {query}",
+        "the enclave writes timestamp={timestamp_ms} into the query, at the end",
+        "header field x-mbx-apikey: {key_id}",
+        "query member signature: {signature}",
+        "not signed, as the route fixes it: host, method, path, body",
+        "taken for 5 seconds",
+    ] {
+        assert!(words.contains(part), "{part}: {words}");
+    }
+}

@@ -6,7 +6,8 @@ use claviger_shared::{
     catalog::{
         Asset, AssetForm, AwsPlace, AwsResource, AwsRoute, AwsTarget, BodyRule, Catalog, Extractor,
         HttpRoute, JwtRoute, Media, Members, Route, Segment, Source, SshCertificate, SshRoute,
-        SshSignature, X402Route,
+        SshSignature, TemplateRoute, X402Route,
+        template::{Insert, Part},
     },
     chain::Address,
     effect::Verb,
@@ -63,6 +64,12 @@ pub fn methods(route: &Route, verb: Verb) -> Vec<&str> {
         Route::Ssh(SshRoute::Certificate(_)) => vec!["certify"],
         Route::Ssh(SshRoute::Signature(route)) => {
             route.objects.iter().map(|one| one.method()).collect()
+        }
+        Route::Template(template) => {
+            let http = &template.http;
+            let counts = |method: &&String| http.verb.unwrap_or_else(|| verb_of(method)) == verb;
+            let methods = http.methods.iter().filter(counts);
+            methods.map(String::as_str).collect()
         }
         Route::Aws(aws) => match &aws.to {
             AwsTarget::Place(place) => place_methods(place, verb),
@@ -159,6 +166,7 @@ pub fn address(http: &HttpRoute) -> String {
 pub fn destination(route: &Route) -> String {
     match route {
         Route::Http(http) => address(http),
+        Route::Template(template) => address(&template.http),
         Route::Jwt(jwt) if jwt.profile == "assertion" => {
             format!("an assertion token for {}", jwt.audience)
         }
@@ -202,7 +210,7 @@ pub fn line(route: &Route, verb: Verb) -> Option<String> {
     }
     let to = destination(route);
     Some(match route {
-        Route::Http(_) => format!("{} {to}", methods.join(", ")),
+        Route::Http(_) | Route::Template(_) => format!("{} {to}", methods.join(", ")),
         Route::Jwt(JwtRoute {
             http: Some(http), ..
         }) => format!(
@@ -257,6 +265,7 @@ pub fn facts(route: &Route) -> Vec<String> {
         Route::X402(_) => Vec::new(),
         Route::Ssh(SshRoute::Certificate(route)) => of_certificate(route),
         Route::Ssh(SshRoute::Signature(route)) => of_signature(route),
+        Route::Template(template) => of_template(template),
     }
 }
 
@@ -331,6 +340,81 @@ fn of_http(http: &HttpRoute) -> Vec<String> {
     }
     if *mints {
         facts.push("what it answers is itself a credential".to_owned());
+    }
+    facts
+}
+
+fn of_template(template: &TemplateRoute) -> Vec<String> {
+    let TemplateRoute {
+        http,
+        alg,
+        key_id,
+        insert_query,
+        insert_body,
+        sign,
+        signature,
+        protected,
+        add_headers,
+        add_query,
+        window_s,
+        single_use,
+        undated,
+        uncovered,
+    } = template;
+    let mut facts = of_http(http);
+    let parts = sign.iter().map(|part| match part {
+        Part::Text(text) => text.to_string(),
+        Part::Hash(hash, spelling, text) => {
+            format!(
+                "{}({text})",
+                format!("{hash:?} as {spelling:?} of ").to_lowercase()
+            )
+        }
+    });
+    let parts = parts.collect::<Vec<_>>().join(" and then ");
+    let alg = format!("{alg:?}").to_lowercase();
+    let written = format!("{signature:?}").to_lowercase();
+    facts.push(format!("signed with {alg}, written as {written}: {parts}"));
+    if let Some(key_id) = key_id {
+        facts.push(format!("under the key that the service knows as {key_id}"));
+    }
+    let inserts = [("query", insert_query), ("form", insert_body)];
+    for (what, list) in inserts {
+        for Insert { name, value, first } in list {
+            let end = if *first { "at the front" } else { "at the end" };
+            facts.push(format!(
+                "the enclave writes {name}={value} into the {what}, {end}"
+            ));
+        }
+    }
+    let added = [
+        ("protected header", protected),
+        ("header field", add_headers),
+        ("query member", add_query),
+    ];
+    for (what, list) in added {
+        facts.extend(
+            list.iter()
+                .map(|(name, text)| format!("{what} {name}: {text}")),
+        );
+    }
+    if !uncovered.is_empty() {
+        let words: Vec<_> = uncovered.iter().map(|part| part.word()).collect();
+        facts.push(format!(
+            "not signed, as the route fixes it: {}",
+            words.join(", ")
+        ));
+    }
+    if *single_use {
+        facts.push("the service takes each nonce once only".to_owned());
+    }
+    if *undated {
+        facts.push(
+            "nothing that is signed says a time: it is good until the service has seen it"
+                .to_owned(),
+        );
+    } else {
+        facts.push(format!("taken for {window_s} seconds"));
     }
     facts
 }

@@ -75,6 +75,7 @@ impl From<KindArg> for Kind {
             KindArg::Aws => Self::Aws,
             KindArg::Evm => Self::Evm,
             KindArg::Ssh => Self::Ssh,
+            KindArg::Template => Self::Template,
         }
     }
 }
@@ -86,6 +87,10 @@ impl From<AlgArg> for Alg {
             AlgArg::P256 => Self::P256,
             AlgArg::Rs256 => Self::Rs256,
             AlgArg::Secp256k1 => Self::Secp256k1,
+            AlgArg::Ps512 => Self::Ps512,
+            AlgArg::Hs256 => Self::Hs256,
+            AlgArg::Hs512 => Self::Hs512,
+            AlgArg::P521 => Self::P521,
         }
     }
 }
