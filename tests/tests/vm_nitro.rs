@@ -20,6 +20,8 @@ mod ends;
 mod guest;
 #[path = "vm/job.rs"]
 mod job;
+#[path = "vm_nitro/kinds.rs"]
+mod kinds;
 #[path = "vm_nitro/memory.rs"]
 mod memory;
 #[path = "p01/own.rs"]
