@@ -52,16 +52,21 @@ pub fn of(own: &Whoami, values: &[(String, String)]) -> Vec<Probe> {
 fn one(grant: &Grant, route: &Reach, values: &[(String, String)]) -> Option<Probe> {
     let method = route.methods.first()?;
     let (call, sign) = match route.kind {
-        Kind::Http => {
+        Kind::Http | Kind::Template => {
             let url = expanded(grant, route, values);
             let call = format!("{method} {}", url.as_ref().unwrap_or(&route.destination));
             let input = url.map(|url| {
-                Input::Http(HttpInput {
+                let input = HttpInput {
                     method: method.clone(),
                     url,
                     headers: Vec::new(),
                     body: None,
-                })
+                };
+                if route.kind == Kind::Http {
+                    Input::Http(input)
+                } else {
+                    Input::Template(input)
+                }
             });
             (call, input)
         }
@@ -79,7 +84,7 @@ fn one(grant: &Grant, route: &Reach, values: &[(String, String)]) -> Option<Prob
             (call, Ok(Input::Jwt(input)))
         }
         // No route of these kinds is a probe.
-        Kind::Aws | Kind::Evm | Kind::X402 => return None,
+        Kind::Aws | Kind::Evm | Kind::X402 | Kind::Ssh => return None,
     };
     Some(Probe {
         resource: route.resource.clone(),

@@ -24,10 +24,11 @@ use std::{
 };
 
 /// In the order in which they run, against one deployment.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "quickstart.md",
     "agents.md",
     "catalog.md",
+    "templates.md",
     "grants.md",
     "owners.md",
     "deploy.md",

@@ -12,6 +12,7 @@ pub mod session;
 pub mod stream;
 pub mod trust;
 pub mod web;
+pub mod x402;
 
 pub use agent_key::AgentKey;
 pub use session::Agent;

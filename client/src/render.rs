@@ -8,13 +8,14 @@ pub use claviger_shared::log::show::{charges, effect};
 use claviger_shared::{
     call::{IssuedWithReceipt, Reach, Whoami},
     codec::cbor,
-    credential::{Credential, Issued, Remaining},
+    credential::{Credential, Issued, Remaining, SshMade},
     denial::{Code, Denial},
     effect::Env,
     log::{
         entry::Leaf,
         receipt::{Receipt, Status},
     },
+    time::UnixMs,
     wire::storage::MAX_LEAF,
 };
 use serde::Serialize;
@@ -93,9 +94,26 @@ enum ShownCredential<'a> {
         raw_tx: &'a str,
         tx_hash: &'a str,
     },
+    Payment {
+        headers: BTreeMap<&'a str, &'a str>,
+        kind: &'static str,
+        payload: Value,
+    },
+    Certificate {
+        certificate: &'a str,
+        kind: &'static str,
+    },
     Signature {
         kind: &'static str,
         signature: &'a str,
+    },
+    Template {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        body: Option<String>,
+        headers: BTreeMap<&'a str, &'a str>,
+        kind: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        url: Option<&'a str>,
     },
 }
 
@@ -148,7 +166,7 @@ fn shown<T>(
         remaining: remaining(left),
         replay: ShownReplay {
             single_use: replay.single_use,
-            window_s: Some(replay.window_s).filter(|window| *window != u64::MAX),
+            window_s: (*expires_at < UnixMs::NEVER).then_some(replay.window_s),
         },
         replayed: *replayed,
         replaces: *replaces,
@@ -167,6 +185,7 @@ pub fn whoami(own: &Whoami, simulation: bool) -> Value {
         remaining: left,
         routes,
         more_routes,
+        ssh_key,
         now,
     } = own;
     let mut value = json!({
@@ -174,6 +193,9 @@ pub fn whoami(own: &Whoami, simulation: bool) -> Value {
         "routes": routes.iter().map(reach).collect::<Vec<_>>(), "more_routes": more_routes,
         "now": now.to_string(), "sandbox": grant.env == Env::Sandbox,
     });
+    if let (Some(key), Some(members)) = (ssh_key, value.as_object_mut()) {
+        members.insert("ssh_key".to_owned(), json!(key));
+    }
     mark(&mut value, simulation);
     value
 }
@@ -296,17 +318,42 @@ fn credential(credential: &Credential) -> ShownCredential<'_> {
             kind: "evm",
             signature,
         },
+        Credential::X402 { headers, payload } => ShownCredential::Payment {
+            headers: pairs(headers),
+            kind: "x402",
+            payload: serde_json::from_str(payload).unwrap_or_default(),
+        },
+        Credential::Ssh {
+            made: SshMade::Certificate(certificate),
+        } => ShownCredential::Certificate {
+            certificate,
+            kind: "ssh",
+        },
+        Credential::Ssh {
+            made: SshMade::Signature(signature),
+        } => ShownCredential::Signature {
+            kind: "ssh",
+            signature,
+        },
+        Credential::Template { headers, url, body } => ShownCredential::Template {
+            body: body.as_ref().map(|body| STANDARD.encode(body)),
+            headers: pairs(headers),
+            kind: "template",
+            url: url.as_deref(),
+        },
     }
 }
 
 fn fields<'a>(headers: &'a [(String, String)], kind: &'static str) -> ShownCredential<'a> {
+    let headers = pairs(headers);
+    ShownCredential::Http { headers, kind }
+}
+
+fn pairs(headers: &[(String, String)]) -> BTreeMap<&str, &str> {
     let pairs = headers.iter();
-    ShownCredential::Http {
-        headers: pairs
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect(),
-        kind,
-    }
+    pairs
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect()
 }
 
 const fn title(status: u16) -> &'static str {
@@ -370,7 +417,6 @@ mod tests {
         denial::{RENEW_UNTIL, Requested},
         effect::Charge,
         id::Unit,
-        time::UnixMs,
     };
 
     fn left() -> Remaining {
@@ -428,7 +474,7 @@ mod tests {
 
     #[test]
     fn a_credential_is_shown_with_texts_for_times_and_amounts() {
-        let answer = IssuedWithReceipt {
+        let mut answer = IssuedWithReceipt {
             issued: Issued {
                 credential: Some(Credential::Http {
                     headers: vec![("signature".to_owned(), "sig=:AA==:".to_owned())],
@@ -456,6 +502,11 @@ mod tests {
         assert!(value["expires_at"].as_str().unwrap().ends_with('Z'));
         assert!(value["receipt"].is_null());
         assert!(value.get("simulation").is_none());
+        assert_eq!(value["replay"]["window_s"], 60);
+        answer.issued.expires_at = UnixMs::NEVER;
+        let value = issued(&answer, false).unwrap();
+        assert_eq!(value["expires_at"], "never");
+        assert!(value["replay"]["window_s"].is_null());
         let broken = IssuedWithReceipt {
             receipt: vec![1],
             ..answer

@@ -6,7 +6,7 @@
 use claviger_shared::{
     catalog::{Catalog, Route},
     denial::{Code, Denial},
-    effect::{Charge, Effect, Effects},
+    effect::{Charge, Effect, Effects, Kind},
     grant::{Grant, SourcePrefix, profile},
     id::KeyId,
     ledger::{KeyState, State, reserve},
@@ -69,13 +69,13 @@ pub fn authorize(
     if effects.iter().any(|effect| effect.kind != kind) {
         return Err(Code::Unsupported.into());
     }
-    let signs = |alg| {
+    let signs = |key: &KeyState| {
         let mut effects = effects.iter();
-        effects.all(|effect| is_signed_by(state.catalog(), effect, alg))
+        effects.all(|effect| is_signed_by(state.catalog(), grant, effect, key))
     };
     let (key, _) = state
         .key_of(grant, kind, grant.env, |key| {
-            signs(key.alg) && is_signer(effects, key)
+            signs(key) && is_signer(effects, key)
         })
         .ok_or_else(|| Denial::at(Code::KeyDenied, kind.as_str()))?;
     let charges = reserve::charges(effects.iter())?;
@@ -93,14 +93,20 @@ fn is_signer(effects: &Effects, key: &KeyState) -> bool {
     named.all(|account| key.alg.address(&key.public) == Some(account))
 }
 
-/// Whether keys of an algorithm sign what the effect's route asks for: a token's profile says which do.
-fn is_signed_by(catalog: &Catalog, effect: &Effect, alg: Alg) -> bool {
+/// Whether a key signs what the effect's route asks for: the profile of a token or of requests, or a template, says which do.
+fn is_signed_by(catalog: &Catalog, grant: &Grant, effect: &Effect, key: &KeyState) -> bool {
     let resource = catalog.resources.get(&effect.resource);
     let route = resource.and_then(|resource| resource.routes.get(usize::from(effect.route)));
     match route {
-        Some(Route::Jwt(route)) => profile::signs(&route.profile, alg),
-        Some(Route::Http(_) | Route::Aws(_)) => true,
-        Some(Route::Evm(_)) => alg == Alg::Secp256k1,
+        Some(Route::Jwt(route)) => profile::signs(&route.profile, key.alg),
+        Some(Route::Http(_)) => {
+            let rule = grant.credentials.get(&Kind::Http);
+            let named = rule.and_then(|rule| rule.profile.as_deref());
+            profile::signs(named.unwrap_or(profile::GENERIC), key.alg)
+        }
+        Some(Route::Aws(_) | Route::Ssh(_)) => true,
+        Some(Route::Template(route)) => route.takes(key.alg, &key.public),
+        Some(Route::X402(_) | Route::Evm(_)) => key.alg == Alg::Secp256k1,
         None => false,
     }
 }

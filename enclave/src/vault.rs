@@ -11,22 +11,26 @@ use crate::{
     secret::{AccessKey, ChainKey, Failed, RootKeys, Secret, on_wiped_stack},
 };
 use aws_lc_rs::{
-    agreement,
+    agreement, hmac,
     rand::SystemRandom,
     rsa::KeyPair as RsaKeyPair,
     signature::{
-        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
+        ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair,
+        Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA512, RsaEncoding,
     },
 };
 use claviger_kinds::{SessionToken, SigningKeyInfo, ToSign};
 use claviger_shared::{
     codec::cbor,
-    crypto::{rsa, sha256},
+    crypto::{import, rsa, sha256},
     effect::{Env, Kind},
     id::{Digest, KeyId},
     jwk, label,
     ledger::KeyState,
-    owner::command::{Alg, KeyCreate, KeyImport},
+    owner::{
+        command::{Alg, KeyCreate, KeyImport},
+        sshsig::PublicKey,
+    },
 };
 use serde::Serialize;
 use std::{
@@ -35,16 +39,22 @@ use std::{
 };
 use zeroize::Zeroizing;
 
-/// Draws of a scalar before giving up: each fails with a chance of 2^-32.
+/// Draws of a scalar before giving up: of P-256 and secp256k1 each fails with a chance of 2^-32 at most, of P-521 of 2^-260.
 const MAX_DRAWS: usize = 8;
+/// Bytes of a P-521 scalar, and what its first byte may hold: 521 is 65 times 8 and one.
+const P521_SCALAR: usize = 66;
+const P521_FIRST: u8 = 1;
 
 enum Signer {
     Ed25519(Ed25519KeyPair),
-    P256(EcdsaKeyPair),
-    /// The provider wipes its numbers when it is dropped.
-    Rs256(RsaKeyPair),
+    /// P-256 and P-521, each with its hash.
+    Ecdsa(EcdsaKeyPair),
+    /// The provider wipes its numbers when it is dropped. The second is how it signs, and nothing else is signed with it.
+    Rsa(RsaKeyPair, &'static dyn RsaEncoding),
     SigV4(Box<AccessKey>),
     Secp256k1(ChainKey),
+    /// The provider wipes it when it is dropped.
+    Hmac(Box<hmac::Key>),
 }
 
 /// A key that can sign.
@@ -236,8 +246,11 @@ impl Vault {
 
 impl Held {
     fn new(id: &KeyId, facts: &Facts<'_>, signer: Signer) -> Result<Self, Failed> {
-        let access_key = facts.alg.access_key_id(facts.public).map(str::to_owned);
-        let thumbprint = access_key.or_else(|| jwk::thumbprint(facts.alg, facts.public));
+        let (alg, public) = (facts.alg, facts.public);
+        let named = alg.access_key_id(public).or_else(|| alg.key_id(public));
+        let thumbprint = named
+            .map(str::to_owned)
+            .or_else(|| jwk::thumbprint(alg, public));
         let info = SigningKeyInfo {
             id: id.clone(),
             kind: facts.kind,
@@ -267,113 +280,168 @@ impl Held {
                 );
                 Ok(key.sign(scope, signing.string_to_sign().as_bytes()))
             }
-            (Signer::Ed25519(pair), ToSign::Message(message)) => {
-                Ok(pair.sign(message).as_ref().to_vec())
+            (signer, ToSign::Ssh(signing)) => {
+                // The key stands beside its signature: another's never does beside this one's.
+                let own = PublicKey::of(self.info.alg, &self.info.public).ok_or(Failed)?;
+                if signing.key != own {
+                    return Err(Failed);
+                }
+                signer.sign(&signing.message)
             }
-            (Signer::P256(pair), ToSign::Message(message)) => {
-                let signature = pair.sign(&SystemRandom::new(), message);
-                Ok(signature.map_err(|_| Failed)?.as_ref().to_vec())
+            (Signer::Secp256k1(key), ToSign::Payment(payment)) => {
+                // Nor does another account's.
+                if self.info.alg.address(&self.info.public) != Some(payment.from) {
+                    return Err(Failed);
+                }
+                Ok(key.sign(&payment.message()).to_vec())
             }
-            (Signer::Rs256(pair), ToSign::Message(message)) => {
-                let mut signature = vec![0; pair.public_modulus_len()];
-                let random = SystemRandom::new();
-                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
-                    .map_err(|_| Failed)?;
-                Ok(signature)
+            (Signer::SigV4(_), _) | (_, ToSign::SigV4(_) | ToSign::Payment(_)) => Err(Failed),
+            // The same of HMAC; what a service calls a key of another algorithm is the catalog's word.
+            (Signer::Hmac(_), ToSign::Template(signing))
+                if signing.key_id != self.info.thumbprint =>
+            {
+                Err(Failed)
             }
-            (Signer::Secp256k1(key), ToSign::Message(message)) => Ok(key.sign(message).to_vec()),
-            (Signer::SigV4(_), ToSign::Message(_))
-            | (
-                Signer::Ed25519(_) | Signer::P256(_) | Signer::Rs256(_) | Signer::Secp256k1(_),
-                ToSign::SigV4(_),
-            ) => Err(Failed),
+            (signer, ToSign::Message(message)) => signer.sign(message),
+            (signer, ToSign::Template(signing)) if signing.alg == self.info.alg => {
+                signer.sign(&signing.message)
+            }
+            (_, ToSign::Template(_)) => Err(Failed),
         }
     }
 }
 
 impl Signer {
+    /// A signature over a message; none by what signs no message.
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Failed> {
+        match self {
+            Self::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
+            Self::Ecdsa(pair) => {
+                let signature = pair.sign(&SystemRandom::new(), message);
+                Ok(signature.map_err(|_| Failed)?.as_ref().to_vec())
+            }
+            Self::Rsa(pair, encoding) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                let random = SystemRandom::new();
+                pair.sign(*encoding, &random, message, &mut signature)
+                    .map_err(|_| Failed)?;
+                Ok(signature)
+            }
+            Self::Secp256k1(key) => Ok(key.sign(message).to_vec()),
+            Self::Hmac(key) => Ok(hmac::sign(key, message).as_ref().to_vec()),
+            Self::SigV4(_) => Err(Failed),
+        }
+    }
+
     /// A key that is the one of this public key.
     fn of(alg: Alg, secret: &[u8], public: &[u8]) -> Result<Self, Failed> {
-        if alg == Alg::SigV4 {
-            // Nothing about a symmetric key says which public name it has: that is its owners' word.
-            let named = alg.is_public(public);
-            let key = AccessKey::new(secret).filter(|_| named).ok_or(Failed)?;
-            return Ok(Self::SigV4(Box::new(key)));
-        }
-        let signer = if alg == Alg::Rs256 {
-            Self::rs256(secret)?
+        let signer = Self::new(alg, secret)?;
+        // Nothing about a symmetric key says which public name it has: that is its owners' word.
+        let fits = if alg.is_symmetric() {
+            alg.is_public(public)
         } else {
-            Self::new(alg, secret.try_into().map_err(|_| Failed)?)?
+            signer.public() == public
         };
-        if signer.public() == public {
-            Ok(signer)
-        } else {
-            Err(Failed)
-        }
+        if fits { Ok(signer) } else { Err(Failed) }
     }
 
     fn session_token(&self) -> Option<SessionToken> {
         match self {
             Self::SigV4(key) => key.session_token(),
-            Self::Ed25519(_) | Self::P256(_) | Self::Rs256(_) | Self::Secp256k1(_) => None,
+            Self::Ed25519(_)
+            | Self::Ecdsa(_)
+            | Self::Rsa(..)
+            | Self::Hmac(_)
+            | Self::Secp256k1(_) => None,
         }
     }
 
     fn generate(entropy: &dyn Entropy, alg: Alg) -> Result<(Zeroizing<Vec<u8>>, Self), Failed> {
-        if alg == Alg::Rs256 {
+        if matches!(alg, Alg::Rs256 | Alg::Ps512) {
             // Primes are the provider's to find, from its own randomness, as those of the boot's key are.
             let key = rsa::Private::generate().ok_or(Failed)?;
             let secret = Zeroizing::new(key.expose().to_vec());
-            let signer = Self::rs256(&secret)?;
+            let signer = Self::new(alg, &secret)?;
             return Ok((secret, signer));
         }
+        if alg.is_symmetric() {
+            return Err(Failed);
+        }
         for _ in 0..MAX_DRAWS {
-            let secret = Secret::generate(entropy).map_err(|_| Failed)?;
-            // A draw that is no scalar of the curve is refused by the provider and drawn again.
-            if let Ok(signer) = Self::new(alg, secret.expose()) {
-                return Ok((Zeroizing::new(secret.expose().to_vec()), signer));
+            let secret = Self::draw(entropy, alg)?;
+            // A draw that is no scalar is refused by the provider and drawn again.
+            if let Ok(signer) = Self::new(alg, &secret) {
+                return Ok((secret, signer));
             }
         }
         Err(Failed)
     }
 
-    fn rs256(secret: &[u8]) -> Result<Self, Failed> {
+    fn draw(entropy: &dyn Entropy, alg: Alg) -> Result<Zeroizing<Vec<u8>>, Failed> {
+        if alg != Alg::P521 {
+            let secret = Secret::generate(entropy).map_err(|_| Failed)?;
+            return Ok(Zeroizing::new(secret.expose().to_vec()));
+        }
+        let mut secret = Zeroizing::new(vec![0; P521_SCALAR]);
+        entropy.fill(&mut secret).map_err(|_| Failed)?;
+        if let Some(first) = secret.first_mut() {
+            *first &= P521_FIRST;
+        }
+        Ok(secret)
+    }
+
+    fn rsa(secret: &[u8], encoding: &'static dyn RsaEncoding) -> Result<Self, Failed> {
         let pair = RsaKeyPair::from_pkcs8(secret).map_err(|_| Failed)?;
         // Only of the sizes and with the exponent that its public half may have.
         rsa::modulus(pair.public_key().as_ref()).ok_or(Failed)?;
-        Ok(Self::Rs256(pair))
+        Ok(Self::Rsa(pair, encoding))
     }
 
-    fn new(alg: Alg, secret: &[u8; 32]) -> Result<Self, Failed> {
+    fn new(alg: Alg, secret: &[u8]) -> Result<Self, Failed> {
+        let ecdsa = |algorithm, curve| {
+            let scalar = agreement::PrivateKey::from_private_key(curve, secret);
+            let scalar = scalar.map_err(|_| Failed)?;
+            let public = scalar.compute_public_key().map_err(|_| Failed)?;
+            EcdsaKeyPair::from_private_key_and_public_key(algorithm, secret, public.as_ref())
+                .map(Self::Ecdsa)
+                .map_err(|_| Failed)
+        };
         match alg {
             Alg::Ed25519 => Ed25519KeyPair::from_seed_unchecked(secret)
                 .map(Self::Ed25519)
                 .map_err(|_| Failed),
-            Alg::P256 => {
-                let scalar = agreement::PrivateKey::from_private_key(&agreement::ECDH_P256, secret)
-                    .map_err(|_| Failed)?;
-                let public = scalar.compute_public_key().map_err(|_| Failed)?;
-                let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
-                let pair = EcdsaKeyPair::from_private_key_and_public_key(
-                    algorithm,
-                    secret,
-                    public.as_ref(),
-                );
-                pair.map(Self::P256).map_err(|_| Failed)
+            Alg::P256 => ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING, &agreement::ECDH_P256),
+            Alg::P521 => ecdsa(&ECDSA_P521_SHA512_FIXED_SIGNING, &agreement::ECDH_P521),
+            Alg::Rs256 => Self::rsa(secret, &RSA_PKCS1_SHA256),
+            // The provider's salt is as long as the hash: the 64 bytes of RFC 9421 §3.3.1.
+            Alg::Ps512 => Self::rsa(secret, &RSA_PSS_SHA512),
+            Alg::Hs256 => Self::hmac(hmac::HMAC_SHA256, secret),
+            Alg::Hs512 => Self::hmac(hmac::HMAC_SHA512, secret),
+            Alg::Secp256k1 => {
+                ChainKey::new(secret.try_into().map_err(|_| Failed)?).map(Self::Secp256k1)
             }
-            Alg::Secp256k1 => ChainKey::new(secret).map(Self::Secp256k1),
-            // RSA keys are longer; AWS makes its own.
-            Alg::Rs256 | Alg::SigV4 => Err(Failed),
+            Alg::SigV4 => AccessKey::new(secret)
+                .map(|key| Self::SigV4(Box::new(key)))
+                .ok_or(Failed),
         }
+    }
+
+    fn hmac(hash: hmac::Algorithm, secret: &[u8]) -> Result<Self, Failed> {
+        let long_enough = import::HMAC_SECRET.contains(&secret.len());
+        let key = long_enough.then(|| Box::new(hmac::Key::new(hash, secret)));
+        key.map(Self::Hmac).ok_or(Failed)
     }
 
     fn public(&self) -> Vec<u8> {
         match self {
             Self::Ed25519(pair) => pair.public_key().as_ref().to_vec(),
-            Self::P256(pair) => pair.public_key().as_ref().to_vec(),
-            Self::Rs256(pair) => pair.public_key().as_ref().to_vec(),
+            Self::Ecdsa(pair) => pair.public_key().as_ref().to_vec(),
+            Self::Rsa(pair, _) => pair.public_key().as_ref().to_vec(),
+            Self::SigV4(_) | Self::Hmac(_) => Vec::new(),
             Self::Secp256k1(key) => key.public().to_vec(),
-            Self::SigV4(_) => Vec::new(),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

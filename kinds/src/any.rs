@@ -2,6 +2,7 @@
 
 use crate::{
     Call, Moment, SigningKeyInfo, ToSign, aws::AwsCall, evm::EvmCall, http::HttpCall, jwt::JwtCall,
+    ssh::SshCall, template::TemplateCall, x402::X402Call,
 };
 use claviger_shared::{
     call::{Input, Sign},
@@ -24,6 +25,12 @@ pub enum AnyCall {
     Aws(AwsCall),
     /// A transaction, typed data or a sign-in text of a chain.
     Evm(EvmCall),
+    /// A payment by HTTP.
+    X402(X402Call),
+    /// An SSH certificate or signature.
+    Ssh(SshCall),
+    /// A request that a template signs.
+    Template(TemplateCall),
 }
 
 macro_rules! each {
@@ -33,6 +40,9 @@ macro_rules! each {
             Self::Jwt($call) => $do,
             Self::Aws($call) => $do,
             Self::Evm($call) => $do,
+            Self::X402($call) => $do,
+            Self::Ssh($call) => $do,
+            Self::Template($call) => $do,
         }
     };
 }
@@ -50,6 +60,11 @@ impl AnyCall {
             Input::Jwt(input) => JwtCall::parse(input, key, catalog, grant).map(Self::Jwt),
             Input::Aws(input) => AwsCall::parse(input, key, catalog, grant).map(Self::Aws),
             Input::Evm(input) => EvmCall::parse(input, key, catalog, grant).map(Self::Evm),
+            Input::X402(input) => X402Call::parse(input, key, catalog, grant).map(Self::X402),
+            Input::Ssh(input) => SshCall::parse(input, key, catalog, grant).map(Self::Ssh),
+            Input::Template(input) => {
+                TemplateCall::parse(input, key, catalog, grant).map(Self::Template)
+            }
         }
     }
 

@@ -221,7 +221,8 @@ pub(crate) fn key(kind: Kind, alg: Alg) -> SigningKeyInfo {
         public: match alg {
             Alg::Ed25519 => vec![7; 32],
             Alg::P256 => [vec![4], vec![7; 64]].concat(),
-            Alg::Rs256 | Alg::SigV4 | Alg::Secp256k1 => Vec::new(),
+            Alg::Hs256 | Alg::Hs512 => b"partner-7".to_vec(),
+            Alg::Rs256 | Alg::Ps512 | Alg::SigV4 | Alg::P521 | Alg::Secp256k1 => Vec::new(),
         },
         thumbprint: "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k".into(),
         session_token: None,

@@ -17,6 +17,9 @@ pub mod reach;
 #[cfg(test)]
 mod relying_party;
 mod routes;
+pub mod ssh;
+pub mod template;
+pub mod x402;
 
 pub use moment::MAX_SECONDS;
 
@@ -54,9 +57,9 @@ pub struct SigningKeyInfo {
     pub alg: Alg,
     /// The deployment it was born in: the origin of its manifests.
     pub deployment: Arc<str>,
-    /// Its public key, raw; of kind `aws`, the access key id.
+    /// Its public key, raw; of a symmetric key, the identifier that stands for it.
     pub public: Vec<u8>,
-    /// RFC 7638 thumbprint of its public JWK, base64url: the `keyid` and `kid`; of kind `aws`, the access key id.
+    /// RFC 7638 thumbprint of its public JWK, base64url: the `keyid` and `kid`; of a symmetric key, its identifier.
     pub thumbprint: String,
     /// Of kind `aws` with temporary credentials: what must stand in every request beside the signature.
     pub session_token: Option<SessionToken>,
@@ -79,6 +82,12 @@ pub enum ToSign {
     Message(Vec<u8>),
     /// A request to AWS; the key is one that follows from the secret access key for a day, Region and service.
     SigV4(aws::Signing),
+    /// A transfer of a token; the key is its payer's.
+    Payment(x402::authorization::Authorization),
+    /// What an SSH key signs; it says whose signature it will be.
+    Ssh(ssh::Signing),
+    /// A request by a template, and the key that it names.
+    Template(template::Signing),
 }
 
 impl ToSign {
@@ -86,11 +95,12 @@ impl ToSign {
     ///
     /// # Errors
     ///
-    /// [`Code::KeyDenied`] for what only an AWS key signs.
+    /// [`Code::KeyDenied`] for what only an AWS key signs, and for what says its own key.
     pub fn message(&self) -> Result<&[u8], Denial> {
         match self {
             Self::Message(message) => Ok(message),
-            Self::SigV4(_) => Err(Code::KeyDenied.into()),
+            Self::Template(signing) => Ok(&signing.message),
+            Self::SigV4(_) | Self::Payment(_) | Self::Ssh(_) => Err(Code::KeyDenied.into()),
         }
     }
 }
@@ -133,7 +143,8 @@ pub trait Call: Sized {
     fn to_sign(&self, key: &SigningKeyInfo, moment: &Moment) -> Result<ToSign, Denial>;
 
     /// The credential, from what [`Self::to_sign`] gave for this moment and the signature over it (Ed25519: 64 bytes; P-256:
-    /// 64 bytes `r ‖ s`; AWS: 32 bytes; secp256k1: 65 bytes `r ‖ s ‖ y parity`).
+    /// 64 bytes `r ‖ s`, P-521: 132; secp256k1: 65 bytes `r ‖ s ‖ y parity`; RSA: as long as the modulus; HMAC-SHA-256 and AWS:
+    /// 32 bytes, HMAC-SHA-512: 64).
     ///
     /// # Errors
     ///

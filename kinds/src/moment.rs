@@ -8,13 +8,13 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use claviger_shared::{
     credential::Replay,
     denial::{Code, Denial},
-    effect::{Effect, Kind},
-    time::{Millis, UnixMs},
+    effect::Effect,
+    time::Millis,
 };
 
 /// The largest integer of a structured field (RFC 9651 §3.3.1): fifteen digits.
 pub const MAX_SECONDS: u64 = 999_999_999_999_999;
-/// Bytes of a signature of either algorithm.
+/// Bytes of a signature of Ed25519 or P-256.
 pub(crate) const SIGNATURE_LEN: usize = 64;
 
 /// From when to when.
@@ -57,26 +57,9 @@ pub(crate) fn nonce(moment: &Moment) -> String {
 
 /// A replay note: how long from now.
 pub(crate) fn replay(moment: &Moment, single_use: bool) -> Replay {
-    let window_s = if moment.expires_at == UnixMs::NEVER {
-        u64::MAX
-    } else {
-        moment.expires_at.secs().saturating_sub(moment.now.secs())
-    };
+    let window_s = moment.expires_at.secs().saturating_sub(moment.now.secs());
     Replay {
         single_use,
         window_s,
-    }
-}
-
-/// A signature of the right length.
-///
-/// # Errors
-///
-/// [`Code::KeyDenied`] for one of another length: no key of the two algorithms makes it.
-pub(crate) fn checked_signature(kind: Kind, signature: &[u8]) -> Result<&[u8], Denial> {
-    if signature.len() == SIGNATURE_LEN {
-        Ok(signature)
-    } else {
-        Err(Denial::at(Code::KeyDenied, kind.as_str()))
     }
 }

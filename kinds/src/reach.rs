@@ -2,14 +2,17 @@
 //!
 //! It is a help, not a promise: a call is decided when it is made. The list is cut where it would be too long for an answer.
 
-use crate::{http::matching::verb_of, routes::named};
+use crate::{http::matching::verb_of, routes::named, ssh::CERTIFY};
 use claviger_shared::{
     call::{
         Reach,
         aws::{Service, verb_by_name},
+        ssh::GIT,
     },
-    catalog::{AwsRoute, AwsTarget, Catalog, EvmRoute, HttpRoute, JwtRoute, Route},
-    chain::account,
+    catalog::{
+        AwsRoute, AwsTarget, Catalog, EvmRoute, HttpRoute, JwtRoute, Route, SshRoute, X402Route,
+    },
+    chain::{Address, account},
     effect::{Kind, Verb},
     grant::{Grant, profile},
 };
@@ -78,6 +81,31 @@ pub fn reach(catalog: &Catalog, grant: &Grant) -> (Vec<Reach>, bool) {
                 let methods = methods.into_iter().collect();
                 (Kind::Evm, methods, evm(route), false)
             }
+            Route::X402(route) => {
+                let methods = allows(Verb::Write).then(|| "pay".to_owned());
+                (
+                    Kind::X402,
+                    methods.into_iter().collect(),
+                    payees(route),
+                    false,
+                )
+            }
+            Route::Ssh(route) => {
+                let (methods, destination) = ssh(route);
+                let methods = if allows(Verb::Write) {
+                    methods
+                } else {
+                    Vec::new()
+                };
+                (Kind::Ssh, methods, destination, false)
+            }
+            Route::Template(route) => {
+                let http = &route.http;
+                let verb = |method: &String| http.verb.unwrap_or_else(|| verb_of(method));
+                let methods = http.methods.iter().filter(|method| allows(verb(method)));
+                let methods = methods.cloned().collect();
+                (Kind::Template, methods, url(http), http.probe)
+            }
         };
         if methods.is_empty() {
             continue;
@@ -99,6 +127,17 @@ pub fn reach(catalog: &Catalog, grant: &Grant) -> (Vec<Reach>, bool) {
         });
     }
     (told, false)
+}
+
+/// What a route of SSH has signed, and for whom.
+fn ssh(route: &SshRoute) -> (Vec<String>, String) {
+    match route {
+        SshRoute::Certificate(route) => (vec![CERTIFY.to_owned()], route.principals.join(" ")),
+        SshRoute::Signature(route) => {
+            let methods = route.objects.iter().map(|one| one.method().to_owned());
+            (methods.collect(), GIT.to_owned())
+        }
+    }
 }
 
 /// The actions, or methods, that a grant permits on a route of AWS, and where it leads.
@@ -142,6 +181,17 @@ fn evm(route: &EvmRoute) -> String {
         Some(contract) => account(route.chain, contract),
         None => format!("eip155:{}", route.chain),
     }
+}
+
+/// Whom a route pays, in what.
+fn payees(route: &X402Route) -> String {
+    let to: Vec<_> = route.pay_to.iter().map(Address::to_string).collect();
+    format!(
+        "{} on eip155:{} to {}",
+        route.asset,
+        route.chain,
+        to.join(" or ")
+    )
 }
 
 /// A route's URL with its parameters in braces.

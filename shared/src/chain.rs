@@ -9,6 +9,7 @@ pub use atom::{Atom, BadAtom};
 pub use word::{BadWord, Word};
 
 use crate::{
+    amount::Amount,
     crypto::{keccak::keccak256, secp256k1},
     id::parsed,
 };
@@ -17,6 +18,20 @@ use std::fmt;
 
 /// Largest chain id: twice it and 36 must fit the `v` of a signature (EIP-155, EIP-2294).
 pub const MAX_CHAIN: u64 = (u64::MAX - 36) / 2;
+
+/// The chain of `eip155:` and an id in decimal digits (CAIP-2); nothing for any other text.
+#[must_use]
+pub fn of_caip2(text: &str) -> Option<u64> {
+    let id = Amount::parse(text.strip_prefix("eip155:")?).ok()?;
+    let id = u64::try_from(id.0).ok()?;
+    (id > 0 && id <= MAX_CHAIN).then_some(id)
+}
+
+/// An account on a chain, for people and records (CAIP-10).
+#[must_use]
+pub fn account(chain: u64, address: &Address) -> String {
+    format!("eip155:{chain}:{address}")
+}
 
 /// An account or contract: 20 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,12 +117,6 @@ pub fn bytes(text: &str) -> Option<Vec<u8>> {
         .map(byte)
         .collect::<Option<_>>()
         .filter(|_| rest.is_empty())
-}
-
-/// An account on its chain, as CAIP-10 names it: `eip155:8453:0x…`.
-#[must_use]
-pub fn account(chain: u64, address: &Address) -> String {
-    format!("eip155:{chain}:{address}")
 }
 
 /// With the checksum of EIP-55.

@@ -44,6 +44,39 @@ pub enum Credential {
         /// `0x` and 130 hexadecimal digits: r, s, and 27 or 28.
         signature: String,
     },
+    /// A request signed in a service's own way.
+    Template {
+        /// Header fields to add to the request, in order.
+        headers: Vec<(String, String)>,
+        /// The whole URL to send instead of the request's, where something was written into its query.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        url: Option<String>,
+        /// The whole body to send instead of the request's, where something was written into it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        body: Option<serde_bytes::ByteBuf>,
+    },
+    /// A payment by HTTP.
+    X402 {
+        /// The header field to send with the request that is paid for.
+        headers: Vec<(String, String)>,
+        /// What the field holds in base64: the payment as JSON.
+        payload: String,
+    },
+    /// What an SSH key signed.
+    Ssh {
+        /// One of the two forms.
+        made: SshMade,
+    },
+}
+
+/// The two things that an SSH key makes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SshMade {
+    /// A user certificate, as the one line of a `-cert.pub` file.
+    Certificate(String),
+    /// An armoured signature (OpenSSH `PROTOCOL.sshsig`).
+    Signature(String),
 }
 
 impl Credential {
@@ -55,6 +88,9 @@ impl Credential {
             Self::Jwt { .. } => Kind::Jwt,
             Self::Aws { .. } => Kind::Aws,
             Self::Evm { .. } | Self::EvmSignature { .. } => Kind::Evm,
+            Self::X402 { .. } => Kind::X402,
+            Self::Ssh { .. } => Kind::Ssh,
+            Self::Template { .. } => Kind::Template,
         }
     }
 }
@@ -65,7 +101,7 @@ impl Credential {
 pub struct Replay {
     /// Whether the destination can take it once only.
     pub single_use: bool,
-    /// Seconds from now in which it is accepted; the largest number where nothing ends it.
+    /// Seconds from now in which it is accepted; it says nothing where the end is [`crate::time::UnixMs::NEVER`].
     pub window_s: u64,
 }
 

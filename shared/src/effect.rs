@@ -25,6 +25,10 @@ pub enum Kind {
     Evm,
     /// Payments by HTTP (x402), signed with keys of kind `evm`.
     X402,
+    /// SSH: user certificates, and signatures over git's objects.
+    Ssh,
+    /// Requests signed in a service's own way, by a template of the catalog.
+    Template,
 }
 
 impl Kind {
@@ -35,6 +39,8 @@ impl Kind {
             Self::Http => "http",
             Self::Jwt => "jwt",
             Self::Aws => "aws",
+            Self::Template => "template",
+            Self::Ssh => "ssh",
             Self::Evm => "evm",
             Self::X402 => "x402",
         }
@@ -45,12 +51,20 @@ impl Kind {
     pub const fn of_key(self) -> Self {
         match self {
             Self::X402 => Self::Evm,
-            Self::Http | Self::Jwt | Self::Aws | Self::Evm => self,
+            Self::Http | Self::Jwt | Self::Aws | Self::Evm | Self::Ssh | Self::Template => self,
         }
     }
 
     /// Every kind that is built.
-    pub const ALL: [Self; 5] = [Self::Http, Self::Jwt, Self::Aws, Self::Evm, Self::X402];
+    pub const ALL: [Self; 7] = [
+        Self::Http,
+        Self::Jwt,
+        Self::Aws,
+        Self::Evm,
+        Self::X402,
+        Self::Ssh,
+        Self::Template,
+    ];
 
     /// Reads the word.
     #[must_use]
@@ -108,13 +122,14 @@ pub struct Effect {
     pub resource: ResourceName,
     /// Which route of that resource matched, from 0.
     pub route: u16,
-    /// Where it takes effect: a host, an audience.
+    /// Where it takes effect: a host, an audience, of a certificate the user it is for.
     pub destination: String,
-    /// HTTP method, or what stands for it in the kind: `issue`, `s3:GetObject`.
+    /// HTTP method, or what stands for it in the kind: `issue`, `s3:GetObject`, `certify`, `git:commit`.
     pub method: String,
     /// The route's path template; empty where the kind has no path.
     pub path_template: String,
-    /// What the path's parameters are: `("path.id", "ord_1")`; matched by the grant's `only`, never recorded.
+    /// What the path's parameters are: `("path.id", "ord_1")`, or what a signed object says of itself: `("git.tag", "v1")`;
+    /// matched by the grant's `only`, never recorded.
     #[serde(skip)]
     pub parameters: Vec<(String, String)>,
     /// Whether the destination's response is itself a credential.

@@ -1,11 +1,13 @@
-//! Public keys as others read them: JWK (RFC 7517, RFC 8037), its thumbprint (RFC 7638) and PEM.
+//! Public keys as others read them: JWK (RFC 7517, RFC 8037), its thumbprint (RFC 7638), PEM, and the line of OpenSSH.
 //!
-//! Keys here are raw: Ed25519 32 bytes, P-256 65 bytes uncompressed, RSA as PKCS#1. No private key is ever written, and a
+//! Keys here are raw: Ed25519 32 bytes, P-256 65 and P-521 133 bytes uncompressed, RSA as PKCS#1. No private key is ever written, and a
 //! symmetric key has no such form.
 
 use crate::{
     crypto::{rsa, sha256},
-    owner::command::Alg,
+    effect::Kind,
+    id::KeyId,
+    owner::{command::Alg, sshsig::PublicKey},
 };
 use base64::{
     Engine,
@@ -27,6 +29,11 @@ const SECP256K1_SPKI_PREFIX: [u8; 23] = [
     0x30, 0x56, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b,
     0x81, 0x04, 0x00, 0x0a, 0x03, 0x42, 0x00,
 ];
+/// DER before the 133 bytes of an uncompressed P-521 point (RFC 5480 §2).
+const P521_SPKI_PREFIX: [u8; 25] = [
+    0x30, 0x81, 0x9b, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05,
+    0x2b, 0x81, 0x04, 0x00, 0x23, 0x03, 0x81, 0x86, 0x00,
+];
 /// Characters of one line of PEM (RFC 7468 §2).
 const PEM_LINE: usize = 64;
 
@@ -40,7 +47,9 @@ pub fn jwk(alg: Alg, public: &[u8]) -> Option<Value> {
         Alg::Rs256 => "RS256",
         // RFC 8812 §3.1 hashes with SHA-256: the key is the curve's, the algorithm not this one.
         Alg::Secp256k1 => return Some(Value::Object(members)),
-        Alg::SigV4 => return None,
+        Alg::Ps512 => "PS512",
+        Alg::P521 => "ES512",
+        Alg::SigV4 | Alg::Hs256 | Alg::Hs512 => return None,
     };
     members.insert("kid".to_owned(), thumbprint(alg, public)?.into());
     members.insert("alg".to_owned(), name.into());
@@ -69,9 +78,10 @@ pub fn pem(alg: Alg, public: &[u8]) -> Option<String> {
     let der = match alg {
         Alg::Ed25519 => [&ED25519_SPKI_PREFIX, public].concat(),
         Alg::P256 => [&P256_SPKI_PREFIX, public].concat(),
-        Alg::Rs256 => rsa::spki(public)?,
+        Alg::P521 => [&P521_SPKI_PREFIX, public].concat(),
         Alg::Secp256k1 => [&SECP256K1_SPKI_PREFIX, public].concat(),
-        Alg::SigV4 => return None,
+        Alg::Rs256 | Alg::Ps512 => rsa::spki(public)?,
+        Alg::SigV4 | Alg::Hs256 | Alg::Hs512 => return None,
     };
     let text = STANDARD.encode(der);
     let mut out = String::from("-----BEGIN PUBLIC KEY-----\n");
@@ -85,16 +95,20 @@ pub fn pem(alg: Alg, public: &[u8]) -> Option<String> {
     Some(out)
 }
 
-/// What of a public key is shown, by name: `jwk` and `pem`, and of a chain's key `address`; of a symmetric key, `access_key_id`.
+/// What of a public key is shown, by name: `jwk` and `pem`, of a chain's key `address`, or, of a symmetric key, `access_key_id` or `key_id`; of kind `ssh` also the
+/// line that OpenSSH takes, as in `authorized_keys`, with the key's id as its comment.
 #[must_use]
-pub fn shown(alg: Alg, public: &[u8]) -> Vec<(String, Value)> {
-    let id = alg.access_key_id(public).map(Value::from);
+pub fn shown(id: &KeyId, kind: Kind, alg: Alg, public: &[u8]) -> Vec<(String, Value)> {
+    let access_key = alg.access_key_id(public).map(Value::from);
     let address = alg.address(public);
+    let line = PublicKey::of(alg, public).filter(|_| kind == Kind::Ssh);
     let all = [
-        ("access_key_id", id),
+        ("access_key_id", access_key),
         ("address", address.map(|one| one.to_string().into())),
+        ("key_id", alg.key_id(public).map(Value::from)),
         ("jwk", jwk(alg, public)),
         ("pem", pem(alg, public).map(Value::from)),
+        ("ssh", line.map(|key| format!("{key} {id}").into())),
     ];
     let all = all.into_iter();
     all.filter_map(|(name, value)| Some((name.to_owned(), value?)))
@@ -136,11 +150,25 @@ fn public_members(alg: Alg, public: &[u8]) -> Option<Vec<(&'static str, String)>
             let curve = ("crv", name.to_owned());
             Some(vec![named("EC"), curve, ("x", encode(x)), ("y", encode(y))])
         }
-        (Alg::Rs256, key) => {
+        (Alg::P521, [4, point @ ..]) if point.len() == 132 => {
+            let (x, y) = point.split_at_checked(66)?;
+            let curve = ("crv", "P-521".to_owned());
+            Some(vec![named("EC"), curve, ("x", encode(x)), ("y", encode(y))])
+        }
+        (Alg::Rs256 | Alg::Ps512, key) => {
             let n = encode(rsa::modulus(key)?);
             Some(vec![named("RSA"), ("e", encode(&rsa::EXPONENT)), ("n", n)])
         }
-        (Alg::Ed25519 | Alg::P256 | Alg::SigV4 | Alg::Secp256k1, _) => None,
+        (
+            Alg::Ed25519
+            | Alg::P256
+            | Alg::P521
+            | Alg::SigV4
+            | Alg::Secp256k1
+            | Alg::Hs256
+            | Alg::Hs512,
+            _,
+        ) => None,
     }
 }
 
@@ -158,6 +186,28 @@ mod tests {
 
     fn rfc_8037() -> Vec<u8> {
         URL_SAFE_NO_PAD.decode(RFC_8037_X).unwrap()
+    }
+
+    #[test]
+    fn a_key_of_kind_ssh_is_shown_as_openssh_takes_it() {
+        let id = KeyId::parse("k_ca").unwrap();
+        let shown = |kind| {
+            let all = shown(&id, kind, Alg::Ed25519, &rfc_8037());
+            let names: Vec<_> = all
+                .iter()
+                .map(|(name, _)| name.as_str().to_owned())
+                .collect();
+            let line = all.into_iter().find(|(name, _)| name == "ssh");
+            (names.join(" "), line.map(|(_, line)| line))
+        };
+        let (names, line) = shown(Kind::Ssh);
+        assert_eq!(names, "jwk pem ssh");
+        let line = line.unwrap();
+        let line = line.as_str().unwrap();
+        assert!(line.ends_with(" k_ca"), "{line}");
+        let key = PublicKey::parse_line(line).unwrap();
+        assert_eq!(key.point(), Some(rfc_8037().as_slice()));
+        assert_eq!(shown(Kind::Http), ("jwk pem".to_owned(), None));
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub struct BadTime;
 
 impl Millis {
     /// How long what has no end lives.
-    pub const ENDLESS: Self = Self(u64::MAX);
+    pub const ENDLESS: Self = Self(UnixMs::NEVER.0);
 
     /// Whole seconds as milliseconds, saturating.
     #[must_use]
@@ -108,8 +108,8 @@ fn take_units(mut text: &str, units: &[(char, u64)], total: &mut u64) -> Result<
 }
 
 impl UnixMs {
-    /// The end of what has none.
-    pub const NEVER: Self = Self(u64::MAX);
+    /// The end of what has none: the last second that RFC 3339 can write, shown as `never`.
+    pub const NEVER: Self = Self(253_402_300_799_000);
 
     /// This time plus a length, saturating at the end of time.
     #[must_use]
@@ -255,7 +255,7 @@ fn days_before(year: u64, month: u64, day: u64) -> Result<u64, BadTime> {
 
 impl fmt::Display for UnixMs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if *self == Self::NEVER {
+        if *self >= Self::NEVER {
             return f.write_str("never");
         }
         let (year, month, day) = self.civil();
@@ -274,6 +274,16 @@ impl fmt::Display for UnixMs {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn never_is_the_last_time_that_can_be_written() {
+        let never = UnixMs::parse_rfc3339("9999-12-31T23:59:59Z");
+        assert_eq!(never, Ok(UnixMs::NEVER));
+        assert_eq!(UnixMs::NEVER.to_string(), "never");
+        assert_eq!(UnixMs(u64::MAX).to_string(), "never");
+        let before = UnixMs(UnixMs::NEVER.0 - 1000);
+        assert_eq!(before.to_string(), "9999-12-31T23:59:58Z");
+    }
 
     #[test]
     fn known_times() {

@@ -176,7 +176,7 @@ fn main() -> anyhow::Result<ExitCode> {
             parent_cid: parent,
             with_parent,
         } => {
-            let mut files = Layout::make(&dir)?.enclave();
+            let mut files = Layout::of_enclave(&dir)?.enclave();
             if let Some(port) = vsock {
                 files.at = At::Vsock { port, parent };
             }

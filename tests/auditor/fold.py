@@ -21,7 +21,7 @@ EFFECT = (
     "kind verb resource route destination method path_template mints identity_only charges max_lifetime"
 )
 # What has no end, and how long its idempotency key is remembered.
-NEVER = 2**64 - 1
+NEVER = 253_402_300_799_000
 DAY = 86_400_000
 
 

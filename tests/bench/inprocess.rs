@@ -1,7 +1,9 @@
 //! In this process, without a socket where there need be none: the serial core's steps, parsing, and a whole call on an
 //! enclave whose store is memory.
 
-use crate::{asks, aws, cell::Plan, cpu, deployment::Granted, evm, load, run::Run};
+use crate::{
+    asks, aws, cell::Plan, cpu, deployment::Granted, evm, load, run::Run, ssh, template, x402,
+};
 use anyhow::{Context, bail, ensure};
 use claviger_client::trust;
 use claviger_enclave::{
@@ -112,6 +114,20 @@ pub fn measure(run: &mut Run) -> anyhow::Result<()> {
     keep("evm: parse a transfer", timed(|_| evm.parse()));
     keep("evm: sign it", timed(|_| evm.sign()));
     keep("evm: secp256k1 alone", timed(|_| evm.raw()));
+    let x402 = x402::Bench::new(&grant, deployment.clock.now())?;
+    x402.check()?;
+    keep("secp256k1: sign 66 bytes", timed(|_| x402.curve()));
+    keep("x402: parse a demand", timed(|_| x402.parse()));
+    keep("x402: sign it", timed(|_| x402.sign()));
+    let ssh = ssh::Bench::new(&grant, deployment.clock.now())?;
+    keep("ssh: parse a certificate", timed(|_| ssh.parse(0)));
+    keep("ssh: sign the certificate", timed(|_| ssh.sign(0)));
+    keep("ssh: parse a commit", timed(|_| ssh.parse(1)));
+    keep("ssh: sign the commit", timed(|_| ssh.sign(1)));
+    let template = template::Bench::new(&grant, deployment.clock.now())?;
+    template.check()?;
+    keep("template: parse a GET", timed(|_| template.parse()));
+    keep("template: sign it with HMAC", timed(|_| template.sign()));
     keep(
         "core: allow, 8 budgets",
         bench.timed(|bench, round| bench.allow(slots[round as usize % 8], None))?,

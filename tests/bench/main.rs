@@ -31,8 +31,11 @@ mod primitives;
 mod report;
 mod run;
 mod sidecar;
+mod ssh;
 mod svg;
+mod template;
 mod vm;
+mod x402;
 
 use anyhow::{Context, bail};
 use deployment::Deployment;

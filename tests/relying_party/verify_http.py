@@ -1,6 +1,6 @@
 """A relying party of `http` credentials, over a library that is not Claviger's.
 
-Reads `{method, url, headers, body_b64, jwk, now, tag}` per line, `headers` as pairs in the order received; `body_b64`, `now`
+Reads `{method, url, headers, body_b64, jwk, now, tag}` per line (`jwk` of a shared secret: `kty` oct, `k`, and its name as `kid`), `headers` as pairs in the order received; `body_b64`, `now`
 (seconds; else the clock) and `tag` (else `claviger`) may be absent. Follows docs/spec/credential-http.md, "How a relying party verifies", but keeps
 no nonces and no idempotency keys.
 """
@@ -25,6 +25,8 @@ SKEW_S = 5
 ALGORITHMS = {
     "Ed25519": (algorithms.ED25519, "ed25519"),
     "P-256": (algorithms.ECDSA_P256_SHA256, "ecdsa-p256-sha256"),
+    "RSA": (algorithms.RSA_PSS_SHA512, "rsa-pss-sha512"),
+    "oct": (algorithms.HMAC_SHA256, "hmac-sha256"),
 }
 
 
@@ -38,17 +40,20 @@ class Keys(HTTPSignatureKeyResolver):
     def resolve_public_key(self, key_id):
         if key_id != self.thumbprint:
             raise InvalidSignature("unknown keyid")
-        return jwt.PyJWK(self.key, algorithm="ES256" if self.key["kty"] == "EC" else "EdDSA").key
+        names = {"EC": "ES256", "OKP": "EdDSA", "RSA": "PS512", "oct": "HS256"}
+        return jwt.PyJWK(self.key, algorithm=names[self.key["kty"]]).key
 
     def resolve_private_key(self, key_id):
         raise InvalidSignature("no private keys here")
 
 
 def thumbprint(key):
-    """RFC 7638."""
+    """RFC 7638; a shared secret has a name instead."""
     import hashlib
 
-    members = ("crv", "kty", "x", "y") if key["kty"] == "EC" else ("crv", "kty", "x")
+    if key["kty"] == "oct":
+        return key["kid"]
+    members = {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}[key["kty"]]
     text = json.dumps({name: key[name] for name in members}, separators=(",", ":"), sort_keys=True)
     return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
 
@@ -58,7 +63,7 @@ def check(line):
     headers = dict(line["headers"])
     if len(headers) != len(line["headers"]):
         raise InvalidSignature("a header stands twice")
-    algorithm, name = ALGORITHMS[line["jwk"]["crv"]]
+    algorithm, name = ALGORITHMS[line["jwk"].get("crv", line["jwk"]["kty"])]
     required = ["@method", "@authority", "@path", "@query"]
     if body is not None:
         required += ["content-digest", "content-type"]

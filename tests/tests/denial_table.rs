@@ -3,7 +3,10 @@
 use claviger_cli::error::Error;
 use claviger_client::render;
 use claviger_shared::{
-    call::{Ask, AwsInput, Echo, EvmInput, HttpInput, Input, JwtInput, Sign},
+    call::{
+        Ask, AwsInput, Echo, EvmInput, HttpInput, Input, JwtInput, Sign, SshCertificateInput,
+        SshInput, SshSignatureInput, x402::X402Input,
+    },
     chain,
     crypto::noise,
     denial::{Code, Denial},
@@ -20,8 +23,34 @@ use claviger_tests::{
 use serde_json::Value;
 use std::collections::BTreeSet;
 
+/// Kinds whose vectors have a file of their own.
+const KINDS: [(&str, &str); 2] = [
+    ("x402", include_str!("../vectors/denials/x402.json")),
+    ("evm", include_str!("../vectors/denials/evm.json")),
+];
+
+/// The table, and beside each row's vectors those of every kind.
 fn table() -> Value {
-    serde_json::from_str(include_str!("../vectors/denials.json")).unwrap()
+    let mut table: Value = serde_json::from_str(include_str!("../vectors/denials.json")).unwrap();
+    for (kind, file) in KINDS {
+        let more: Value = serde_json::from_str(file).unwrap();
+        merge(&mut table["catalog"], &more["catalog"]);
+        let keys = table["keys"].as_array_mut().unwrap();
+        keys.extend(list(&more["keys"]).iter().cloned());
+        let denials = more["denials"].as_object().unwrap();
+        let rows = table["denials"].as_array_mut().unwrap();
+        assert_eq!(denials.len(), rows.len(), "{kind}: each code once");
+        for row in rows {
+            let mut vectors = denials[text(&row["code"])].clone();
+            for vector in vectors.as_array_mut().into_iter().flatten() {
+                let mut grant = more["grant"].clone();
+                merge(&mut grant, &vector["grant"]);
+                vector["grant"] = grant;
+            }
+            row[kind] = vectors;
+        }
+    }
+    table
 }
 
 fn list(value: &Value) -> &[Value] {
@@ -61,18 +90,23 @@ fn table_page_and_code_agree() {
             built != reason.is_some_and(|reason| !reason.is_empty()),
             "a vector or a reason: {row}"
         );
-        let aws = &row["aws"];
-        let reason = aws.get("not_built").and_then(Value::as_str);
-        assert!(
-            aws.is_object() && reason.is_none_or(|reason| !reason.is_empty()),
-            "an aws vector or a reason: {row}"
-        );
-        let evm = &row["evm"];
-        let reason = evm.get("not_built").and_then(Value::as_str);
-        assert!(
-            !list(evm).is_empty() || reason.is_some_and(|reason| !reason.is_empty()),
-            "evm vectors or a reason: {row}"
-        );
+        for kind in ["aws", "ssh"] {
+            let of_kind = &row[kind];
+            let reason = of_kind.get("not_built").and_then(Value::as_str);
+            assert!(
+                of_kind.is_object() && reason.is_none_or(|reason| !reason.is_empty()),
+                "a vector of {kind} or a reason: {row}"
+            );
+        }
+        for (kind, _) in KINDS {
+            let vectors = &row[kind];
+            let reason = vectors.get("not_built").and_then(Value::as_str);
+            let built = !list(vectors).is_empty();
+            assert!(
+                built != reason.is_some_and(|reason| !reason.is_empty()),
+                "vectors of {kind} or a reason: {row}"
+            );
+        }
     }
 }
 
@@ -227,17 +261,23 @@ impl Run {
                 .map(|body| text(body).as_bytes().to_vec().into())
         };
         let word = |of: &Value, name: &str| of.get(name).map(|word| text(word).to_owned());
-        if let Some(evm) = call.get("evm") {
-            return self.ask(call, Input::Evm(chain_input(evm)), n);
+        let request = |of: &Value| HttpInput {
+            method: text(&of["method"]).to_owned(),
+            url: text(&of["url"]).to_owned(),
+            headers: pairs(&of["headers"]),
+            body: body(of),
+        };
+        if let Some(payment) = call.get("x402") {
+            return self.ask(call, n, Input::X402(x402(payment)));
         }
-        let input = match (call.get("http"), call.get("jwt"), call.get("aws")) {
-            (Some(http), None, None) => Input::Http(HttpInput {
-                method: text(&http["method"]).to_owned(),
-                url: text(&http["url"]).to_owned(),
-                headers: pairs(&http["headers"]),
-                body: body(http),
-            }),
-            (None, None, Some(aws)) => Input::Aws(AwsInput {
+        if let Some(evm) = call.get("evm") {
+            return self.ask(call, n, Input::Evm(chain_input(evm)));
+        }
+        let kinds = ["http", "jwt", "aws", "ssh", "template"].map(|kind| call.get(kind));
+        let input = match kinds {
+            [Some(http), None, None, None, None] => Input::Http(request(http)),
+            [None, None, None, None, Some(template)] => Input::Template(request(template)),
+            [None, None, Some(aws), None, None] => Input::Aws(AwsInput {
                 service: text(&aws["service"]).to_owned(),
                 region: text(&aws["region"]).to_owned(),
                 method: text(&aws["method"]).to_owned(),
@@ -247,7 +287,7 @@ impl Run {
                 presign: aws["presign"] == true,
                 ttl_s: aws["ttl_s"].as_u64(),
             }),
-            (None, Some(jwt), None) => Input::Jwt(JwtInput {
+            [None, Some(jwt), None, None, None] => Input::Jwt(JwtInput {
                 profile: text(&jwt["profile"]).to_owned(),
                 audience: word(jwt, "audience").unwrap_or_default(),
                 ttl_s: jwt["ttl_s"].as_u64(),
@@ -256,12 +296,13 @@ impl Run {
                 url: word(jwt, "url"),
                 ath: word(jwt, "ath"),
             }),
-            _ => panic!("one of http, jwt, aws and evm: {call}"),
+            [None, None, None, Some(ssh), None] => Input::Ssh(ssh_input(ssh)),
+            _ => panic!("one of http, jwt, aws, ssh, template, x402 and evm: {call}"),
         };
-        self.ask(call, input, n)
+        self.ask(call, n, input)
     }
 
-    fn ask(&self, call: &Value, input: Input, n: u64) -> Sent {
+    fn ask(&self, call: &Value, n: u64, input: Input) -> Sent {
         if let Some(source) = call.get("source") {
             let source: std::net::Ipv4Addr = text(source).parse().unwrap();
             *self.agent.source.lock().unwrap() = source.to_ipv6_mapped().octets();
@@ -295,6 +336,37 @@ fn chain_input(evm: &Value) -> EvmInput {
     } else {
         EvmInput::SignIn(text(&evm["sign_in"]).to_owned())
     }
+}
+
+/// A payment; requirements stand as an object, or as a text where it is the text that matters.
+fn x402(of: &Value) -> X402Input {
+    let requirements = &of["requirements"];
+    let word = |name: &str| of.get(name).map(|word| text(word).to_owned());
+    X402Input {
+        version: of["version"].as_u64().unwrap().try_into().unwrap(),
+        requirements: requirements
+            .as_str()
+            .map_or_else(|| requirements.to_string(), str::to_owned),
+        resource: word("resource"),
+        extensions: word("extensions"),
+        ttl_s: of["ttl_s"].as_u64(),
+    }
+}
+
+fn ssh_input(ssh: &Value) -> SshInput {
+    if let Some(certificate) = ssh.get("certificate") {
+        let principals = list(&certificate["principals"]).iter();
+        return SshInput::Certificate(SshCertificateInput {
+            public_key: text(&certificate["public_key"]).to_owned(),
+            principals: principals.map(|one| text(one).to_owned()).collect(),
+            ttl_s: certificate["ttl_s"].as_u64(),
+        });
+    }
+    let signature = &ssh["signature"];
+    SshInput::Signature(SshSignatureInput {
+        namespace: text(&signature["namespace"]).to_owned(),
+        object: text(&signature["object"]).as_bytes().to_vec().into(),
+    })
 }
 
 /// RFC 7396.
@@ -370,28 +442,30 @@ fn every_vector_gets_exactly_its_code_and_spends_nothing() {
     let built =
         |row: &Value, form: &str| row[form].is_object() && row[form].get("not_built").is_none();
     let rows = list(&table["denials"]).iter();
-    let rows = rows.flat_map(|row| ["vector", "aws"].map(|form| (row, form)));
+    let rows = rows.flat_map(|row| ["vector", "aws", "ssh"].map(|form| (row, form)));
     let mut rows: Vec<_> = rows
         .filter(|(row, form)| built(row, form))
         .map(|(row, form)| (text(&row["code"]), form, &row[form]))
         .collect();
     let ran: BTreeSet<_> = rows.iter().map(|(code, form, _)| (code, form)).collect();
     assert_eq!(ran.len(), rows.len());
-    // The profiles of tokens: more than one of a code.
-    let tokens = list(&table["denials"]).iter().flat_map(|row| {
-        let vectors = list(&row["tokens"]).iter();
-        vectors.map(|vector| (text(&row["code"]), "tokens", vector))
-    });
-    let before = rows.len();
-    rows.extend(tokens);
-    assert!(rows.len() > before + 30, "every profile of tokens");
-    let chains = list(&table["denials"]).iter().flat_map(|row| {
-        let vectors = list(&row["evm"]).iter();
-        vectors.map(|vector| (text(&row["code"]), "evm", vector))
-    });
-    let before = rows.len();
-    rows.extend(chains);
-    assert!(rows.len() > before + 70, "chains");
+    // The profiles of tokens, and templates: more than one of a code.
+    for (form, least) in [("tokens", 30), ("templates", 35)] {
+        let more = list(&table["denials"]).iter().flat_map(|row| {
+            let vectors = list(&row[form]).iter();
+            vectors.map(move |vector| (text(&row["code"]), form, vector))
+        });
+        let before = rows.len();
+        rows.extend(more);
+        assert!(rows.len() > before + least, "every one of {form}");
+    }
+    for (kind, _) in KINDS {
+        let vectors = list(&table["denials"]).iter().flat_map(|row| {
+            let vectors = list(&row[kind]).iter();
+            vectors.map(move |vector| (text(&row["code"]), kind, vector))
+        });
+        rows.extend(vectors);
+    }
     std::thread::scope(|scope| {
         let (half, rest) = rows.split_at(rows.len() / 2);
         for part in [half, rest] {

@@ -273,6 +273,42 @@ async fn p1_a_retired_key_is_wiped_from_the_enclaves_memory() {
     stage.stop().await.unwrap();
 }
 
+/// Of a secret of HMAC the enclave keeps only what the hash made of it, not even padded as HMAC pads it (RFC 2104 §2).
+#[tokio::test]
+async fn p1_a_shared_secret_is_in_no_memory_once_it_is_taken_in() {
+    if !may_look() {
+        return;
+    }
+    let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut stage = Stage::start(dir.path()).await.unwrap();
+    let (control, shared) = (Own::random("k_control"), Own::random("k_shared"));
+    control.import(&stage, outside.path(), false).await;
+    shared.import_shared(&stage, outside.path()).await;
+    let padded = |pad: u8| shared.secret.map(|byte| byte ^ pad);
+    let wanted = Wanted::default()
+        .and(control.name, &control.secret)
+        .and(shared.name, &shared.secret)
+        .and("inner pad", &padded(0x36))
+        .and("outer pad", &padded(0x5c));
+    for restarted in [false, true] {
+        if restarted {
+            stage.kill("enclave").await.unwrap();
+        }
+        for who in ["enclave", "host", "kms"] {
+            let found = wanted.in_process(stage.pid(who).unwrap()).unwrap();
+            let held: &[&str] = if who == "enclave" {
+                &["k_control"]
+            } else {
+                &[]
+            };
+            assert_eq!(names(&found), held, "{who}, restarted {restarted}");
+        }
+    }
+    let found = wanted.in_files(dir.path()).unwrap();
+    assert!(found.is_empty(), "{found:?}");
+    stage.stop().await.unwrap();
+}
+
 /// No process of a deployment leaves a core file, wherever the system would put it.
 #[tokio::test]
 async fn p1_no_process_of_a_deployment_dumps_core() {

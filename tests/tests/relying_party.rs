@@ -1,6 +1,6 @@
 //! What a whole deployment signs verifies with libraries that are not ours: PyJWT and http-message-signatures.
 //!
-//! Both algorithms, both kinds. Without Python the test says so and passes, except in continuous integration.
+//! Both algorithms, both kinds; requests with RSA-PSS and HMAC as well. Without Python the test says so and passes, except in continuous integration.
 
 #[path = "../relying_party/python.rs"]
 mod python;
@@ -9,7 +9,7 @@ mod python;
 mod stage;
 
 use anyhow::{Context, bail, ensure};
-use claviger_cli::owner::key::NewKey;
+use claviger_cli::owner::{import::file::PrivateKey, key::NewKey};
 use claviger_client::Agent;
 use claviger_shared::{
     call::{Ask, HttpInput, Input, JwtInput, Reply, Sign},
@@ -21,6 +21,7 @@ use claviger_shared::{
 use python::{ask, is_ready};
 use serde_json::{Value, json};
 use stage::{Stage, get, grant};
+use std::path::Path;
 
 async fn credential(agent: &Agent, sign: Sign) -> anyhow::Result<Credential> {
     match agent.ask(Ask::Sign(sign)).await? {
@@ -140,6 +141,52 @@ async fn pair(stage: &Stage, alg: Alg, name: &str) -> anyhow::Result<(Agent, Val
     Ok((stage.agent(name, &grant).await?, http_jwk, jwt_jwk))
 }
 
+/// An agent whose requests are signed with RSA-PSS by a key born inside, and its public half.
+async fn pss(stage: &Stage) -> anyhow::Result<(Agent, Value)> {
+    let mut desk = stage.desk().await?;
+    let key = NewKey {
+        name: KeyId::parse("k_http_pss").ok(),
+        kind: Kind::Http,
+        alg: Alg::Ps512,
+        env: Env::Live,
+        agent: AgentId::parse("first-agent").ok(),
+    };
+    let shown = desk.create_key(&key).await?;
+    let mut grant = grant(100, 5000, 20_000);
+    grant["keys"] = json!(["k_http_pss"]);
+    let jwk = shown.get("jwk").context("no key")?.clone();
+    Ok((stage.agent("pss", &grant).await?, jwk))
+}
+
+/// An agent whose requests are signed with a shared secret brought in a file, and the secret.
+async fn shared(stage: &Stage, dir: &Path) -> anyhow::Result<(Agent, Value)> {
+    let secret = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+    let file = dir.join("secret.json");
+    let text = json!({ "key_id": "partner-7", "secret": secret, "encoding": "base64" });
+    std::fs::write(&file, text.to_string())?;
+    let private = PrivateKey::read(&file, None)?.for_kind(Kind::Http, None)?;
+    let mut desk = stage.desk().await?;
+    let key = NewKey {
+        name: KeyId::parse("k_http_shared").ok(),
+        kind: Kind::Http,
+        alg: private.alg,
+        env: Env::Live,
+        agent: AgentId::parse("first-agent").ok(),
+    };
+    let sealed = desk.seal_key(&key, &private).await?;
+    desk.import_now(&sealed).await?;
+    let shown = desk.show_key(&sealed.id)?;
+    ensure!(
+        shown["key_id"] == "partner-7" && shown["jwk"].is_null(),
+        "{shown}"
+    );
+    let mut grant = grant(100, 5000, 20_000);
+    grant["keys"] = json!(["k_http_shared"]);
+    let k = secret.trim_end_matches('=');
+    let jwk = json!({ "kty": "oct", "k": k, "kid": "partner-7" });
+    Ok((stage.agent("shared", &grant).await?, jwk))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn other_libraries_accept_what_is_signed_and_nothing_else() -> anyhow::Result<()> {
     if !is_ready()? {
@@ -151,6 +198,12 @@ async fn other_libraries_accept_what_is_signed_and_nothing_else() -> anyhow::Res
     let (p256, p256_http, p256_jwt) = pair(&stage, Alg::P256, "nist").await?;
     requests(&ed, &ed_http, &p256_http).await?;
     requests(&p256, &p256_http, &ed_http).await?;
+    let (pss, pss_http) = pss(&stage).await?;
+    let (shared, secret) = shared(&stage, dir.path()).await?;
+    requests(&pss, &pss_http, &ed_http).await?;
+    let mut other = secret.clone();
+    other["k"] = json!("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWc");
+    requests(&shared, &secret, &other).await?;
     tokens(&ed, &ed_jwt, &p256_jwt).await?;
     tokens(&p256, &p256_jwt, &ed_jwt).await?;
     ensure!(stage.stop().await?.success(), "`up` does not end cleanly");

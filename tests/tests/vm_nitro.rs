@@ -20,9 +20,12 @@ mod ends;
 mod guest;
 #[path = "vm/job.rs"]
 mod job;
+#[path = "vm_nitro/kinds.rs"]
+mod kinds;
 #[path = "vm_nitro/memory.rs"]
 mod memory;
 #[path = "p01/own.rs"]
+#[allow(dead_code, reason = "shared with the tests of memory")]
 mod own;
 #[path = "vm_nitro/registers.rs"]
 mod registers;

@@ -1,7 +1,7 @@
 //! What agents' verbs take. Behind `sign jwt`, `--profile` is the token's.
 
 use super::At;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use std::{net::SocketAddr, path::PathBuf};
 
 #[derive(Debug, Args)]
@@ -50,6 +50,31 @@ pub(crate) enum CallKind {
     Aws(AwsCall),
     /// A transaction, typed data or a sign-in text of a chain of the Ethereum family
     Evm(EvmCall),
+    /// A request to a service that signs in a way of its own, by a template of the catalog: header fields, and the URL or body
+    /// to send where something was written into them
+    Template(HttpCall),
+    /// An SSH user certificate for a public key
+    SshCert(SshCertCall),
+    /// An SSH signature over a commit or tag of git
+    SshSig(SshSigCall),
+    /// A payment by HTTP (x402): what a server asks for with status 402
+    X402(X402Call),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct X402Call {
+    /// What the server sent: the header field PAYMENT-REQUIRED, or the JSON of it; a file, or - for standard input
+    #[arg(long, value_name = "F")]
+    pub(crate) requirements: PathBuf,
+    /// Which way to pay, by its place in `accepts`, from 0; needed where there are several of scheme `exact`
+    #[arg(long, value_name = "N")]
+    pub(crate) accept: Option<usize>,
+    /// Seconds that the payment lives, if fewer than the server waits
+    #[arg(long, value_name = "S")]
+    pub(crate) ttl: Option<u64>,
+    /// Makes a repetition of this call give the same payment for one charge
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -128,6 +153,38 @@ pub(crate) struct EvmCall {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct SshCertCall {
+    /// The deployment's profile; also CLAVIGER_PROFILE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) profile: Option<PathBuf>,
+    /// The file with the public key to be certified: of type ssh-ed25519 or ecdsa-sha2-nistp256
+    #[arg(long, value_name = "F.pub")]
+    pub(crate) public_key: PathBuf,
+    /// A user that the certificate is for; may be repeated
+    #[arg(long = "principal", value_name = "USER", required = true)]
+    pub(crate) principals: Vec<String>,
+    /// Seconds that the certificate lives, if fewer than the catalog's and the grant's
+    #[arg(long, value_name = "S")]
+    pub(crate) ttl: Option<u64>,
+    /// Makes a repetition of this call give the same certificate for one charge
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SshSigCall {
+    /// The deployment's profile; also CLAVIGER_PROFILE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) profile: Option<PathBuf>,
+    /// The object without its signature, as `git cat-file` prints it: a file, or - for standard input
+    #[arg(value_name = "OBJECT")]
+    pub(crate) object: String,
+    /// What the signature is for
+    #[arg(long, value_name = "NAME", default_value = "git")]
+    pub(crate) namespace: String,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct JwtCall {
     /// The token's profile: assertion, oidc, github-app, gcp or dpop
     #[arg(long, default_value = "assertion", value_name = "PROFILE")]
@@ -189,7 +246,10 @@ pub(crate) struct SidecarArgs {
     /// Do not renew the grant before its end
     #[arg(long)]
     pub(crate) no_renew: bool,
-    /// Written once requests are taken: {url, token_file, pid}
+    /// Speak ssh-agent at this socket too: a new one, mode 0600, in a directory that is made with mode 0700 or has it
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) ssh: Option<PathBuf>,
+    /// Written once requests are taken: {url, token_file, pid, ssh_auth_sock?}
     #[arg(long, value_name = "F")]
     pub(crate) ready_file: Option<PathBuf>,
 }
@@ -208,6 +268,15 @@ pub(crate) struct Destination {
     pub(crate) max_time: u64,
 }
 
+/// Kinds whose credentials go with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CurlKind {
+    /// An HTTP message signature (RFC 9421)
+    Http,
+    /// A service's own way, by a template of the catalog
+    Template,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct CurlArgs {
     #[command(flatten)]
@@ -219,6 +288,9 @@ pub(crate) struct CurlArgs {
     pub(crate) method: Option<String>,
     /// The whole https URL, in normal form
     pub(crate) url: String,
+    /// How it is signed
+    #[arg(long, value_name = "KIND", default_value = "http")]
+    pub(crate) kind: CurlKind,
     /// A header field of the request, covered by the signature
     #[arg(short = 'H', long = "header", value_name = "k: v")]
     pub(crate) headers: Vec<String>,

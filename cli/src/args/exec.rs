@@ -23,6 +23,9 @@ pub(crate) struct ExecArgs {
     /// Do not renew the grant before its end
     #[arg(long)]
     pub(crate) no_renew: bool,
+    /// Give the command an ssh-agent: SSH_AUTH_SOCK
+    #[arg(long)]
+    pub(crate) ssh: bool,
     /// The command and its arguments
     #[arg(
         required = true,

@@ -56,6 +56,8 @@ pub(crate) enum KindArg {
     Aws,
     /// Chains of the Ethereum family, payments by x402 too
     Evm,
+    Ssh,
+    Template,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -66,6 +68,14 @@ pub(crate) enum AlgArg {
     Rs256,
     /// Of kind evm
     Secp256k1,
+    /// RSA-PSS with SHA-512, 2048 bits when made inside; of kind http
+    Ps512,
+    /// HMAC with SHA-256; imported only
+    Hs256,
+    /// HMAC with SHA-512; of kind template, imported only
+    Hs512,
+    /// ECDSA on P-521 with SHA-512; of kind template
+    P521,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -106,6 +116,9 @@ pub(crate) enum KeyVerb {
         /// PEM instead of a JWK set
         #[arg(long)]
         pem: bool,
+        /// The lines that OpenSSH takes, of keys of kind ssh, instead of a JWK set
+        #[arg(long, conflicts_with = "pem")]
+        ssh: bool,
     },
     /// Show a key's public half
     Show {
@@ -127,7 +140,7 @@ pub(crate) enum KeyVerb {
 
 #[derive(Debug, Args)]
 pub(crate) struct Import {
-    /// The private key: PEM (PKCS#8, SEC1, OpenSSH) or JWK, unencrypted; of kind aws JSON with access_key_id, secret_access_key and session_token
+    /// The private key: PEM (PKCS#8, SEC1, OpenSSH) or JWK, unencrypted; of kind aws JSON with access_key_id, secret_access_key and session_token; of HMAC JSON with key_id, secret and encoding (utf8, base64 or hex)
     #[arg(long, value_name = "F")]
     pub(crate) file: PathBuf,
     /// What it will sign

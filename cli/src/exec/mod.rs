@@ -53,6 +53,8 @@ pub struct Launch<'a> {
     pub url: &'a str,
     /// The sidecar's token.
     pub token: &'a str,
+    /// The socket of an ssh-agent, if it gets one.
+    pub ssh: Option<&'a Path>,
 }
 
 /// Starts the command.
@@ -79,6 +81,9 @@ pub fn launch(launch: &Launch<'_>) -> Result<Child, Error> {
     }
     command.env("CLAVIGER_URL", launch.url);
     command.env("CLAVIGER_TOKEN", launch.token);
+    if let Some(socket) = launch.ssh {
+        command.env("SSH_AUTH_SOCK", socket);
+    }
     if let Some(user) = launch.user {
         command.uid(user.uid).gid(user.gid);
     }

@@ -50,6 +50,8 @@ pub struct GrantChange {
 /// What a new catalog changes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CatalogDiff {
+    /// Of the assets.
+    pub assets: Lines,
     /// By name.
     pub names: Vec<NameChange>,
     /// By live grant; each of them must be named when the catalog is set.
@@ -114,6 +116,7 @@ impl CatalogDiff {
             lines: Lines::between(allowed(grant, old), allowed(grant, new)),
         };
         Self {
+            assets: Lines::between(route::assets(old), route::assets(new)),
             names: changed.iter().map(name_change).collect(),
             grants: touched.map(grant_change).collect(),
         }
@@ -122,7 +125,7 @@ impl CatalogDiff {
     /// Whether nothing changes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
+        self.names.is_empty() && self.assets.is_empty()
     }
 
     /// The options that name every grant.
@@ -139,6 +142,10 @@ impl CatalogDiff {
             return vec!["the catalog in force says the same".to_owned()];
         }
         let mut lines = Vec::new();
+        if !self.assets.is_empty() {
+            lines.push("assets:".to_owned());
+            lines.extend(self.assets.words());
+        }
         for NameChange { name, lines: how } in &self.names {
             lines.push(format!("{name}:"));
             if how.is_empty() {
@@ -174,7 +181,9 @@ impl CatalogDiff {
                 "grant": change.id, "agent": change.agent, "direction": change.lines.direction(), "gone": gone, "new": new,
             })
         });
+        let Lines { gone, new } = &self.assets;
         json!({
+            "assets": { "gone": gone, "new": new },
             "names": names.collect::<Vec<_>>(), "grants": grants.collect::<Vec<_>>(),
             "touches": self.grants.iter().map(|change| &change.id).collect::<Vec<_>>(),
         })
@@ -204,8 +213,13 @@ fn ways(resource: &Resource) -> Vec<String> {
     let one = |way: &Route| {
         let to = match way {
             Route::Http(http) => format!("{} {}", http.methods.join(", "), route::address(http)),
-            Route::Jwt(_) | Route::Evm(_) => route::destination(way),
+            Route::Jwt(_) | Route::Ssh(_) | Route::Evm(_) => route::destination(way),
+            Route::Template(template) => {
+                let http = &template.http;
+                format!("{} {}", http.methods.join(", "), route::address(http))
+            }
             Route::Aws(aws) => route::aws_line(&route::aws_names(aws), aws),
+            Route::X402(_) => route::destination(way),
         };
         format!("{env}: {}", sentence(way, &to))
     };

@@ -117,7 +117,7 @@ fn shown(id: &KeyId, state: &KeyState) -> Result<Value, Error> {
         "key": id, "kind": kind, "alg": alg, "env": env, "agent": agent, "imported": imported, "retired": retired,
     });
     if let Some(members) = value.as_object_mut() {
-        members.extend(jwk::shown(*alg, public));
+        members.extend(jwk::shown(id, *kind, *alg, public));
     }
     Ok(value)
 }

@@ -2,7 +2,10 @@
 
 use super::{Named, name, read};
 use crate::{
-    args::agent::{AwsCall, Call, CallKind, EvmCall, HttpCall, JwtCall, KeyFile, Keygen},
+    args::agent::{
+        AwsCall, Call, CallKind, EvmCall, HttpCall, JwtCall, KeyFile, Keygen, SshCertCall,
+        SshSigCall, X402Call,
+    },
     output::Outcome,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -16,7 +19,10 @@ use claviger_cli::{
 };
 use claviger_client::{Agent, AgentKey, agent_key::AgentSecret, render};
 use claviger_shared::{
-    call::{Ask, AwsInput, EvmInput, HttpInput, Input, JwtInput, MAX_BODY, Reply, Sign},
+    call::{
+        Ask, AwsInput, EvmInput, HttpInput, Input, JwtInput, MAX_BODY, Reply, Sign,
+        SshCertificateInput, SshInput, SshSignatureInput,
+    },
     chain,
     crypto::sha256,
     grant::profile,
@@ -136,7 +142,11 @@ pub(super) async fn call(
     let (sign, profile) = match kind {
         CallKind::Http(call) => {
             let behind = call.profile.clone();
-            (http(call)?, behind.or(profile))
+            (http(call, Input::Http)?, behind.or(profile))
+        }
+        CallKind::Template(call) => {
+            let behind = call.profile.clone();
+            (http(call, Input::Template)?, behind.or(profile))
         }
         CallKind::Jwt(call) => (jwt(call)?, profile),
         CallKind::Aws(call) => {
@@ -147,6 +157,15 @@ pub(super) async fn call(
             let behind = call.profile.clone();
             (evm(call)?, behind.or(profile))
         }
+        CallKind::X402(call) => (x402(call)?, profile),
+        CallKind::SshCert(call) => {
+            let behind = call.profile.clone();
+            (ssh_certificate(call)?, behind.or(profile))
+        }
+        CallKind::SshSig(call) => {
+            let behind = call.profile.clone();
+            (ssh_signature(call)?, behind.or(profile))
+        }
     };
     let wanted = if simulate {
         Ask::Simulate(sign)
@@ -156,7 +175,7 @@ pub(super) async fn call(
     ask(&named(profile), &key, wanted).await
 }
 
-fn http(call: HttpCall) -> Result<Sign, Error> {
+fn http(call: HttpCall, of: fn(HttpInput) -> Input) -> Result<Sign, Error> {
     let HttpCall {
         profile: _,
         method,
@@ -168,7 +187,7 @@ fn http(call: HttpCall) -> Result<Sign, Error> {
     let headers = headers.iter().map(|line| header(line));
     let body = data.map(|data| body(&data)).transpose()?;
     Ok(Sign {
-        input: Input::Http(HttpInput {
+        input: of(HttpInput {
             method,
             url,
             headers: headers.collect::<Result<_, _>>()?,
@@ -240,6 +259,70 @@ fn evm(call: EvmCall) -> Result<Sign, Error> {
     Ok(Sign {
         input: Input::Evm(input),
         idempotency_key,
+    })
+}
+
+fn x402(call: X402Call) -> Result<Sign, Error> {
+    let X402Call {
+        requirements,
+        accept,
+        ttl,
+        idempotency_key,
+    } = call;
+    let text = if requirements == Path::new("-") {
+        body("@-")?
+    } else {
+        read("cannot read what the server asks for", &requirements)?
+    };
+    let text = String::from_utf8(text).map_err(|_| {
+        let file = requirements.display();
+        Error::Usage(format!("`{file}` is no text"))
+    })?;
+    let input = claviger_client::x402::input(&text, accept, ttl);
+    let input = input.map_err(|error| {
+        let file = requirements.display();
+        Error::Usage(format!("`{file}`: {error}"))
+    })?;
+    Ok(Sign {
+        input: Input::X402(input),
+        idempotency_key,
+    })
+}
+
+fn ssh_certificate(call: SshCertCall) -> Result<Sign, Error> {
+    let SshCertCall {
+        profile: _,
+        public_key,
+        principals,
+        ttl,
+        idempotency_key,
+    } = call;
+    let bytes = read("cannot read the public key", &public_key)?;
+    let line = String::from_utf8(bytes)
+        .map_err(|_| Error::Usage(format!("`{}` is no public key", public_key.display())))?;
+    Ok(Sign {
+        input: Input::Ssh(SshInput::Certificate(SshCertificateInput {
+            public_key: line.trim_end().to_owned(),
+            principals,
+            ttl_s: ttl,
+        })),
+        idempotency_key,
+    })
+}
+
+fn ssh_signature(call: SshSigCall) -> Result<Sign, Error> {
+    let SshSigCall {
+        profile: _,
+        object,
+        namespace,
+    } = call;
+    let object = body(&format!("@{object}"))?;
+    Ok(Sign {
+        input: Input::Ssh(SshInput::Signature(SshSignatureInput {
+            namespace,
+            object: object.into(),
+        })),
+        idempotency_key: None,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Named, agent};
 use crate::{
-    args::agent::{CurlArgs, Destination, KeyFile, TestArgs},
+    args::agent::{CurlArgs, CurlKind, Destination, KeyFile, TestArgs},
     output::Outcome,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -61,7 +61,8 @@ pub(super) async fn curl(
         Err(denied) => return Ok(denied),
     };
     let headers = fields(&credential)?;
-    let answer = sender.send(http(&sign)?, &headers, &unsigned).await?;
+    let request = sent(http(&sign)?, &credential)?;
+    let answer = sender.send(&request, &headers, &unsigned).await?;
     let exit = if args.fail && answer.status() >= 400 {
         FAILED
     } else {
@@ -86,8 +87,12 @@ fn sign(args: &CurlArgs) -> Result<Sign, Error> {
     let body = args.data.as_deref().map(agent::body).transpose()?;
     let usual = if body.is_some() { "POST" } else { "GET" };
     let method = args.method.clone().unwrap_or_else(|| usual.to_owned());
+    let of = match args.kind {
+        CurlKind::Http => Input::Http,
+        CurlKind::Template => Input::Template,
+    };
     Ok(Sign {
-        input: Input::Http(HttpInput {
+        input: of(HttpInput {
             method,
             url: args.url.clone(),
             headers,
@@ -99,20 +104,37 @@ fn sign(args: &CurlArgs) -> Result<Sign, Error> {
 
 fn http(sign: &Sign) -> Result<&HttpInput, Error> {
     match &sign.input {
-        Input::Http(input) => Ok(input),
-        Input::Jwt(_) | Input::Aws(_) | Input::Evm(_) => {
+        Input::Http(input) | Input::Template(input) => Ok(input),
+        Input::Jwt(_) | Input::Aws(_) | Input::X402(_) | Input::Ssh(_) | Input::Evm(_) => {
             Err(Error::Usage("not an HTTP call".to_owned()))
         }
     }
 }
 
+/// The request as it goes out: with the URL and body of the credential, where it has its own.
+fn sent(asked: &HttpInput, credential: &Value) -> Result<HttpInput, Error> {
+    let mut request = asked.clone();
+    let member = |name: &str| credential.pointer(&format!("/credential/{name}"));
+    if let Some(url) = member("url").and_then(Value::as_str) {
+        url.clone_into(&mut request.url);
+    }
+    if let Some(body) = member("body").and_then(Value::as_str) {
+        let body = STANDARD.decode(body);
+        let none = |_| Error::Distrust("the answer's body is no base64".to_owned());
+        request.body = Some(body.map_err(none)?.into());
+    }
+    Ok(request)
+}
+
 /// The header fields of an issued credential.
 fn headers(issued: &IssuedWithReceipt) -> Result<&[(String, String)], Error> {
     match &issued.issued.credential {
-        Some(Credential::Http { headers }) => Ok(headers),
+        Some(Credential::Http { headers } | Credential::Template { headers, .. }) => Ok(headers),
         Some(
             Credential::Jwt { .. }
             | Credential::Aws { .. }
+            | Credential::X402 { .. }
+            | Credential::Ssh { .. }
             | Credential::Evm { .. }
             | Credential::EvmSignature { .. },
         )
@@ -280,11 +302,18 @@ async fn run(
             put(json!({ "charged": render::charges(&issued.issued.charged) }));
             match &sign.input {
                 // The token is made and thrown away: what its audience does with it is not tried here.
-                Input::Jwt(_) | Input::Aws(_) | Input::Evm(_) => {
+                Input::Jwt(_) | Input::Aws(_) | Input::X402(_) | Input::Ssh(_) | Input::Evm(_) => {
                     put(json!({ "ok": true }));
                     0
                 }
-                Input::Http(input) => match sender.send(input, headers(&issued)?, &[]).await {
+                Input::Http(input) | Input::Template(input) => match sender
+                    .send(
+                        &sent(input, &render::issued(&issued, simulation)?)?,
+                        headers(&issued)?,
+                        &[],
+                    )
+                    .await
+                {
                     Ok(answer) => {
                         let ok = answer.status() < 400;
                         put(json!({ "ok": ok, "status": answer.status() }));
@@ -306,4 +335,31 @@ async fn run(
         }
     };
     Ok((told, exit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where the enclave wrote into URL or body, these go out, and else what was asked for.
+    #[test]
+    fn what_goes_out_is_the_credentials_own_url_and_body() {
+        let asked = HttpInput {
+            method: "POST".to_owned(),
+            url: "https://a.example/x?a=1".to_owned(),
+            headers: vec![("x-a".to_owned(), "1".to_owned())],
+            body: Some(b"n=1".to_vec().into()),
+        };
+        let of = |credential: Value| sent(&asked, &json!({ "credential": credential }));
+        assert_eq!(of(json!({ "headers": {} })).unwrap(), asked);
+        let own =
+            of(json!({ "url": "https://a.example/x?a=1&t=2", "body": "bj0xJnQ9Mg==" })).unwrap();
+        assert_eq!(own.url, "https://a.example/x?a=1&t=2");
+        assert_eq!(own.body.unwrap().into_vec(), b"n=1&t=2");
+        assert_eq!(
+            (own.method, own.headers),
+            (asked.method.clone(), asked.headers.clone())
+        );
+        of(json!({ "body": "no base64" })).unwrap_err();
+    }
 }

@@ -13,7 +13,10 @@ use crate::{
 use claviger_cli::{
     Error,
     exec::{self, FAULT, Launch, User, child, plan},
-    sidecar::{Sidecar, Token, keep_renewed, serve},
+    sidecar::{
+        Sidecar, Token, keep_renewed, serve,
+        ssh::{self, Socket},
+    },
 };
 use claviger_client::{Agent, AgentKey, agent_key::MAX_LEN};
 use serde_json::json;
@@ -43,19 +46,27 @@ pub(super) async fn sidecar(
         token_file,
         ready_file,
         no_renew,
+        ssh,
     } = args;
     let key = agent::agent_key(&named(agent.at.profile), &agent.key)?;
     let mut stop = Stop::new()?;
     let (listener, sidecar) = open(key, listen).await?;
     let url = sidecar.url();
     let _token = Placed::put(&token_file, sidecar.token().expose())?;
-    let ready = json!({ "url": url, "token_file": token_file, "pid": std::process::id() });
+    let socket = ssh
+        .map(|path| Socket::open(&path, None, output::complain))
+        .transpose()?;
+    let mut ready = json!({ "url": url, "token_file": token_file, "pid": std::process::id() });
+    if let (Some(socket), Some(members)) = (&socket, ready.as_object_mut()) {
+        members.insert("ssh_auth_sock".to_owned(), json!(socket.path()));
+    }
     let placed = ready_file.map(|path| Placed::put(&path, &ready.to_string()));
     let _ready = placed.transpose()?;
     output::print(&Outcome::from(ready), json);
     renew(&sidecar, no_renew);
     tokio::select! {
-        () = serve(listener, sidecar) => {}
+        () = serve(listener, Arc::clone(&sidecar)) => {}
+        () = ssh::serve(socket, sidecar) => {}
         () = stop.asked() => {}
     }
     Ok(Outcome::silent())
@@ -177,6 +188,11 @@ async fn run(named: impl Fn(Option<PathBuf>) -> Named, args: ExecArgs) -> Result
     let stdin_taken = source.number == Some(0);
     let key = source.take()?;
     let (listener, sidecar) = open(key, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+    let socket = if args.ssh {
+        Some(Socket::private(user.as_ref(), output::complain)?)
+    } else {
+        None
+    };
     let mut child = exec::launch(&Launch {
         command: &args.command,
         hidden: &hidden,
@@ -185,10 +201,12 @@ async fn run(named: impl Fn(Option<PathBuf>) -> Named, args: ExecArgs) -> Result
         stdin_taken,
         url: &sidecar.url(),
         token: sidecar.token().expose(),
+        ssh: socket.as_ref().map(Socket::path),
     })?;
     renew(&sidecar, args.no_renew);
     tokio::select! {
-        () = serve(listener, sidecar) => Ok(FAULT),
+        () = serve(listener, Arc::clone(&sidecar)) => Ok(FAULT),
+        () = ssh::serve(socket, sidecar) => Ok(FAULT),
         exit = exec::wait(&mut child) => exit,
     }
 }

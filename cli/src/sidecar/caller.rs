@@ -6,7 +6,10 @@ use crate::Error;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use claviger_client::web;
 use claviger_shared::{
-    call::{Ask, AwsInput, EvmInput, HttpInput, Input, JwtInput, Sign},
+    call::{
+        Ask, AwsInput, EvmInput, HttpInput, Input, JwtInput, Sign, SshCertificateInput, SshInput,
+        SshSignatureInput, x402::X402Input,
+    },
     denial::Code,
     id::to_hex,
 };
@@ -124,16 +127,8 @@ impl Caller {
 /// A call in the form of docs/spec/sidecar.md.
 fn written(sign: &Sign) -> Result<(&'static str, String), Error> {
     let (kind, mut value) = match &sign.input {
-        Input::Http(HttpInput {
-            method,
-            url,
-            headers,
-            body,
-        }) => {
-            let body = body.as_ref().map(|body| STANDARD.encode(body));
-            let value = json!({ "method": method, "url": url, "headers": headers, "body": body });
-            ("http", value)
-        }
+        Input::Http(input) => ("http", request(input)),
+        Input::Template(input) => ("template", request(input)),
         Input::Jwt(JwtInput {
             profile,
             audience,
@@ -170,6 +165,38 @@ fn written(sign: &Sign) -> Result<(&'static str, String), Error> {
         Input::Evm(input) => {
             let key = sign.idempotency_key.as_deref();
             return Ok(("evm", evm(input, key)?));
+        }
+        Input::X402(X402Input {
+            version,
+            requirements,
+            resource,
+            extensions,
+            ttl_s,
+        }) => {
+            let read = |text: &String| serde_json::from_str::<Value>(text).unwrap_or_default();
+            let mut demand = json!({ "x402Version": version, "accepts": [read(requirements)] });
+            for (name, text) in [("resource", resource), ("extensions", extensions)] {
+                if let (Some(text), Some(members)) = (text, demand.as_object_mut()) {
+                    members.insert(name.to_owned(), read(text));
+                }
+            }
+            let value = json!({ "payment_required": demand, "accept": 0, "ttl_s": ttl_s });
+            ("x402", value)
+        }
+        Input::Ssh(SshInput::Certificate(SshCertificateInput {
+            public_key,
+            principals,
+            ttl_s,
+        })) => {
+            let value = json!({
+                "form": "certificate", "public_key": public_key, "principals": principals, "ttl_s": ttl_s,
+            });
+            ("ssh", value)
+        }
+        Input::Ssh(SshInput::Signature(SshSignatureInput { namespace, object })) => {
+            let object = STANDARD.encode(object);
+            let value = json!({ "form": "signature", "namespace": namespace, "object": object });
+            ("ssh", value)
         }
     };
     if let (Some(key), Some(members)) = (&sign.idempotency_key, value.as_object_mut()) {
@@ -216,6 +243,17 @@ fn evm(input: &EvmInput, idempotency_key: Option<&str>) -> Result<String, Error>
         EvmInput::Tx(_) | EvmInput::TypedData(_) => {}
     }
     serde_json::to_string(&written).map_err(no_json)
+}
+
+fn request(input: &HttpInput) -> Value {
+    let HttpInput {
+        method,
+        url,
+        headers,
+        body,
+    } = input;
+    let body = body.as_ref().map(|body| STANDARD.encode(body));
+    json!({ "method": method, "url": url, "headers": headers, "body": body })
 }
 
 /// The exit code of a problem: its denial's, else that of something that does not work just now.
@@ -291,7 +329,41 @@ mod tests {
         let raw = evm(EvmInput::RawTx(vec![2, 0xc0].into()));
         let typed = evm(EvmInput::TypedData(text.into()));
         let sign_in = evm(EvmInput::SignIn("a\n\"b".to_owned()));
-        for sign in [http, jwt, proof, aws, tx, raw, typed, sign_in] {
+        let certificate = Sign {
+            input: Input::Ssh(SshInput::Certificate(SshCertificateInput {
+                public_key: "ssh-ed25519 AAAA x".to_owned(),
+                principals: vec!["deploy".to_owned()],
+                ttl_s: Some(60),
+            })),
+            idempotency_key: Some("k".to_owned()),
+        };
+        let signature = Sign {
+            input: Input::Ssh(SshInput::Signature(SshSignatureInput {
+                namespace: "git".to_owned(),
+                object: b"tree ".to_vec().into(),
+            })),
+            idempotency_key: None,
+        };
+        let Input::Http(request) = &http.input else {
+            panic!("not http")
+        };
+        let template = Sign {
+            input: Input::Template(request.clone()),
+            idempotency_key: None,
+        };
+        for sign in [
+            http,
+            jwt,
+            proof,
+            aws,
+            tx,
+            raw,
+            typed,
+            sign_in,
+            certificate,
+            signature,
+            template,
+        ] {
             let (kind, text) = written(&sign).unwrap();
             let read = request::parse(Kind::parse(kind).unwrap(), text.as_bytes());
             assert_eq!(read.ok(), Some(sign));

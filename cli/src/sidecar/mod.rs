@@ -10,6 +10,7 @@ mod problem;
 mod renew;
 pub mod request;
 mod service;
+pub mod ssh;
 mod token;
 
 pub use caller::{Answer, Caller};

@@ -94,6 +94,7 @@ mod tests {
             remaining: Vec::new(),
             routes: Vec::new(),
             more_routes: false,
+            ssh_key: None,
             now: at((length_s - left_s) * 1000),
         }
     }

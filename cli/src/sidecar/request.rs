@@ -5,7 +5,10 @@
 use super::Problem;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use claviger_shared::{
-    call::{AwsInput, EvmInput, HttpInput, Input, JwtInput, Sign},
+    call::{
+        AwsInput, EvmInput, HttpInput, Input, JwtInput, Sign, SshCertificateInput, SshInput,
+        SshSignatureInput,
+    },
     chain,
     grant::profile,
 };
@@ -13,7 +16,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, SeqAccess, Visitor},
 };
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 /// The kinds a path may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +29,12 @@ pub enum Kind {
     Aws,
     /// `evm`.
     Evm,
+    /// `x402`.
+    X402,
+    /// `ssh`.
+    Ssh,
+    /// `template`.
+    Template,
 }
 
 impl Kind {
@@ -35,6 +44,9 @@ impl Kind {
             "jwt" => Some(Self::Jwt),
             "aws" => Some(Self::Aws),
             "evm" => Some(Self::Evm),
+            "x402" => Some(Self::X402),
+            "ssh" => Some(Self::Ssh),
+            "template" => Some(Self::Template),
             _ => None,
         }
     }
@@ -94,6 +106,31 @@ struct Evm<'a> {
     idempotency_key: Option<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct X402 {
+    payment_required: Value,
+    accept: Option<usize>,
+    ttl_s: Option<u64>,
+    idempotency_key: Option<String>,
+}
+
+/// By `form`, which says what else stands there.
+#[derive(Deserialize)]
+#[serde(tag = "form", rename_all = "lowercase", deny_unknown_fields)]
+enum Ssh {
+    Certificate {
+        public_key: String,
+        principals: Vec<String>,
+        ttl_s: Option<u64>,
+        idempotency_key: Option<String>,
+    },
+    Signature {
+        namespace: String,
+        object: String,
+    },
+}
+
 fn assertion() -> String {
     "assertion".to_owned()
 }
@@ -141,10 +178,13 @@ impl<'de> Visitor<'de> for HeadersVisitor {
 /// A [`Problem`] that says where and what was expected.
 pub fn parse(kind: Kind, bytes: &[u8]) -> Result<Sign, Problem> {
     match kind {
-        Kind::Http => http(read(bytes)?),
+        Kind::Http => http(read(bytes)?, Input::Http),
         Kind::Jwt => jwt(read(bytes)?),
         Kind::Aws => aws(read(bytes)?),
         Kind::Evm => evm(read(bytes)?),
+        Kind::X402 => x402(read(bytes)?),
+        Kind::Ssh => ssh(read(bytes)?),
+        Kind::Template => http(read(bytes)?, Input::Template),
     }
 }
 
@@ -153,7 +193,7 @@ fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Problem> {
     serde_json::from_slice(bytes).map_err(|error| Problem::malformed(&error.to_string()))
 }
 
-fn http(request: Http) -> Result<Sign, Problem> {
+fn http(request: Http, of: fn(HttpInput) -> Input) -> Result<Sign, Problem> {
     let Http {
         method,
         url,
@@ -162,7 +202,7 @@ fn http(request: Http) -> Result<Sign, Problem> {
         idempotency_key,
     } = request;
     Ok(Sign {
-        input: Input::Http(HttpInput {
+        input: of(HttpInput {
             method,
             url,
             headers: lower(headers),
@@ -233,6 +273,62 @@ fn evm(request: Evm<'_>) -> Result<Sign, Problem> {
     };
     Ok(Sign {
         input: Input::Evm(input),
+        idempotency_key,
+    })
+}
+
+/// The header field as it came, or the JSON that it holds.
+fn x402(request: X402) -> Result<Sign, Problem> {
+    let X402 {
+        payment_required,
+        accept,
+        ttl_s,
+        idempotency_key,
+    } = request;
+    let text = match payment_required {
+        Value::String(text) => text,
+        value @ (Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::Array(_)
+        | Value::Object(_)) => value.to_string(),
+    };
+    let input = claviger_client::x402::input(&text, accept, ttl_s);
+    let input =
+        input.map_err(|error| Problem::malformed(&format!("`payment_required`: {error}")))?;
+    Ok(Sign {
+        input: Input::X402(input),
+        idempotency_key,
+    })
+}
+
+fn ssh(request: Ssh) -> Result<Sign, Problem> {
+    let (input, idempotency_key) = match request {
+        Ssh::Certificate {
+            public_key,
+            principals,
+            ttl_s,
+            idempotency_key,
+        } => {
+            let input = SshCertificateInput {
+                public_key,
+                principals,
+                ttl_s,
+            };
+            (SshInput::Certificate(input), idempotency_key)
+        }
+        Ssh::Signature { namespace, object } => {
+            let object = STANDARD.decode(object);
+            let object = object.map_err(|_| Problem::malformed("`object` is not padded base64"))?;
+            let input = SshSignatureInput {
+                namespace,
+                object: object.into(),
+            };
+            (SshInput::Signature(input), None)
+        }
+    };
+    Ok(Sign {
+        input: Input::Ssh(input),
         idempotency_key,
     })
 }
@@ -330,6 +426,41 @@ mod tests {
             (Kind::Evm, r#"{"raw_tx":"0xa"}"#),
             (Kind::Evm, r#"{"raw_tx":"c0"}"#),
             (Kind::Evm, r#"{"tx":{},"digest":"0x00"}"#),
+            (Kind::Ssh, r#"{"public_key":"k","principals":["a"]}"#),
+            (
+                Kind::Ssh,
+                r#"{"form":"host","public_key":"k","principals":["a"]}"#,
+            ),
+            (Kind::Ssh, r#"{"form":"certificate","public_key":"k"}"#),
+            (
+                Kind::Ssh,
+                r#"{"form":"certificate","public_key":"k","principals":["a"],"extensions":[]}"#,
+            ),
+            (
+                Kind::Ssh,
+                r#"{"form":"certificate","public_key":"k","principals":["a"],"object":""}"#,
+            ),
+            (
+                Kind::Ssh,
+                r#"{"form":"signature","form":"signature","namespace":"git","object":""}"#,
+            ),
+            (
+                Kind::Ssh,
+                r#"{"form":"signature","namespace":"git","namespace":"git","object":""}"#,
+            ),
+            (Kind::Ssh, r#"{"form":"signature","namespace":"git"}"#),
+            (
+                Kind::Ssh,
+                r#"{"form":"signature","namespace":"git","object":"","idempotency_key":"k"}"#,
+            ),
+            (
+                Kind::Ssh,
+                r#"{"form":"signature","namespace":"git","object":"","digest":""}"#,
+            ),
+            (
+                Kind::Ssh,
+                r#"{"form":"signature","namespace":"git","object":"e30"}"#,
+            ),
         ] {
             assert!(parse(kind, text.as_bytes()).is_err(), "{text}");
         }

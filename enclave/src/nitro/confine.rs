@@ -5,6 +5,7 @@
 //! all the same it stops (`vm.panic_on_oom` in image/cmdline). No limit on address space: the allocator reserves more than it uses
 //! (docs/decisions/0016). System calls are `seccomp`'s.
 
+use super::init::Unmounted;
 use crate::boot::Error;
 use nix::{
     sys::{
@@ -24,12 +25,23 @@ const MAX_THREADS: u64 = 64;
 /// With less memory than this an enclave would end under load: its bounded queues do not fit.
 const LEAST_BYTES: u64 = 96 * 1024 * 1024;
 
-/// Takes away what serving does not need.
-///
-/// # Errors
-///
-/// [`Error::Platform`] where the kernel does not, or has too little memory.
-pub(super) fn confine() -> Result<(), Error> {
+/// What serving does not need is taken away.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Confined(());
+
+impl Unmounted {
+    /// Takes away what serving does not need.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Platform`] where the kernel does not, or has too little memory.
+    pub(super) fn confine(self) -> Result<Confined, Error> {
+        confine().map(Confined)
+    }
+}
+
+fn confine() -> Result<(), Error> {
     expect_memory(
         sysinfo()
             .map_err(|_| Error::Platform("sysinfo"))?

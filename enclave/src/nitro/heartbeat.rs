@@ -3,6 +3,7 @@
 //! AWS's own tools end an enclave that does not send it in time (AWS Nitro Enclaves CLI, "run-enclave"). It says nothing but that
 //! this enclave listens; whoever answers is not believed in anything.
 
+use super::confine::Confined;
 use crate::boot::Error;
 use std::{
     io::{Read, Write},
@@ -17,12 +18,23 @@ const BEAT: u8 = 0xB7;
 /// How long the parent may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Tells the parent that this enclave is up.
-///
-/// # Errors
-///
-/// [`Error::Platform`] when nobody answers as expected.
-pub(super) fn beat(parent: u32) -> Result<(), Error> {
+/// The parent knows that this enclave is up.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Beaten(());
+
+impl Confined {
+    /// Tells the parent that this enclave is up.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Platform`] when nobody answers as expected.
+    pub(super) fn beat(self, parent: u32) -> Result<Beaten, Error> {
+        beat(parent).map(Beaten)
+    }
+}
+
+fn beat(parent: u32) -> Result<(), Error> {
     let mut stream = VsockStream::connect_with_cid_port(parent, PORT)
         .map_err(|_| Error::Platform("no heartbeat: the parent does not listen on port 9000"))?;
     stream

@@ -19,17 +19,54 @@ const DEV: &str = "/dev";
 const SYS: &str = "/sys";
 
 /// This process is the first one, started by our own kernel command line.
-///
-/// # Errors
-///
-/// [`Error::Platform`].
-pub(super) fn is_alone() -> Result<(), Error> {
-    if getpid().as_raw() != 1 {
-        return Err(Error::Platform(
-            "not process 1: run this only as an enclave's image",
-        ));
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Alone(());
+
+/// What a boot reads is mounted.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Mounted(());
+
+/// Nothing is mounted but the image, which is read-only.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Unmounted(());
+
+impl Alone {
+    /// Makes sure.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Platform`].
+    pub(super) fn check() -> Result<Self, Error> {
+        if getpid().as_raw() != 1 {
+            return Err(Error::Platform(
+                "not process 1: run this only as an enclave's image",
+            ));
+        }
+        expect_started(std::env::args_os(), std::env::vars_os()).map(Self)
     }
-    expect_started(std::env::args_os(), std::env::vars_os())
+
+    /// Mounts what a boot reads: devices and `/sys`, nothing of it executable.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Platform`].
+    pub(super) fn mount(self) -> Result<Mounted, Error> {
+        mount_devices().map(Mounted)
+    }
+}
+
+impl Mounted {
+    /// Takes both away again, and makes what is left read-only.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Platform`].
+    pub(super) fn unmount(self) -> Result<Unmounted, Error> {
+        unmount_devices().map(Unmounted)
+    }
 }
 
 /// No argument beside the program's name, no variable that the kernel does not set by itself.
@@ -51,12 +88,7 @@ fn expect_started(
     Ok(())
 }
 
-/// Mounts what a boot reads: devices and `/sys`, nothing of it executable.
-///
-/// # Errors
-///
-/// [`Error::Platform`].
-pub(super) fn mount_devices() -> Result<(), Error> {
+fn mount_devices() -> Result<(), Error> {
     let none: Option<&str> = None;
     let closed = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
     let read_only = closed | MsFlags::MS_NODEV | MsFlags::MS_RDONLY;
@@ -65,12 +97,7 @@ pub(super) fn mount_devices() -> Result<(), Error> {
         .map_err(|_| Error::Platform("mount"))
 }
 
-/// Takes both away again, and makes what is left read-only.
-///
-/// # Errors
-///
-/// [`Error::Platform`].
-pub(super) fn unmount_devices() -> Result<(), Error> {
+fn unmount_devices() -> Result<(), Error> {
     let none: Option<&str> = None;
     let closed = MsFlags::MS_REMOUNT
         | MsFlags::MS_RDONLY
@@ -119,7 +146,7 @@ mod tests {
 
     #[test]
     fn only_process_1_goes_on() {
-        let refused = is_alone();
+        let refused = Alone::check();
         assert!(matches!(refused, Err(Error::Platform(why)) if why.starts_with("not process 1")));
     }
 }

@@ -9,6 +9,10 @@ mod heartbeat;
 mod init;
 mod seccomp;
 
+use self::{
+    init::{Alone, Mounted},
+    seccomp::Closed,
+};
 use crate::{
     boot::{Error, Platform},
     platform::{Clock, Entropy, NoEntropy, Nsm},
@@ -117,25 +121,40 @@ impl Clock for Monotonic {
 
 /// The whole life of process 1: the platform checked, the parent told, privileges dropped, connections served; why it ended.
 ///
+/// Each step gives what the next one asks for, and connections are taken only by who has been through all: a step that is left
+/// out does not compile.
+///
 /// # Errors
 ///
 /// [`Error::Platform`] when anything about this machine is not as an enclave's must be. Nothing was served then.
 pub fn live(version: Version) -> Result<(Phase, String), Error> {
-    init::is_alone()?;
-    init::mount_devices()?;
-    let platform = platform(version)?;
-    let listener = VsockListener::bind_with_cid_port(VMADDR_CID_ANY, PORT);
-    let listener = listener.map_err(|_| Error::Platform("vsock"))?;
-    init::unmount_devices()?;
-    confine::confine()?;
-    heartbeat::beat(PARENT_CID)?;
-    seccomp::install()?;
-    let parent = PARENT_CID;
-    run::run(platform, Box::new(FromParent { listener, parent }))
+    let mounted = Alone::check()?.mount()?;
+    let platform = platform(&mounted, version)?;
+    let listener = Deaf::bind()?;
+    let closed = mounted.unmount()?.confine()?.beat(PARENT_CID)?.close()?;
+    run::run(platform, Box::new(listener.listen(closed)))
 }
 
-/// The platform, checked.
-fn platform(version: Version) -> Result<Platform, Error> {
+/// A port that nobody's connections are taken from yet.
+struct Deaf(VsockListener);
+
+impl Deaf {
+    fn bind() -> Result<Self, Error> {
+        let listener = VsockListener::bind_with_cid_port(VMADDR_CID_ANY, PORT);
+        listener.map(Self).map_err(|_| Error::Platform("vsock"))
+    }
+
+    /// The parent's connections are taken from here on, and nothing else can be done any more.
+    fn listen(self, _: Closed) -> FromParent {
+        FromParent {
+            listener: self.0,
+            parent: PARENT_CID,
+        }
+    }
+}
+
+/// The platform, checked while there is something to check it by.
+fn platform(_: &Mounted, version: Version) -> Result<Platform, Error> {
     expect_kernel(
         &uname()
             .map_err(|_| Error::Platform("uname"))?

@@ -3,6 +3,7 @@
 //! Each line says what needs it. Files cannot be opened, programs not executed, sockets not made, memory not made executable, and
 //! the one device that is open takes one request. It does not know what is served.
 
+use super::heartbeat::Beaten;
 use crate::boot::Error;
 use nix::libc;
 use seccompiler::{
@@ -157,12 +158,23 @@ fn absent() -> Result<BpfProgram, Error> {
     compile(rules, SeccompAction::Allow, no_such_call)
 }
 
-/// From here on only the list, for every thread.
-///
-/// # Errors
-///
-/// [`Error::Platform`].
-pub(super) fn install() -> Result<(), Error> {
+/// The kernel takes only the calls of the list, of every thread: what serving begins with.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Closed(());
+
+impl Beaten {
+    /// From here on only the list, for every thread.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Platform`].
+    pub(super) fn close(self) -> Result<Closed, Error> {
+        install().map(Closed)
+    }
+}
+
+fn install() -> Result<(), Error> {
     for program in [absent()?, list()?] {
         apply_filter_all_threads(&program).map_err(refused)?;
     }

@@ -11,8 +11,11 @@ use claviger_kinds::reach::reach;
 use claviger_shared::{
     call::{Reply, Whoami},
     denial::Code,
-    ledger::{Slot, Status},
+    effect::Kind,
+    grant::Grant,
+    ledger::{Slot, State, Status},
     log::record::{self, Body, Record, Renewed, RevokedSelf},
+    owner::sshsig::PublicKey,
 };
 use std::sync::Arc;
 
@@ -24,11 +27,13 @@ pub fn whoami(hub: &Hub, to: Address, slot: Slot) {
         let state = core.state();
         let known = state.grant(slot).map(|grant| {
             let word = grant.word(state.is_frozen(), now);
-            (Arc::clone(&grant.grant), word, grant.remaining(now))
+            let ssh_key = ssh_key(state, &grant.grant);
+            let remaining = grant.remaining(now);
+            (Arc::clone(&grant.grant), word, remaining, ssh_key)
         });
         (known, Arc::clone(state.catalog()), core.stored())
     };
-    let Some((grant, state, remaining)) = known else {
+    let Some((grant, state, remaining, ssh_key)) = known else {
         return answer::deny(hub, to, Code::GrantNotFound.into());
     };
     let (routes, more_routes) = reach(&catalog, &grant);
@@ -38,9 +43,17 @@ pub fn whoami(hub: &Hub, to: Address, slot: Slot) {
         remaining,
         routes,
         more_routes,
+        ssh_key,
         now,
     };
     to.send(answer::text(stored, Reply::Grant(Box::new(own))));
+}
+
+/// The line of the key that would sign for kind `ssh`.
+fn ssh_key(state: &State, grant: &Grant) -> Option<String> {
+    let (id, key) = state.key_of(grant, Kind::Ssh, grant.env, |_| true)?;
+    let key = PublicKey::of(key.alg, &key.public)?;
+    Some(format!("{key} {id}"))
 }
 
 /// Pushes the grant's end forward; answered when its record is stored.

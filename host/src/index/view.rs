@@ -241,7 +241,7 @@ fn key(id: &KeyId, key: &KeyState) -> Value {
         "jwk": null, "pem": null,
     });
     if let Some(members) = value.as_object_mut() {
-        members.extend(jwk::shown(key.alg, &key.public));
+        members.extend(jwk::shown(id, key.kind, key.alg, &key.public));
     }
     value
 }

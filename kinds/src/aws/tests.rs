@@ -141,8 +141,8 @@ pub(super) fn lasting(call: &AwsCall) -> Moment {
 }
 
 fn signing(call: &AwsCall, token: Option<&str>) -> Signing {
-    match call.to_sign(&key(token), &lasting(call)).unwrap() {
-        ToSign::SigV4(signing) => signing,
-        ToSign::Message(_) => panic!("a message"),
-    }
+    let ToSign::SigV4(signing) = call.to_sign(&key(token), &lasting(call)).unwrap() else {
+        panic!("no request to AWS")
+    };
+    signing
 }

@@ -15,7 +15,7 @@ mod profile;
 use crate::{
     Call, Moment, SigningKeyInfo, ToSign,
     canonical::Canonical,
-    moment::{Span, checked_signature, nonce, replay},
+    moment::{SIGNATURE_LEN, Span, nonce, replay},
     routes::Candidate,
 };
 use base::{Component, Parameter};
@@ -28,7 +28,7 @@ use claviger_shared::{
     },
     catalog::{Catalog, HttpRoute},
     credential::{Credential, Replay},
-    crypto::sha256,
+    crypto::{rsa, sha256},
     denial::{Code, Denial},
     effect::{Effect, Effects, Kind},
     grant::Grant,
@@ -42,8 +42,15 @@ use std::sync::Arc;
 
 /// Longest life of an HTTP credential.
 pub const MAX_LIFETIME: Millis = Millis(300_000);
+/// RFC 9421 §3.3: the algorithms by name.
+const ED25519: &str = "ed25519";
+const HMAC: &str = "hmac-sha256";
+const P256: &str = "ecdsa-p256-sha256";
+const RSA_PSS: &str = "rsa-pss-sha512";
 /// Components of an ordinary request.
 const COMPONENTS: usize = 8;
+/// Bytes of an HMAC-SHA-256.
+const HMAC_LEN: usize = 32;
 /// The label of the signature in every field.
 pub const LABEL: &str = "sig1";
 
@@ -161,8 +168,11 @@ impl Call for HttpCall {
         signature: &[u8],
     ) -> Result<Credential, Denial> {
         let signed = signed.message()?;
-        let signature = STANDARD.encode(checked_signature(Kind::Http, signature)?);
         let input = base::signature_input(signed).ok_or(Code::InvalidRequest)?;
+        if !is_length(input, signature.len()) {
+            return Err(Denial::at(Code::KeyDenied, Kind::Http.as_str()));
+        }
+        let signature = STANDARD.encode(signature);
         let mut headers = Vec::new();
         let mut add = |name: &str, value: String| headers.push((name.to_owned(), value));
         if let Some(body) = &self.body {
@@ -217,9 +227,12 @@ impl HttpCall {
     ) -> Result<[(&'static str, Parameter<'a>); 6], Denial> {
         let span = Span::of(&self.effects.first, key, moment)?;
         let alg = match key.alg {
-            Alg::Ed25519 => "ed25519",
-            Alg::P256 => "ecdsa-p256-sha256",
-            Alg::Rs256 | Alg::SigV4 | Alg::Secp256k1 => {
+            Alg::Ed25519 => ED25519,
+            Alg::P256 => P256,
+            Alg::Ps512 => RSA_PSS,
+            // Who verifies a bot holds only what its operator published.
+            Alg::Hs256 if self.profile == Profile::Generic => HMAC,
+            Alg::Hs256 | Alg::Hs512 | Alg::Rs256 | Alg::SigV4 | Alg::P521 | Alg::Secp256k1 => {
                 return Err(Denial::at(Code::KeyDenied, Kind::Http.as_str()));
             }
         };
@@ -239,6 +252,18 @@ impl HttpCall {
             Binding::Own(key) => Some(key.clone()),
             Binding::Nonce => Some(nonce(moment)),
         }
+    }
+}
+
+/// Whether a signature's length is one of the algorithm that its parameters name. A keyid cannot pretend to be the
+/// parameter: what stands in quotes has no quote that is not escaped.
+fn is_length(input: &str, length: usize) -> bool {
+    let name = input.rsplit_once(";alg=\"").map(|(_, rest)| rest);
+    match name.and_then(|rest| rest.split('"').next()) {
+        Some(ED25519 | P256) => length == SIGNATURE_LEN,
+        Some(HMAC) => length == HMAC_LEN,
+        Some(RSA_PSS) => rsa::MODULUS.contains(&length),
+        Some(_) | None => false,
     }
 }
 

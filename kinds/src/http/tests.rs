@@ -517,3 +517,40 @@ fn both_kinds_are_dispatched_by_their_input() {
     assert_eq!(jwt.effects().first.kind, Kind::Jwt);
     assert_ne!(http.canonical(), jwt.canonical());
 }
+
+#[test]
+fn each_algorithm_stands_by_its_registered_name_and_takes_its_own_length_alone() {
+    let call = parse(&get("https://api.example.com/v1/orders/7")).unwrap();
+    for (alg, name, fine, bad) in [
+        (Alg::Ed25519, "ed25519", 64..=64, [32, 63, 65, 256]),
+        (Alg::P256, "ecdsa-p256-sha256", 64..=64, [32, 63, 65, 256]),
+        (Alg::Hs256, "hmac-sha256", 32..=32, [0, 31, 33, 64]),
+        (Alg::Ps512, "rsa-pss-sha512", 256..=512, [32, 64, 255, 513]),
+    ] {
+        let info = key(Kind::Http, alg);
+        let signed = call.to_sign(&info, &moment()).unwrap();
+        let text = String::from_utf8(signed.message().unwrap().to_vec()).unwrap();
+        assert!(text.contains(&format!(";alg=\"{name}\";tag=")), "{text}");
+        for length in [*fine.start(), *fine.end()] {
+            call.assemble(&moment(), &signed, &vec![1; length]).unwrap();
+        }
+        for length in bad {
+            let denial = call.assemble(&moment(), &signed, &vec![1; length]);
+            assert_eq!(denial.unwrap_err().code, Code::KeyDenied, "{name} {length}");
+        }
+    }
+    for alg in [Alg::Hs512, Alg::Rs256, Alg::SigV4, Alg::P521] {
+        let denial = call.to_sign(&key(Kind::Http, alg), &moment());
+        assert_eq!(denial.unwrap_err().code, Code::KeyDenied, "{alg:?}");
+    }
+}
+
+#[test]
+fn an_identifier_cannot_pretend_to_be_another_algorithm() {
+    let call = parse(&get("https://api.example.com/v1/orders/7")).unwrap();
+    let mut info = key(Kind::Http, Alg::Hs256);
+    info.thumbprint = r#"x";alg="ed25519";tag="y\"#.into();
+    let signed = call.to_sign(&info, &moment()).unwrap();
+    call.assemble(&moment(), &signed, &[1; 64]).unwrap_err();
+    call.assemble(&moment(), &signed, &[1; 32]).unwrap();
+}

@@ -48,16 +48,12 @@ fn message(call: &HttpCall) -> String {
 
 fn fields(call: &HttpCall, signature: &[u8]) -> Vec<(String, String)> {
     let signed = message(call);
-    match call
-        .assemble(&moment(), &ToSign::Message(signed.into_bytes()), signature)
-        .unwrap()
-    {
-        Credential::Http { headers } => headers,
-        Credential::Jwt { .. }
-        | Credential::Aws { .. }
-        | Credential::Evm { .. }
-        | Credential::EvmSignature { .. } => panic!("another kind"),
-    }
+    let to_sign = ToSign::Message(signed.into_bytes());
+    let made = call.assemble(&moment(), &to_sign, signature);
+    let Credential::Http { headers } = made.unwrap() else {
+        panic!("another kind")
+    };
+    headers
 }
 
 #[test]
@@ -206,6 +202,21 @@ fn the_specs_example_is_what_is_made() {
     let signed = fields(&call, pair.sign(message.as_bytes()).as_ref());
     let lines: String = signed.iter().map(|(n, v)| format!("{n}: {v}\n")).collect();
     assert!(SPEC.contains(&format!("```\n{lines}```")), "{lines}");
+}
+
+/// Who verifies a bot holds only public keys (the draft forbids HMAC).
+#[test]
+fn a_bot_signs_with_no_shared_secret() {
+    let call = bot(&get(ORDER));
+    for alg in [Alg::Ed25519, Alg::P256, Alg::Ps512] {
+        call.to_sign(&key(Kind::Http, alg), &moment()).unwrap();
+    }
+    let denial = call.to_sign(&key(Kind::Http, Alg::Hs256), &moment());
+    assert_eq!(denial.unwrap_err().code, Code::KeyDenied);
+    let generic = under(rule(Some(profile::GENERIC), None), &get(ORDER)).unwrap();
+    generic
+        .to_sign(&key(Kind::Http, Alg::Hs256), &moment())
+        .unwrap();
 }
 
 proptest! {

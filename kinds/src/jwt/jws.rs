@@ -66,7 +66,7 @@ pub const fn alg(alg: Alg) -> Option<&'static str> {
         Alg::Ed25519 => Some("EdDSA"),
         Alg::P256 => Some("ES256"),
         Alg::Rs256 => Some("RS256"),
-        Alg::SigV4 | Alg::Secp256k1 => None,
+        Alg::SigV4 | Alg::Ps512 | Alg::Hs256 | Alg::Hs512 | Alg::P521 | Alg::Secp256k1 => None,
     }
 }
 

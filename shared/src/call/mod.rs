@@ -5,6 +5,8 @@
 
 pub mod aws;
 pub mod http;
+pub mod ssh;
+pub mod x402;
 
 use crate::{
     credential::{Issued, Remaining},
@@ -93,6 +95,12 @@ pub enum Input {
     Aws(AwsInput),
     /// A transaction, typed data or a sign-in text of a chain of the Ethereum family.
     Evm(EvmInput),
+    /// A payment by HTTP.
+    X402(x402::X402Input),
+    /// What an SSH key is to sign.
+    Ssh(SshInput),
+    /// A request that a template of the catalog signs.
+    Template(HttpInput),
 }
 
 /// An HTTP request as the caller will send it.
@@ -169,6 +177,38 @@ pub enum EvmInput {
     SignIn(String),
 }
 
+/// What an SSH key is to sign: never a digest, always what it would stand for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SshInput {
+    /// A user certificate.
+    Certificate(SshCertificateInput),
+    /// A signature over an object.
+    Signature(SshSignatureInput),
+}
+
+/// A certificate to be issued.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SshCertificateInput {
+    /// The public key to be certified, as the line of a `.pub` file; its comment says nothing.
+    pub public_key: String,
+    /// The users it is for, at least one, each once.
+    pub principals: Vec<String>,
+    /// Shorter lifetime in seconds, if wanted.
+    pub ttl_s: Option<u64>,
+}
+
+/// An object to be signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SshSignatureInput {
+    /// What the signature is for; [`ssh::GIT`] only.
+    pub namespace: String,
+    /// The object's whole bytes, as git signs them.
+    pub object: serde_bytes::ByteBuf,
+}
+
 /// One sealed answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -222,6 +262,9 @@ pub struct Whoami {
     pub routes: Vec<Reach>,
     /// Whether it reaches more than these.
     pub more_routes: bool,
+    /// The public half of the key that signs for kind `ssh`, as its line in a `.pub` file; nothing where the grant has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh_key: Option<String>,
     /// The enclave's time.
     pub now: UnixMs,
 }
@@ -234,11 +277,11 @@ pub struct Reach {
     pub resource: ResourceName,
     /// The kind of its credentials.
     pub kind: Kind,
-    /// `http`: the methods that the grant permits; `jwt`: the token's profile, and of `dpop` the methods; `aws`: the actions, or methods;
-    /// `evm`: what is called.
+    /// `http`: the methods that the grant permits; `jwt`: the token's profile, and of `dpop` the methods; `aws`: the actions, or methods; `template`:
+    /// as `http`; `x402`: `pay`; `ssh`: `certify`, or the objects, as `git:commit`; `evm`: what is called.
     pub methods: Vec<String>,
-    /// `http`: the URL, its parameters in braces; `jwt`: the audience, of `dpop` the URL; `aws`: service, Region and resource, or the URL;
-    /// `evm`: the chain and contract.
+    /// `http` and `template`: the URL, its parameters in braces; `jwt`: the audience, of `dpop` the URL; `aws`: service, Region and resource, or the URL;
+    /// `x402`: token, chain and payees; `ssh`: the principals, or the namespace; `evm`: the chain and contract.
     pub destination: String,
     /// A harmless call, for `claviger test`.
     pub probe: bool,

@@ -6,6 +6,9 @@
 mod assets;
 mod evm;
 pub mod parse;
+pub mod template;
+
+pub use template::TemplateRoute;
 
 pub use assets::{Asset, AssetForm, CollectionStandard, DomainName};
 pub use evm::{
@@ -15,10 +18,12 @@ pub use evm::{
 
 use crate::{
     amount::Amount,
-    call::aws::Service,
+    call::{aws::Service, ssh::ObjectType},
+    chain::Address,
     effect::{Env, Verb},
     grant::profile,
     id::{ResourceName, Unit},
+    time::Millis,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -59,6 +64,24 @@ pub enum Route {
     Aws(AwsRoute),
     /// What is signed for a chain of the Ethereum family.
     Evm(EvmRoute),
+    /// An HTTP endpoint whose service signs in a way of its own.
+    Template(Box<TemplateRoute>),
+    /// What an SSH key may sign.
+    Ssh(SshRoute),
+    /// Payees of one token, paid by HTTP.
+    X402(X402Route),
+}
+
+/// Whom payments by HTTP (x402) may go to, in one token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct X402Route {
+    /// The chain's id: the asset's.
+    pub chain: u64,
+    /// The asset: a token of the catalog that takes signed transfers.
+    pub asset: Unit,
+    /// Who may be paid, at least one.
+    pub pay_to: Vec<Address>,
 }
 
 /// An HTTP endpoint, https only.
@@ -254,6 +277,42 @@ pub struct AwsPlace {
     pub actions: Vec<String>,
 }
 
+/// What an SSH key may sign; its verb is `write`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SshRoute {
+    /// User certificates.
+    Certificate(SshCertificate),
+    /// Signatures over git's objects.
+    Signature(SshSignature),
+}
+
+/// What every certificate of a route says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SshCertificate {
+    /// The users a call may name, at least one.
+    pub principals: Vec<String>,
+    /// The one command that a session runs, whatever is asked.
+    pub force_command: Option<String>,
+    /// Addresses and prefixes it may be used from; empty means any.
+    pub source_address: Vec<String>,
+    /// Of [`crate::call::ssh::EXTENSIONS`], in their order.
+    pub extensions: Vec<String>,
+    /// Longest lifetime.
+    pub ttl: Millis,
+}
+
+/// What signatures of a route are over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SshSignature {
+    /// At least one.
+    pub objects: Vec<ObjectType>,
+    /// Whoever an object may name as author, committer or tagger, as `Name <mail>`; empty means anybody.
+    pub authors: Vec<String>,
+}
+
 impl AwsRoute {
     /// The resource for people and records: `bucket/reports/prefix/2026/`; of a place, its path template.
     #[must_use]
@@ -288,7 +347,10 @@ impl Route {
     fn assets(&self) -> Vec<&Unit> {
         match self {
             Self::Evm(evm) => evm.units(),
-            Self::Http(_) | Self::Jwt(_) | Self::Aws(_) => Vec::new(),
+            Self::X402(route) => vec![&route.asset],
+            Self::Http(_) | Self::Jwt(_) | Self::Aws(_) | Self::Ssh(_) | Self::Template(_) => {
+                Vec::new()
+            }
         }
     }
 }
@@ -322,7 +384,13 @@ impl Catalog {
         let routes = self.resources.values().flat_map(|one| &one.routes);
         routes.filter_map(|route| match route {
             Route::Jwt(route) if route.profile == profile::OIDC => Some(route),
-            Route::Jwt(_) | Route::Http(_) | Route::Aws(_) | Route::Evm(_) => None,
+            Route::Jwt(_)
+            | Route::Http(_)
+            | Route::Aws(_)
+            | Route::X402(_)
+            | Route::Ssh(_)
+            | Route::Evm(_)
+            | Route::Template(_) => None,
         })
     }
 }

@@ -8,6 +8,9 @@ mod charge;
 mod evm;
 mod http;
 mod jwt;
+mod ssh;
+mod template;
+mod x402;
 
 use super::{Asset, Catalog, MAX_BYTES, Resource, Route};
 use crate::{
@@ -116,11 +119,10 @@ fn route(place: &Place<'_>, env: Env, around: &mut Around<'_>) -> Result<Route, 
         Kind::Http => Route::Http(http::route(&mut object)?),
         Kind::Jwt => Route::Jwt(jwt::route(&mut object, &mut around.issuer)?),
         Kind::Aws => Route::Aws(aws::route(&mut object)?),
+        Kind::Template => Route::Template(Box::new(template::route(&mut object)?)),
+        Kind::Ssh => Route::Ssh(ssh::route(&mut object)?),
+        Kind::X402 => Route::X402(x402::route(&mut object, env, around.assets)?),
         Kind::Evm => Route::Evm(evm::route(&mut object, env, around)?),
-        Kind::X402 => {
-            let expected = "\"http\", \"jwt\", \"aws\" or \"evm\"";
-            return Err(Error::unsupported(&kind, expected));
-        }
     };
     object.finish()?;
     Ok(route)
@@ -133,7 +135,19 @@ fn is_same_matcher(a: &Route, b: &Route) -> bool {
         (Route::Jwt(a), Route::Jwt(b)) => jwt::is_same_matcher(a, b),
         (Route::Aws(a), Route::Aws(b)) => aws::is_same_matcher(a, b),
         (Route::Evm(a), Route::Evm(b)) => evm::is_same_matcher(a, b),
-        (Route::Http(_) | Route::Jwt(_) | Route::Aws(_) | Route::Evm(_), _) => false,
+        (Route::X402(a), Route::X402(b)) => x402::is_same_matcher(a, b),
+        (Route::Ssh(a), Route::Ssh(b)) => ssh::is_same_matcher(a, b),
+        (Route::Template(a), Route::Template(b)) => http::is_same_matcher(&a.http, &b.http),
+        (
+            Route::Http(_)
+            | Route::Jwt(_)
+            | Route::Aws(_)
+            | Route::X402(_)
+            | Route::Ssh(_)
+            | Route::Evm(_)
+            | Route::Template(_),
+            _,
+        ) => false,
     }
 }
 

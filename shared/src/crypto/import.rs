@@ -13,7 +13,7 @@ use crate::{
     wire::control::MAX_SEALED_KEY,
 };
 use aws_lc_rs::{
-    agreement::{ECDH_P256, PrivateKey},
+    agreement::{ECDH_P256, ECDH_P521, PrivateKey},
     signature::{Ed25519KeyPair, KeyPair},
 };
 use serde::Serialize;
@@ -119,23 +119,29 @@ pub fn open(
     Ok(key)
 }
 
-/// The public key of a private one: Ed25519 32 bytes, P-256 and secp256k1 65 bytes uncompressed; nothing for bytes that are no key, nor
+/// The public key of a private one: Ed25519 32 bytes, P-256 and secp256k1 65 and P-521 133 bytes uncompressed; nothing for bytes that are no key, nor
 /// for RSA ([`super::rsa`]) or a symmetric algorithm.
 #[must_use]
-pub fn public_of(alg: Alg, private: &[u8; 32]) -> Option<Vec<u8>> {
+pub fn public_of(alg: Alg, private: &[u8]) -> Option<Vec<u8>> {
+    let scalar = |curve| {
+        let scalar = PrivateKey::from_private_key(curve, private).ok()?;
+        Some(scalar.compute_public_key().ok()?.as_ref().to_vec())
+    };
     match alg {
         Alg::Ed25519 => {
             let pair = Ed25519KeyPair::from_seed_unchecked(private).ok()?;
             Some(pair.public_key().as_ref().to_vec())
         }
-        Alg::P256 => {
-            let scalar = PrivateKey::from_private_key(&ECDH_P256, private).ok()?;
-            Some(scalar.compute_public_key().ok()?.as_ref().to_vec())
-        }
-        Alg::Secp256k1 => secp256k1::public_of(private).map(Vec::from),
-        Alg::Rs256 | Alg::SigV4 => None,
+        Alg::P256 => scalar(&ECDH_P256),
+        Alg::P521 => scalar(&ECDH_P521),
+        Alg::Secp256k1 => secp256k1::public_of(private.try_into().ok()?).map(Vec::from),
+        Alg::Rs256 | Alg::Ps512 | Alg::SigV4 | Alg::Hs256 | Alg::Hs512 => None,
     }
 }
+
+/// Bytes of an HMAC secret. Shorter ones than these could be found by trying; RFC 2104 §3 asks for as many as the hash has,
+/// which is what services give out.
+pub const HMAC_SECRET: std::ops::RangeInclusive<usize> = 16..=512;
 
 /// Longest secret access key.
 pub const MAX_ACCESS_KEY: usize = 128;

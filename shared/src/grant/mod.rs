@@ -39,10 +39,12 @@ pub mod profile {
     /// Of `jwt`, the default first.
     pub const OF_JWT: [&str; 5] = [ASSERTION, OIDC, GITHUB_APP, GCP, DPOP];
 
-    /// Whether a key of this algorithm signs tokens of this profile.
+    /// Whether a key of this algorithm signs tokens or requests of this profile: who verifies a bot has only public keys.
     #[must_use]
     pub fn signs(profile: &str, alg: Alg) -> bool {
         match profile {
+            GENERIC => matches!(alg, Alg::Ed25519 | Alg::P256 | Alg::Ps512 | Alg::Hs256),
+            WEB_BOT_AUTH => matches!(alg, Alg::Ed25519 | Alg::P256 | Alg::Ps512),
             ASSERTION | OIDC => matches!(alg, Alg::Ed25519 | Alg::P256 | Alg::Rs256),
             GITHUB_APP | GCP => alg == Alg::Rs256,
             DPOP => matches!(alg, Alg::Ed25519 | Alg::P256),
@@ -91,7 +93,7 @@ pub struct Scope {
     pub env: Env,
     /// The scope: resource names per verb.
     pub permissions: Permissions,
-    /// Narrower: per resource, the values a parameter (`path.id`, `query.expand`) may take.
+    /// Narrower: per resource, the values a parameter (`path.id`, `query.expand`, `git.author`) may take.
     pub only: BTreeMap<ResourceName, BTreeMap<String, Vec<String>>>,
     /// Per kind: profile and lifetime of credentials.
     pub credentials: BTreeMap<Kind, CredentialRule>,

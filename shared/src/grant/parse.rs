@@ -174,8 +174,12 @@ pub(crate) fn env(object: &mut Object<'_>) -> Result<Env, Error> {
 
 /// A kind of credential that is built.
 pub(crate) fn kind(place: &Place<'_>) -> Result<Kind, Error> {
-    Kind::parse(place.str()?)
-        .ok_or_else(|| Error::unsupported(place, "\"http\", \"jwt\", \"aws\", \"evm\" or \"x402\""))
+    Kind::parse(place.str()?).ok_or_else(|| {
+        Error::unsupported(
+            place,
+            "\"http\", \"jwt\", \"aws\", \"evm\", \"x402\" or \"ssh\"",
+        )
+    })
 }
 
 /// A resource's name.
@@ -262,7 +266,8 @@ fn only(place: &Place<'_>, permissions: &Permissions) -> Result<Only, Error> {
         let mut parameters = BTreeMap::new();
         for (parameter, place) in place.object()?.entries() {
             if !is_parameter(parameter) {
-                let expected = "a parameter such as path.id or query.expand";
+                let expected =
+                    "a parameter such as path.id, query.expand, git.author or ssh.principal";
                 return Err(Error::invalid(&place, expected));
             }
             let values = read::each_once(&place, MAX_NAMES, |value| Ok(value.str()?.to_owned()))?;
@@ -277,10 +282,12 @@ fn only(place: &Place<'_>, permissions: &Permissions) -> Result<Only, Error> {
 }
 
 fn is_parameter(text: &str) -> bool {
-    ["path.", "query."].iter().any(|place| {
-        text.strip_prefix(place)
-            .is_some_and(|name| !name.is_empty())
-    })
+    ["path.", "query.", "payment.", "git.", "ssh."]
+        .iter()
+        .any(|place| {
+            text.strip_prefix(place)
+                .is_some_and(|name| !name.is_empty())
+        })
 }
 
 fn credentials(place: &Place<'_>) -> Result<BTreeMap<Kind, CredentialRule>, Error> {
@@ -301,7 +308,9 @@ const fn profiles(kind: Kind) -> (&'static [&'static str], &'static str) {
             &profile::OF_JWT,
             "\"assertion\", \"oidc\", \"github-app\", \"gcp\" or \"dpop\"",
         ),
-        Kind::Aws | Kind::Evm | Kind::X402 => (&[], "no such member: this kind has no profiles"),
+        Kind::Aws | Kind::Evm | Kind::X402 | Kind::Ssh | Kind::Template => {
+            (&[], "no such member: this kind has no profiles")
+        }
     }
 }
 

@@ -147,8 +147,19 @@ pub enum Alg {
     SigV4,
     /// ECDSA on secp256k1 over Keccak-256, deterministic (RFC 6979), with `s` in the lower half (EIP-2). Only of kind `evm`.
     Secp256k1,
+    /// RSASSA-PSS with SHA-512 and a salt of 64 bytes (RFC 9421 §3.3.1), 2048 to 4096 bits; born with 2048. Only of kind `http`.
+    Ps512,
+    /// HMAC-SHA-256. Symmetric: what stands for its public key is the identifier its owner gives. Only imported: a secret that
+    /// nobody else has verifies nothing.
+    Hs256,
+    /// HMAC-SHA-512, likewise.
+    Hs512,
+    /// ECDSA on P-521 with SHA-512.
+    P521,
 }
 
+/// Longest identifier of an HMAC key.
+pub const MAX_KEY_ID: usize = 128;
 /// Shortest and longest access key id (IAM API Reference, `AccessKey`).
 pub const ACCESS_KEY_ID: std::ops::RangeInclusive<usize> = 16..=128;
 
@@ -157,8 +168,14 @@ impl Alg {
     #[must_use]
     pub fn is_public(self, public: &[u8]) -> bool {
         match self {
-            Self::Ed25519 | Self::P256 | Self::Rs256 => crate::jwk::jwk(self, public).is_some(),
             Self::Secp256k1 => crate::crypto::secp256k1::is_public(public),
+            Self::Ed25519 | Self::P256 | Self::Rs256 | Self::Ps512 | Self::P521 => {
+                crate::jwk::jwk(self, public).is_some()
+            }
+            Self::Hs256 | Self::Hs512 => {
+                let fine = public.iter().all(u8::is_ascii_graphic);
+                (1..=MAX_KEY_ID).contains(&public.len()) && fine
+            }
             Self::SigV4 => {
                 let fine = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
                 ACCESS_KEY_ID.contains(&public.len()) && public.iter().all(fine)
@@ -178,5 +195,18 @@ impl Alg {
     pub fn access_key_id(self, public: &[u8]) -> Option<&str> {
         let text = std::str::from_utf8(public).ok()?;
         (self == Self::SigV4 && self.is_public(public)).then_some(text)
+    }
+
+    /// Whether signer and verifier hold the same secret.
+    #[must_use]
+    pub const fn is_symmetric(self) -> bool {
+        matches!(self, Self::SigV4 | Self::Hs256 | Self::Hs512)
+    }
+
+    /// The identifier that stands for a public key of HMAC; nothing for another algorithm.
+    #[must_use]
+    pub fn key_id(self, public: &[u8]) -> Option<&str> {
+        let text = std::str::from_utf8(public).ok()?;
+        (matches!(self, Self::Hs256 | Self::Hs512) && self.is_public(public)).then_some(text)
     }
 }

@@ -5,7 +5,8 @@
 
 use super::{
     Error,
-    sshwire::{BadWire, Reader, armor as wrap, dearmor, put_string},
+    command::Alg,
+    sshwire::{BadWire, Reader, armor as wrap, dearmor, put_mpint, put_string},
 };
 use crate::{
     crypto::{Scheme, Verifier, sha256, sha512},
@@ -88,6 +89,58 @@ impl PublicKey {
         put_string(&mut blob, ED25519.as_bytes());
         put_string(&mut blob, point);
         Self { blob }
+    }
+
+    /// A signing key's public half; nothing for an algorithm that SSH does not have here, or for bytes that are no such key.
+    #[must_use]
+    pub fn of(alg: Alg, public: &[u8]) -> Option<Self> {
+        match alg {
+            Alg::Ed25519 => public.try_into().ok().map(Self::ed25519),
+            Alg::P256 => {
+                let mut blob = Vec::new();
+                put_string(&mut blob, P256.as_bytes());
+                put_string(&mut blob, P256_CURVE.as_bytes());
+                put_string(&mut blob, public);
+                let key = Self { blob };
+                key.parts().is_ok().then_some(key)
+            }
+            Alg::Rs256
+            | Alg::Ps512
+            | Alg::P521
+            | Alg::Hs256
+            | Alg::Hs512
+            | Alg::SigV4
+            | Alg::Secp256k1 => None,
+        }
+    }
+
+    /// The name of its type, where it is a software key.
+    #[must_use]
+    pub fn software(&self) -> Option<&'static str> {
+        match self.parts().ok()? {
+            parts @ (Parts::Ed25519 { .. } | Parts::P256 { .. }) => Some(parts.name()),
+            Parts::SkEd25519 { .. } => None,
+        }
+    }
+
+    /// A software key's signature of 64 bytes (P-256: `r` and `s`) as SSH writes it; nothing for a hardware key.
+    #[must_use]
+    pub fn signature(&self, raw: &[u8; 64]) -> Option<Vec<u8>> {
+        let parts = self.parts().ok()?;
+        let mut out = Vec::new();
+        put_string(&mut out, parts.name().as_bytes());
+        match parts {
+            Parts::Ed25519 { .. } => put_string(&mut out, raw),
+            Parts::P256 { .. } => {
+                let (r, s) = raw.split_at_checked(32)?;
+                let mut numbers = Vec::new();
+                put_mpint(&mut numbers, r);
+                put_mpint(&mut numbers, s);
+                put_string(&mut out, &numbers);
+            }
+            Parts::SkEd25519 { .. } => return None,
+        }
+        Some(out)
     }
 
     /// SHA-256 of the blob: what `ssh-keygen -l` shows, and the name of a narrow chain.
@@ -219,14 +272,18 @@ impl Hash {
     }
 
     fn signed_data(self, namespace: &str, message: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Sha256 => self.signed_digest(namespace, &sha256(&[message]).0),
+            Self::Sha512 => self.signed_digest(namespace, &sha512(&[message])),
+        }
+    }
+
+    fn signed_digest(self, namespace: &str, digest: &[u8]) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
         put_string(&mut out, namespace.as_bytes());
         put_string(&mut out, b"");
         put_string(&mut out, self.name().as_bytes());
-        match self {
-            Self::Sha256 => put_string(&mut out, &sha256(&[message]).0),
-            Self::Sha512 => put_string(&mut out, &sha512(&[message])),
-        }
+        put_string(&mut out, digest);
         out
     }
 }
@@ -287,12 +344,17 @@ pub fn signed_data(namespace: &str, message: &[u8]) -> Vec<u8> {
     Hash::Sha512.signed_data(namespace, message)
 }
 
-/// The armoured form of a software Ed25519 signature over [`signed_data`].
+/// The same for a message whose SHA-512 digest is known.
+#[must_use]
+pub fn signed_digest(namespace: &str, digest: &[u8; 64]) -> Vec<u8> {
+    Hash::Sha512.signed_digest(namespace, digest)
+}
+
+/// The armoured form of a software key's signature over [`signed_data`]; of a hardware key, which signs something else, what
+/// nobody accepts.
 #[must_use]
 pub fn armor(public: &PublicKey, namespace: &str, signature: &[u8; 64]) -> String {
-    let mut value = Vec::new();
-    put_string(&mut value, ED25519.as_bytes());
-    put_string(&mut value, signature);
+    let value = public.signature(signature).unwrap_or_default();
     let mut out = [MAGIC, &VERSION.to_be_bytes()].concat();
     put_string(&mut out, &public.blob);
     put_string(&mut out, namespace.as_bytes());
@@ -300,6 +362,32 @@ pub fn armor(public: &PublicKey, namespace: &str, signature: &[u8; 64]) -> Strin
     put_string(&mut out, Hash::Sha512.name().as_bytes());
     put_string(&mut out, &value);
     wrap(&out, BEGIN, END)
+}
+
+/// What [`signed_data`] of one of two hashes says: namespace, hash and digest; nothing for other bytes.
+#[must_use]
+pub fn read_signed_data(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let mut reader = Reader::new(bytes.strip_prefix(MAGIC)?);
+    let (namespace, reserved) = (reader.string().ok()?, reader.string().ok()?);
+    let (hash, digest) = (reader.string().ok()?, reader.string().ok()?);
+    reader.finish().ok()?;
+    reserved.is_empty().then_some((namespace, hash, digest))
+}
+
+/// The signature in an armour, as SSH writes it, where it is one of this key in this namespace over SHA-512; nothing else is
+/// checked.
+#[must_use]
+pub fn inner_signature(armored: &str, public: &PublicKey, namespace: &str) -> Option<Vec<u8>> {
+    let bytes = dearmor(armored, BEGIN, END).ok()?;
+    let mut reader = Reader::new(bytes.strip_prefix(MAGIC)?);
+    let same = reader.u32().ok()? == VERSION
+        && reader.string().ok()? == public.blob
+        && reader.string().ok()? == namespace.as_bytes()
+        && reader.string().ok()?.is_empty()
+        && reader.string().ok()? == Hash::Sha512.name().as_bytes();
+    let signature = reader.string().ok()?.to_vec();
+    reader.finish().ok()?;
+    same.then_some(signature)
 }
 
 #[cfg(test)]

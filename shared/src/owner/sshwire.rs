@@ -115,6 +115,17 @@ pub fn put_string(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// Appends a number that is not negative, from big-endian bytes, in the one form that [`Reader::mpint`] reads.
+pub fn put_mpint(out: &mut Vec<u8>, number: &[u8]) {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    let number = number.get(zeros..).unwrap_or_default();
+    if number.first().is_some_and(|first| *first >= 0x80) {
+        put_string(out, &[&[0], number].concat());
+    } else {
+        put_string(out, number);
+    }
+}
+
 /// The bytes between a first and a last line, from canonical base64 in lines of one length; the last may be shorter.
 ///
 /// # Errors
@@ -191,6 +202,19 @@ mod tests {
             &[0, 0x80, 0, 0, 0, 0],
         ] {
             assert_eq!(mpint(bad), Err(BadWire), "{bad:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_mpint_reads_back(number: [u8; 4]) {
+            for number in [number, [0; 4], [0, 0, 0x80, 1], [0, 0x7f, 0, 0]] {
+                let mut out = Vec::new();
+                put_mpint(&mut out, &number);
+                let mut reader = Reader::new(&out);
+                prop_assert_eq!(reader.mpint::<4>(), Ok(number));
+                prop_assert_eq!(reader.finish(), Ok(()));
+            }
         }
     }
 

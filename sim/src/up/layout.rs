@@ -120,12 +120,21 @@ impl Layout {
     ///
     /// Any failure of the file system.
     pub fn make(dir: &Path) -> io::Result<Self> {
-        files::make_private_dir(dir)?;
-        let layout = Self(dir.canonicalize()?);
+        let layout = Self::of_enclave(dir)?;
         for inner in [layout.logs(), layout.host_dir(), layout.owner_dir()] {
             files::make_private_dir(&inner)?;
         }
         Ok(layout)
+    }
+
+    /// What an enclave alone needs of it: nothing of the host's or the owner's, which others may be moving just now.
+    ///
+    /// # Errors
+    ///
+    /// Any failure of the file system.
+    pub fn of_enclave(dir: &Path) -> io::Result<Self> {
+        files::make_private_dir(dir)?;
+        Ok(Self(dir.canonicalize()?))
     }
 
     /// The directory itself.

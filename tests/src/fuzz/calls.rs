@@ -83,6 +83,14 @@ pub(super) fn told_of(denial: &Denial, catalog: &Catalog) {
         "/raw_tx",
         "/typed_data",
         "/sign_in",
+        "/requirements",
+        "/resource",
+        "/extensions",
+        "/version",
+        "/public_key",
+        "/principals",
+        "/namespace",
+        "/object",
     ];
     let resource = denial.code == Code::PermissionDenied
         && catalog.resources.keys().any(|name| name.as_str() == param);

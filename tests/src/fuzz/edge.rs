@@ -1,6 +1,9 @@
 //! Agent keys, requests of the sidecar, and what the host reads from files and queries.
 
-use claviger_cli::sidecar::request::{self, Kind};
+use claviger_cli::sidecar::{
+    request::{self, Kind},
+    ssh::message::{Request, is_login},
+};
 use claviger_client::AgentKey;
 use claviger_host::{Config, index::audit::Place, store::Entry};
 use claviger_shared::call::Input;
@@ -17,6 +20,23 @@ pub fn agent_key(data: &[u8]) {
             assert!(!format!("{key:?}").contains(&secret));
         }
         Err(error) => assert_eq!(error.to_string(), "agent key is malformed"),
+    }
+}
+
+/// A message to the ssh-agent: what is to be signed is all of it, and a login is for the key that is asked to sign it.
+pub fn ssh_agent(data: &[u8]) {
+    let Some(Request::Sign { key, data: signed }) = Request::parse(data) else {
+        return;
+    };
+    // Type, two lengths, flags.
+    assert_eq!(data.len(), 1 + 4 + key.len() + 4 + signed.len() + 4);
+    for algorithm in ["ssh-ed25519-cert-v01@openssh.com", "ssh-ed25519"] {
+        if is_login(signed, key, algorithm.as_bytes()) {
+            assert!(!signed.starts_with(b"SSHSIG"));
+            let text = String::from_utf8_lossy(signed).into_owned();
+            assert!(text.contains("ssh-connection") && text.contains(algorithm));
+            assert!(signed.windows(key.len().max(1)).any(|part| part == key) || key.is_empty());
+        }
     }
 }
 

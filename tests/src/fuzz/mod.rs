@@ -15,7 +15,10 @@ pub mod log;
 pub mod mutate;
 pub mod owner;
 pub mod samples;
+pub mod ssh;
+pub mod template;
 pub mod wire;
+pub mod x402;
 
 use std::path::PathBuf;
 
@@ -96,14 +99,18 @@ pub const TARGETS: &[Target] = &[
     target("sealed", calls::sealed, ITEMS),
     target("sidecar", edge::sidecar, TREE),
     target("snapshot", log::snapshot, TREE),
+    target("ssh_agent", edge::ssh_agent, FLAT),
+    target("ssh_call", ssh::ssh_call, FLAT),
     target("ssh_key", owner::ssh_key, FLAT),
     target("sshsig", owner::sshsig, FLAT),
     target("stored_entry", edge::stored_entry, ITEMS),
     target("stream", codec::stream, FLAT),
+    target("template_call", template::template_call, TREE),
     target("url", calls::url, FLAT),
     target("wire_call", wire::call, ITEMS),
     target("wire_control", wire::control, ITEMS),
     target("wire_storage", wire::storage, MANY),
+    target("x402_call", x402::x402_call, TREE),
 ];
 
 /// The target of a name.

@@ -2,7 +2,7 @@
 //!
 //! Run once per change of a format (`docs/fuzzing.md`); what it writes is kept.
 
-use super::{calls, context::context, folder, host_http, owner::MESSAGE};
+use super::{calls, context::context, folder, host_http, owner::MESSAGE, ssh as fuzz_ssh};
 use crate::{
     agent::{Agent, SOURCE, charge, greeting, issued, read_order, token},
     deployment::{Deployment, Enclave},
@@ -36,7 +36,7 @@ use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeSet;
 
-fn put(target: &str, name: &str, bytes: &[u8]) {
+pub(super) fn put(target: &str, name: &str, bytes: &[u8]) {
     let dir = folder().join(target);
     std::fs::create_dir_all(&dir).unwrap();
     std::fs::write(dir.join(name), bytes).unwrap();
@@ -636,10 +636,78 @@ fn evm_texts() {
     put("catalog", "chain", evm::catalog().to_string().as_bytes());
 }
 
+/// Demands for payment.
+fn x402_texts() {
+    let asked = crate::x402::requirements("10000").to_string();
+    let one = asked
+        .replace("eip155:84532", "base-sepolia")
+        .replace("\"amount\"", "\"maxAmountRequired\"");
+    for (name, text) in [
+        (
+            "resource",
+            format!("{asked}\n\n{{\"url\":\"https://api.example.com/data\"}}"),
+        ),
+        ("twice", asked.replacen('{', "{\"amount\":\"1\",", 1)),
+        ("number", asked.replace("\"10000\"", "10000")),
+        (
+            "permit2",
+            asked.replace("\"name\"", "\"assetTransferMethod\":\"permit2\",\"name\""),
+        ),
+        ("one", format!("1{one}")),
+        ("two", asked),
+    ] {
+        put("x402_call", name, text.as_bytes());
+    }
+}
+
+/// Requests to services that sign in ways of their own.
+fn template_texts() {
+    for (name, text) in [
+        (
+            "bitmex",
+            "GET https://www.bitmex.com/api/v1/instrument?symbol=XBTUSD",
+        ),
+        (
+            "binance",
+            "POST https://api.binance.com/api/v3/order?symbol=LTCBTC&side=BUY&quantity=1",
+        ),
+        (
+            "inserted",
+            "POST https://api.binance.com/api/v3/order?symbol=A&timestamp=1",
+        ),
+        (
+            "kraken",
+            "POST https://api.kraken.com/0/private/AddOrder\ncontent-type: application/x-www-form-urlencoded\n\npair=XBTUSD&volume=1.25",
+        ),
+        (
+            "kraken-empty",
+            "POST https://api.kraken.com/0/private/AddOrder\ncontent-type: application/x-www-form-urlencoded\n\n",
+        ),
+        (
+            "quote",
+            "GET https://hs256.example.com/v1/quotes/7?depth=3\nx-tenant: t 1",
+        ),
+        ("unsigned", "GET https://p521.example.com/v1/quotes/7"),
+        (
+            "payment",
+            "POST https://pay.example.com/v1/payments\ncontent-type: application/json\n\n{\"amount\":40,\"currency\":\"usd\"}",
+        ),
+        (
+            "truelayer",
+            "POST https://api.truelayer.com/merchant_accounts/a/sweeping\ncontent-type: application/json\n\n{\"currency\":\"GBP\",\"max_amount_in_minor\":1}",
+        ),
+    ] {
+        put("template_call", name, text.as_bytes());
+    }
+}
+
 /// Writes those that need no deployment.
 pub fn texts() {
     aws_texts();
     evm_texts();
+    x402_texts();
+    fuzz_ssh::texts();
+    template_texts();
     for (name, text) in [
         (
             "get",

@@ -53,8 +53,19 @@ impl Own {
 
     /// Imports it, gives an agent a grant over it, and lets it sign.
     pub async fn import(&self, stage: &Stage, outside: &Path, p256: bool) {
+        self.bring(stage, outside, &self.jwk(p256)).await;
+    }
+
+    /// The same as a secret of HMAC.
+    pub async fn import_shared(&self, stage: &Stage, outside: &Path) {
+        let secret = claviger_shared::id::to_hex(&self.secret);
+        let file = json!({"key_id": self.name, "secret": secret, "encoding": "hex"});
+        self.bring(stage, outside, &file).await;
+    }
+
+    async fn bring(&self, stage: &Stage, outside: &Path, text: &Value) {
         let file = outside.join(self.name);
-        fs::write(&file, self.jwk(p256).to_string()).unwrap();
+        fs::write(&file, text.to_string()).unwrap();
         let file = file.to_str().unwrap().to_owned();
         let agent = format!("{}-bot", self.name.replace('_', "-"));
         let words = [

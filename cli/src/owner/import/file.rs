@@ -1,14 +1,18 @@
-//! Private keys as other tools write them: PEM (PKCS#8, PKCS#1, SEC1, OpenSSH) and JWK; access keys of AWS as JSON; 32 bytes in
-//! hexadecimal digits, where an algorithm is named.
+//! Private keys as other tools write them: PEM (PKCS#8, PKCS#1, SEC1, OpenSSH) and JWK; access keys of AWS and secrets of HMAC
+//! as JSON; 32 bytes in hexadecimal digits, where an algorithm is named.
 //!
-//! What is read is in memory that is wiped: an Ed25519 seed, a P-256 or secp256k1 scalar, an RSA key, or a secret access key. A file that would have to be guessed
-//! at is refused. It knows nothing of where the key goes.
+//! What is read is in memory that is wiped: an Ed25519 seed, a scalar of P-256, P-521 or secp256k1, an RSA key, or a secret. A
+//! file that would have to be guessed at is refused. It knows nothing of where the key goes.
 
 use crate::Error;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use claviger_shared::{
     chain,
     crypto::{import, rsa},
+    effect::Kind,
     owner::{command::Alg, sshkey},
 };
 use pkcs8::{ObjectIdentifier, PrivateKeyInfoRef, SecretDocument, der::pem::PemLabel};
@@ -23,16 +27,20 @@ const MAX_FILE: usize = 16 * 1024;
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 /// RFC 8017 A.1.
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+/// RFC 4055 §3.1: a key for PSS alone.
+const RSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
 /// RFC 5480 §2.1.1.
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 /// RFC 5480 §2.1.1.1: secp256r1.
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 /// SEC 2 §A.2.1.
 const SECP256K1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.10");
+/// RFC 5480 §2.1.1.1: secp521r1.
+const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 
 /// A private key, to be sealed.
 pub struct PrivateKey {
-    /// Its algorithm.
+    /// Its algorithm; where the file leaves a choice, RS256 or HMAC with SHA-256 before [`Self::for_kind`].
     pub alg: Alg,
     /// Its public key.
     pub public: Vec<u8>,
@@ -71,10 +79,34 @@ impl PrivateKey {
                 Bad::Encrypted => format!(
                     "`{path}` is encrypted: decrypt it first, such as `openssl pkcs8 -in {path} -out FILE` on a memory file system"
                 ),
-                Bad::Type => format!("`{path}` is of another type: expected an Ed25519, P-256, secp256k1 or RSA (2048 to 4096 bits) private key, or an access key of AWS"),
-                Bad::Form => format!("`{path}` is no private key: expected PEM (PKCS#8, PKCS#1, SEC1, OpenSSH), JWK, JSON with access_key_id and secret_access_key, or 32 bytes in hexadecimal digits with --alg secp256k1; one key"),
+                Bad::Type => format!("`{path}` is of another type: expected an Ed25519, P-256, P-521, secp256k1 or RSA (2048 to 4096 bits) private key, an access key of AWS, or a secret of HMAC"),
+                Bad::Form => format!("`{path}` is no private key: expected PEM (PKCS#8, PKCS#1, SEC1, OpenSSH), JWK, JSON with access_key_id and secret_access_key or with key_id, secret and encoding, or 32 bytes in hexadecimal digits with --alg secp256k1; one key"),
             })
         })
+    }
+
+    /// The key under the algorithm it will have: the one asked for, else the one that the kind has for such a key.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] for a key of another algorithm than was asked for, and for one that has to be asked for.
+    pub fn for_kind(mut self, kind: Kind, asked: Option<Alg>) -> Result<Self, Error> {
+        self.alg = match (self.alg, asked) {
+            (read, Some(asked)) if read == asked => read,
+            (Alg::Rs256, Some(Alg::Ps512)) => Alg::Ps512,
+            (Alg::Hs256, Some(Alg::Hs512)) => Alg::Hs512,
+            (_, Some(_)) => {
+                let text = "the file is not of --alg; leave --alg out to take what it is";
+                return Err(Error::Usage(text.to_owned()));
+            }
+            (Alg::Rs256, None) if kind == Kind::Http => Alg::Ps512,
+            (Alg::Hs256, None) if kind != Kind::Http => {
+                let text = "a secret does not say its hash: --alg hs256 or --alg hs512";
+                return Err(Error::Usage(text.to_owned()));
+            }
+            (read, None) => read,
+        };
+        Ok(self)
     }
 
     /// The private half.
@@ -89,7 +121,8 @@ impl PrivateKey {
             return Err(Bad::Form);
         }
         if text.starts_with('{') {
-            return access_key(text).unwrap_or_else(|| jwk(text));
+            let known = access_key(text).or_else(|| hmac_secret(text));
+            return known.unwrap_or_else(|| jwk(text));
         }
         let label = text.strip_prefix("-----BEGIN ").ok_or(Bad::Form)?;
         let (label, _) = label.split_once("-----").ok_or(Bad::Form)?;
@@ -104,7 +137,6 @@ impl PrivateKey {
     }
 
     fn new(alg: Alg, secret: &[u8]) -> Result<Self, Bad> {
-        let secret: &[u8; 32] = secret.try_into().map_err(|_| Bad::Form)?;
         let public = import::public_of(alg, secret).ok_or(Bad::Form)?;
         Ok(Self {
             alg,
@@ -145,17 +177,23 @@ fn pkcs8_pem(text: &str) -> Result<PrivateKey, Bad> {
     if info.algorithm.oid == RSA {
         return PrivateKey::rsa(rsa::Private::from_pkcs8(document.as_bytes()));
     }
-    let curve = info.algorithm.parameters_oid().map_err(|_| Bad::Type)?;
+    if info.algorithm.oid == RSA_PSS {
+        let key = PrivateKey::rsa(rsa::Private::from_pkcs1(inner))?;
+        let alg = Alg::Ps512;
+        return Ok(PrivateKey { alg, ..key });
+    }
     if info.algorithm.oid != EC {
         return Err(Bad::Type);
     }
+    let curve = info.algorithm.parameters_oid().map_err(|_| Bad::Type)?;
     let key = EcPrivateKey::try_from(inner).map_err(|_| Bad::Form)?;
-    PrivateKey::new(of_curve(curve)?, key.private_key)?.stating(key.public_key)
+    PrivateKey::new(curve_alg(curve)?, key.private_key)?.stating(key.public_key)
 }
 
-fn of_curve(curve: ObjectIdentifier) -> Result<Alg, Bad> {
+fn curve_alg(curve: ObjectIdentifier) -> Result<Alg, Bad> {
     match curve {
         P256 => Ok(Alg::P256),
+        P521 => Ok(Alg::P521),
         SECP256K1 => Ok(Alg::Secp256k1),
         _ => Err(Bad::Type),
     }
@@ -167,7 +205,7 @@ fn sec1_pem(text: &str) -> Result<PrivateKey, Bad> {
     EcPrivateKey::validate_pem_label(label).map_err(|_| Bad::Form)?;
     let key: EcPrivateKey<'_> = document.decode_msg().map_err(|_| Bad::Form)?;
     match key.parameters.and_then(|curve| curve.named_curve()) {
-        Some(curve) => PrivateKey::new(of_curve(curve)?, key.private_key)?.stating(key.public_key),
+        Some(curve) => PrivateKey::new(curve_alg(curve)?, key.private_key)?.stating(key.public_key),
         None => Err(Bad::Form),
     }
 }
@@ -195,6 +233,9 @@ fn hexadecimal(text: &str) -> Option<Result<PrivateKey, Bad>> {
 }
 
 fn openssh(text: &str) -> Result<PrivateKey, Bad> {
+    if let Some(key) = openssh::p256(text) {
+        return PrivateKey::new(Alg::P256, &*key.scalar)?.stating(Some(&key.point));
+    }
     let key = sshkey::PrivateKey::parse(text).map_err(|_| Bad::Type)?;
     PrivateKey::new(Alg::Ed25519, key.seed.expose())?.stating(Some(&key.point))
 }
@@ -231,7 +272,52 @@ fn access_key(text: &str) -> Option<Result<PrivateKey, Bad>> {
     }))
 }
 
-/// RFC 7517; RFC 8037 §2 for Ed25519, RFC 7518 §6.2 for P-256, §6.3 for RSA. What else a JWK says (`kid`, `use`, …) is not looked at.
+/// A secret of HMAC: what its owner and the service call it, and how it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HmacSecret {
+    key_id: String,
+    secret: String,
+    encoding: String,
+}
+
+impl Drop for HmacSecret {
+    fn drop(&mut self) {
+        self.secret.zeroize();
+    }
+}
+
+/// Nothing for JSON that is no secret of HMAC.
+fn hmac_secret(text: &str) -> Option<Result<PrivateKey, Bad>> {
+    let key: HmacSecret = serde_json::from_str(text).ok()?;
+    let public = key.key_id.as_bytes().to_vec();
+    let secret = match key.encoding.as_str() {
+        "utf8" => Some(key.secret.as_bytes().to_vec()),
+        "base64" => STANDARD.decode(&key.secret).ok(),
+        "hex" => hex_bytes(&key.secret),
+        _ => None,
+    };
+    let secret = secret.map(Zeroizing::new);
+    let secret = secret.filter(|secret| import::HMAC_SECRET.contains(&secret.len()));
+    let secret = secret.filter(|_| Alg::Hs256.is_public(&public));
+    Some(secret.ok_or(Bad::Form).map(|secret| PrivateKey {
+        alg: Alg::Hs256,
+        public,
+        secret,
+    }))
+}
+
+/// Two digits a byte, in either case.
+fn hex_bytes(text: &str) -> Option<Vec<u8>> {
+    let digits = text.bytes().all(|b| b.is_ascii_hexdigit());
+    (digits && text.len().is_multiple_of(2)).then_some(())?;
+    let pairs = (0..text.len()).step_by(2);
+    pairs
+        .map(|at| u8::from_str_radix(text.get(at..at.checked_add(2)?)?, 16).ok())
+        .collect()
+}
+
+/// RFC 7517; RFC 8037 §2 for Ed25519, RFC 7518 §6.2 for P-256 and P-521, §6.3 for RSA. What else a JWK says (`kid`, `use`, …) is not looked at.
 #[derive(Deserialize)]
 struct Jwk {
     kty: String,
@@ -299,11 +385,11 @@ fn jwk(text: &str) -> Result<PrivateKey, Bad> {
     let (x, y) = (part(&jwk.x)?, part(&jwk.y)?);
     match (jwk.kty.as_str(), jwk.crv.as_str()) {
         ("OKP", "Ed25519") => PrivateKey::new(Alg::Ed25519, &secret)?.stating(x.as_deref()),
-        ("EC", curve @ ("P-256" | "secp256k1")) => {
-            let alg = if curve == "P-256" {
-                Alg::P256
-            } else {
-                Alg::Secp256k1
+        ("EC", curve @ ("P-256" | "P-521" | "secp256k1")) => {
+            let alg = match curve {
+                "P-256" => Alg::P256,
+                "P-521" => Alg::P521,
+                _ => Alg::Secp256k1,
             };
             let point = x.zip(y).map(|(x, y)| [&[4][..], &x, &y].concat());
             PrivateKey::new(alg, &secret)?.stating(point.as_deref())
@@ -312,5 +398,6 @@ fn jwk(text: &str) -> Result<PrivateKey, Bad> {
     }
 }
 
+mod openssh;
 #[cfg(test)]
 mod tests;

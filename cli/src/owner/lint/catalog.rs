@@ -5,7 +5,7 @@ use crate::finding::Finding;
 use claviger_shared::{
     catalog::{
         AwsRoute, AwsTarget, BodyRule, Catalog, EvmRoute, EvmSigns, HttpRoute, Media, MemberRule,
-        Members, Resource, Route, Segment, ValueRule,
+        Members, Resource, Route, Segment, SshRoute, TemplateRoute, ValueRule,
     },
     effect::{Env, Verb},
     id::ResourceName,
@@ -34,9 +34,11 @@ pub fn check(catalog: &Catalog) -> Vec<Finding> {
             let at = format!("/resources/{name}/routes/{number}");
             match way {
                 Route::Http(http) => found.extend(of_route(name, http, &at)),
-                Route::Jwt(_) => {}
+                Route::Jwt(_) | Route::X402(_) => {}
                 Route::Aws(aws) => found.extend(of_aws(name, aws, &at)),
                 Route::Evm(evm) => found.extend(of_evm(evm, &at)),
+                Route::Ssh(ssh) => found.extend(of_ssh(ssh, &at)),
+                Route::Template(template) => found.extend(of_template(name, template, &at)),
             }
         }
     }
@@ -49,15 +51,17 @@ fn probe(name: &ResourceName, resource: &Resource) -> Option<Finding> {
     let probed = resource.routes.iter().any(|way| match way {
         Route::Http(http) => http.probe,
         Route::Jwt(jwt) => jwt.probe,
-        Route::Aws(_) | Route::Evm(_) => false,
+        Route::Aws(_) | Route::X402(_) | Route::Ssh(_) | Route::Evm(_) => false,
+        Route::Template(template) => template.http.probe,
     });
     // What only changes or pays has no harmless call.
     let harmless = resource.routes.iter().any(|way| match way {
         Route::Http(_) => !route::methods(way, Verb::Read).is_empty(),
         // A proof wants the hash of an access token.
         Route::Jwt(jwt) => jwt.http.is_none(),
-        // No call of this kind is tried.
-        Route::Aws(_) | Route::Evm(_) => false,
+        // No call of these kinds is tried.
+        Route::Aws(_) | Route::X402(_) | Route::Ssh(_) | Route::Evm(_) => false,
+        Route::Template(_) => !route::methods(way, Verb::Read).is_empty(),
     });
     (harmless && !probed).then(|| {
         finding(
@@ -137,6 +141,41 @@ fn of_evm(evm: &EvmRoute, at: &str) -> Vec<Finding> {
             any.then(|| open("a member")).into_iter().collect()
         }
     }
+}
+
+fn of_ssh(ssh: &SshRoute, at: &str) -> Option<Finding> {
+    match ssh {
+        SshRoute::Certificate(route) if route.force_command.is_none() => Some(finding(
+            "any_command",
+            at,
+            "its certificates run any command",
+            "whoever has one does all that its user may, at every host that trusts the key",
+            "name the one command with \"force_command\"",
+        )),
+        SshRoute::Signature(route) if route.authors.is_empty() => Some(finding(
+            "any_author",
+            at,
+            "it signs in anybody's name",
+            "a commit that says it is another's verifies as this key's",
+            "list who an object may name with \"authors\"",
+        )),
+        SshRoute::Certificate(_) | SshRoute::Signature(_) => None,
+    }
+}
+
+/// What is said of any HTTP route, and what a scheme leaves open by itself.
+fn of_template(name: &ResourceName, template: &TemplateRoute, at: &str) -> Vec<Finding> {
+    let mut found = of_route(name, &template.http, at);
+    if template.undated {
+        found.push(finding(
+            "undated",
+            at,
+            "nothing that is signed says a time",
+            "what is signed is good for as long as the service has not seen it, also after the grant",
+            "use a scheme with a time where the service has one",
+        ));
+    }
+    found
 }
 
 fn of_route(name: &ResourceName, http: &HttpRoute, at: &str) -> Vec<Finding> {

@@ -5,11 +5,12 @@ use crate::{finding::Finding, owner::words::Around};
 use claviger_shared::{
     catalog::{
         AwsRoute, AwsTarget, BodyRule, EvmRoute, HttpRoute, JwtRoute, Media, Members, Resource,
-        Route,
+        Route, SshRoute, TemplateRoute, template::Uncovered,
     },
     effect::{Kind, Verb},
     grant::{Grant, Window, profile},
     id::{ResourceName, Unit},
+    ledger::KeyState,
 };
 use std::collections::BTreeSet;
 
@@ -87,8 +88,13 @@ fn permission(
         match way {
             Route::Http(http) => found.extend(way_of_http(grant, verb, name, http, &place)),
             Route::Jwt(jwt) => found.extend(way_of_jwt(grant, name, jwt, &place)),
+            Route::Template(template) => {
+                found.extend(way_of_template(grant, verb, name, template, &place));
+            }
             Route::Aws(aws) => found.extend(way_of_aws(grant, verb, name, aws, &place)),
             Route::Evm(evm) => found.extend(way_of_evm(grant, verb, name, evm, &place)),
+            Route::X402(route) => found.extend(unit_budget(grant, &route.asset, name, &place)),
+            Route::Ssh(ssh) => found.extend(way_of_ssh(grant, verb, name, ssh, &place)),
         }
         found.extend(key_for(grant, way, name, around, &place));
     }
@@ -186,6 +192,36 @@ fn way_of_http(
     found
 }
 
+fn way_of_template(
+    grant: &Grant,
+    verb: Verb,
+    name: &ResourceName,
+    template: &TemplateRoute,
+    at: &str,
+) -> Vec<Finding> {
+    let mut found = way_of_http(grant, verb, name, &template.http, at);
+    let placeless = template.uncovered.contains(&Uncovered::Path);
+    if placeless && !grant.allow_identity_only.contains(name) {
+        found.push(finding(
+            "identity_only_denied",
+            at,
+            format!("what is signed for `{name}` says no path, and allow_identity_only does not name it"),
+            "every call on it is denied as `identity_only`",
+            format!("add \"{name}\" to allow_identity_only if the agent may send the same members elsewhere"),
+        ));
+    }
+    if template.undated && !grant.allow_outliving.contains(name) {
+        found.push(finding(
+            "outliving_denied",
+            at,
+            format!("what is signed for `{name}` has no time in it, and allow_outliving does not name it"),
+            "every call on it is denied as `outliving`",
+            format!("add \"{name}\" to allow_outliving if requests may be sent after the grant's end"),
+        ));
+    }
+    found
+}
+
 fn way_of_aws(
     grant: &Grant,
     verb: Verb,
@@ -240,6 +276,42 @@ fn way_of_evm(
         }
     }
     if verb != Verb::Read && evm.units().is_empty() && !has_paced_calls(grant) {
+        found.push(unpriced_write(name, verb, at));
+    }
+    found
+}
+
+fn way_of_ssh(
+    grant: &Grant,
+    verb: Verb,
+    name: &ResourceName,
+    ssh: &SshRoute,
+    at: &str,
+) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let ttl = grant.credentials.get(&Kind::Ssh).and_then(|rule| rule.ttl);
+    match ssh {
+        SshRoute::Certificate(_) if !grant.allow_identity_only.contains(name) => {
+            found.push(finding(
+                "identity_only_denied",
+                at,
+                format!("a certificate of `{name}` says who, not where, and allow_identity_only does not name it"),
+                "every call on it is denied as `identity_only`",
+                format!("add \"{name}\" to allow_identity_only if the agent may have such certificates"),
+            ));
+        }
+        SshRoute::Signature(_) if !grant.allow_outliving.contains(name) || ttl.is_some() => {
+            found.push(finding(
+                "outliving_denied",
+                at,
+                format!("a signature of `{name}` has no end, and allow_outliving does not name it, or ssh has a ttl_s"),
+                "every call on it is denied as `outliving`",
+                format!("add \"{name}\" to allow_outliving, without a ttl_s for ssh, if the agent may make such signatures"),
+            ));
+        }
+        SshRoute::Certificate(_) | SshRoute::Signature(_) => {}
+    }
+    if !has_paced_calls(grant) {
         found.push(unpriced_write(name, verb, at));
     }
     found
@@ -328,8 +400,24 @@ fn key_for(
         Route::Jwt(_) => Kind::Jwt,
         Route::Aws(_) => Kind::Aws,
         Route::Evm(_) => Kind::Evm,
+        Route::X402(_) => Kind::X402,
+        Route::Ssh(_) => Kind::Ssh,
+        Route::Template(_) => Kind::Template,
     };
-    let fits = |id| around.keys.get(id).is_some_and(|key| key.kind == kind);
+    let signs = |key: &KeyState| match way {
+        Route::Template(template) => template.takes(key.alg, &key.public),
+        Route::Http(_)
+        | Route::Jwt(_)
+        | Route::Aws(_)
+        | Route::X402(_)
+        | Route::Ssh(_)
+        | Route::Evm(_) => true,
+    };
+    let of_key = kind.of_key();
+    let fits = |id| {
+        let key = around.keys.get(id);
+        key.is_some_and(|key| key.kind == of_key && signs(key))
+    };
     let kind = kind.as_str();
     (!grant.keys.iter().any(fits)).then(|| {
         finding(
@@ -369,6 +457,8 @@ fn let_out(grant: &Grant, around: &Around<'_>) -> Vec<Finding> {
                 Route::Jwt(jwt) => jwt.mints,
                 Route::Aws(aws) => aws.mints(),
                 Route::Evm(evm) => evm.mints(),
+                Route::X402(_) | Route::Ssh(_) => false,
+                Route::Template(template) => template.http.mints,
             })
         })
     };

@@ -372,3 +372,110 @@ fn a_catalog_of_chains_is_told_what_is_open_and_unpriced() {
         ["unpriced_value"]
     );
 }
+
+#[test]
+fn what_ssh_lets_out_is_told() {
+    let certificate = r#"{"kind":"ssh","form":"certificate","principals":["deploy"]}"#;
+    let signature = r#"{"kind":"ssh","form":"signature","namespace":"git","objects":["commit"]}"#;
+    let codes = |route: &str| catalog_codes(&format!(r#"{{"a":[{route}]}}"#));
+    assert_eq!(codes(certificate), ["any_command"]);
+    assert_eq!(codes(signature), ["any_author"]);
+    let forced = certificate.replace('}', r#","force_command":"/bin/true"}"#);
+    let named = signature.replace('}', r#","authors":["A <a@b>"]}"#);
+    assert!(codes(&forced).is_empty() && codes(&named).is_empty());
+
+    let text = format!(r#"{{"v":1,"resources":{{"hosts":[{forced}],"repo":[{named}]}}}}"#);
+    let catalog = Catalog::parse(text.as_bytes()).unwrap();
+    let told = |more: Value| {
+        let document = a_grant(|document| {
+            document["permissions"] = json!({"read": [], "write": ["hosts", "repo"], "delete": []});
+            document["only"] = json!({});
+            document["allow_minting"] = json!([]);
+            document["credentials"] = json!({});
+            for (name, value) in more.as_object().unwrap() {
+                document[name] = value.clone();
+            }
+        });
+        let found = grant(&document, &around(&catalog));
+        let codes = found.iter().map(|finding| finding.code);
+        let ours = ["identity_only_denied", "outliving_denied"];
+        codes.filter(|code| ours.contains(code)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told(json!({})),
+        ["identity_only_denied", "outliving_denied"]
+    );
+    let allowed = json!({"allow_identity_only": ["hosts"], "allow_outliving": ["repo"]});
+    assert!(told(allowed.clone()).is_empty());
+    let mut short = allowed;
+    short["credentials"] = json!({"ssh": {"ttl_s": 60}});
+    assert_eq!(told(short), ["outliving_denied"]);
+}
+
+/// Templates: what they leave open is in words and findings, and only a key of the route's algorithm and name counts.
+#[test]
+fn a_template_tells_what_it_leaves_open() {
+    const PAGE: &str = include_str!("../../../../docs/templates.md");
+    let of = |name: &str| {
+        let mut blocks = PAGE.split("```json\n").skip(1);
+        let block = blocks
+            .find(|block| block.contains(&format!("\"{name}\"")))
+            .unwrap();
+        Catalog::parse(block.split_once("```").unwrap().0.as_bytes()).unwrap()
+    };
+    let key = claviger_shared::ledger::KeyState {
+        kind: claviger_shared::effect::Kind::Template,
+        alg: claviger_shared::owner::command::Alg::Hs256,
+        env: claviger_shared::effect::Env::Live,
+        public: b"name".to_vec(),
+        agent: None,
+        blob: claviger_shared::id::Digest([0; 32]),
+        imported: true,
+        retired: false,
+    };
+    let id = claviger_shared::id::KeyId::parse("k_1").unwrap();
+    let found = |name: &str, out: bool| {
+        let catalog = of(name);
+        let granted = a_grant(|document| {
+            document["permissions"] = json!({"read": [], "write": [name], "delete": []});
+            document["only"] = json!({});
+            document["allow_minting"] = json!([]);
+            if out {
+                document["allow_identity_only"] = json!([name]);
+                document["allow_outliving"] = json!([name]);
+            }
+        });
+        let mut around = around(&catalog);
+        around.keys.insert(&id, &key);
+        let found = grant(&granted, &around);
+        found.iter().map(|finding| finding.code).collect::<Vec<_>>()
+    };
+    let has = |name, out, code| found(name, out).contains(&code);
+    assert!(has("binance-orders", false, "identity_only_denied"));
+    assert!(!has("binance-orders", true, "identity_only_denied"));
+    assert!(!has("binance-orders", true, "no_key"));
+    assert!(has("truelayer-sweeping", false, "outliving_denied"));
+    assert!(!has("truelayer-sweeping", true, "outliving_denied"));
+    assert!(
+        has("truelayer-sweeping", true, "no_key"),
+        "it is signed with ES512"
+    );
+    let told: Vec<_> = catalog::check(&of("truelayer-sweeping"))
+        .iter()
+        .map(|finding| finding.code)
+        .collect();
+    assert!(told.contains(&"undated"), "{told:?}");
+    let binance = of("binance-orders");
+    let way = &binance.resources.values().next().unwrap().routes[0];
+    let words = crate::owner::words::route::facts(way).join("; ");
+    for part in [
+        "signed with hs256, written as hex: {query}",
+        "the enclave writes timestamp={timestamp_ms} into the query, at the end",
+        "header field x-mbx-apikey: {key_id}",
+        "query member signature: {signature}",
+        "not signed, as the route fixes it: host, method, path, body",
+        "taken for 5 seconds",
+    ] {
+        assert!(words.contains(part), "{part}: {words}");
+    }
+}

@@ -205,7 +205,12 @@ mod tests {
         );
         let one = |route: &Route| match route {
             Route::Evm(route) => (line(route), facts(route)),
-            other @ (Route::Http(_) | Route::Jwt(_) | Route::Aws(_)) => panic!("{other:?}"),
+            other @ (Route::Http(_)
+            | Route::Jwt(_)
+            | Route::Aws(_)
+            | Route::X402(_)
+            | Route::Ssh(_)
+            | Route::Template(_)) => panic!("{other:?}"),
         };
         resource.routes.iter().map(one).collect()
     }

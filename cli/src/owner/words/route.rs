@@ -1,13 +1,18 @@
 //! Routes of the catalog in words: what a name lets an agent do.
 
+use super::env_word;
 use claviger_shared::{
     call::aws::{Action, Service, verb_by_name},
     catalog::{
-        AwsPlace, AwsResource, AwsRoute, AwsTarget, BodyRule, Extractor, HttpRoute, JwtRoute,
-        Media, Members, Route, Segment, Source,
+        Asset, AssetForm, AwsPlace, AwsResource, AwsRoute, AwsTarget, BodyRule, Catalog,
+        CollectionStandard, Extractor, HttpRoute, JwtRoute, Media, Members, Route, Segment, Source,
+        SshCertificate, SshRoute, SshSignature, TemplateRoute, X402Route,
+        template::{Insert, Part},
     },
+    chain::Address,
     effect::Verb,
     grant::profile,
+    id::Unit,
 };
 
 /// The verb a method has by itself (docs/spec/credential-http.md).
@@ -53,6 +58,19 @@ pub fn methods(route: &Route, verb: Verb) -> Vec<&str> {
         }
         Route::Jwt(jwt) if jwt.verb.unwrap_or(Verb::Write) == verb => vec!["issue"],
         Route::Jwt(_) => Vec::new(),
+        Route::X402(_) if verb == Verb::Write => vec!["pay"],
+        Route::X402(_) => Vec::new(),
+        Route::Ssh(_) if verb != Verb::Write => Vec::new(),
+        Route::Ssh(SshRoute::Certificate(_)) => vec!["certify"],
+        Route::Ssh(SshRoute::Signature(route)) => {
+            route.objects.iter().map(|one| one.method()).collect()
+        }
+        Route::Template(template) => {
+            let http = &template.http;
+            let counts = |method: &&String| http.verb.unwrap_or_else(|| verb_of(method)) == verb;
+            let methods = http.methods.iter().filter(counts);
+            methods.map(String::as_str).collect()
+        }
         Route::Aws(aws) => match &aws.to {
             AwsTarget::Place(place) => place_methods(place, verb),
             AwsTarget::Resource(_) => {
@@ -150,6 +168,7 @@ pub fn address(http: &HttpRoute) -> String {
 pub fn destination(route: &Route) -> String {
     match route {
         Route::Http(http) => address(http),
+        Route::Template(template) => address(&template.http),
         Route::Jwt(jwt) if jwt.profile == "assertion" => {
             format!("an assertion token for {}", jwt.audience)
         }
@@ -163,6 +182,25 @@ pub fn destination(route: &Route) -> String {
         Route::Jwt(jwt) => format!("a token of profile {} for {}", jwt.profile, jwt.audience),
         Route::Aws(aws) => aws_line(&[], aws).trim_start().to_owned(),
         Route::Evm(evm) => super::evm::line(evm),
+        Route::X402(X402Route {
+            chain,
+            asset,
+            pay_to,
+        }) => {
+            let payees: Vec<_> = pay_to.iter().map(Address::to_string).collect();
+            let payees = payees.join(" or ");
+            format!("payments by HTTP in {asset} on eip155:{chain} to {payees}")
+        }
+        Route::Ssh(SshRoute::Certificate(route)) => format!(
+            "an SSH certificate for {}, at most {} s",
+            route.principals.join(", "),
+            route.ttl.0 / 1000
+        ),
+        Route::Ssh(SshRoute::Signature(route)) => {
+            let objects = route.objects.iter().map(|one| one.as_str());
+            let objects: Vec<_> = objects.collect();
+            format!("an SSH signature over a {} of git", objects.join(" or "))
+        }
     }
 }
 
@@ -175,7 +213,7 @@ pub fn line(route: &Route, verb: Verb) -> Option<String> {
     }
     let to = destination(route);
     Some(match route {
-        Route::Http(_) => format!("{} {to}", methods.join(", ")),
+        Route::Http(_) | Route::Template(_) => format!("{} {to}", methods.join(", ")),
         Route::Jwt(JwtRoute {
             http: Some(http), ..
         }) => format!(
@@ -183,9 +221,49 @@ pub fn line(route: &Route, verb: Verb) -> Option<String> {
             methods.join(", "),
             address(http)
         ),
-        Route::Jwt(_) | Route::Evm(_) => to,
+        Route::Jwt(_) | Route::X402(_) | Route::Ssh(_) | Route::Evm(_) => to,
         Route::Aws(aws) => aws_line(&methods, aws),
     })
+}
+
+/// Every asset of a catalog, one sentence each.
+#[must_use]
+pub fn assets(catalog: &Catalog) -> Vec<String> {
+    let one = |(unit, asset): (&Unit, &Asset)| {
+        let Asset {
+            env,
+            chain,
+            decimals,
+            form,
+        } = asset;
+        let env = env_word(*env);
+        let what = match form {
+            AssetForm::Native {
+                extra_fee_max: None,
+            } => "the coin".to_owned(),
+            AssetForm::Native {
+                extra_fee_max: Some(most),
+            } => format!("the coin, with at most {most} more a transaction for its data,"),
+            AssetForm::Token {
+                contract,
+                eip712: None,
+            } => format!("the token {contract}"),
+            AssetForm::Token {
+                contract,
+                eip712: Some(name),
+            } => format!("the token {contract} (`{}` {})", name.name, name.version),
+            AssetForm::Collection {
+                contract,
+                standard: CollectionStandard::Erc721,
+            } => format!("the collection {contract} (ERC-721)"),
+            AssetForm::Collection {
+                contract,
+                standard: CollectionStandard::Erc1155,
+            } => format!("the collection {contract} (ERC-1155)"),
+        };
+        format!("{unit}, {env}: {what} on eip155:{chain}, {decimals} decimals")
+    };
+    catalog.assets.iter().map(one).collect()
 }
 
 /// Everything a route says beside where it leads, one sentence each.
@@ -196,7 +274,52 @@ pub fn facts(route: &Route) -> Vec<String> {
         Route::Jwt(jwt) => of_jwt(jwt),
         Route::Aws(aws) => of_aws(aws),
         Route::Evm(evm) => super::evm::facts(evm),
+        Route::X402(_) => Vec::new(),
+        Route::Ssh(SshRoute::Certificate(route)) => of_certificate(route),
+        Route::Ssh(SshRoute::Signature(route)) => of_signature(route),
+        Route::Template(template) => of_template(template),
     }
+}
+
+fn of_certificate(route: &SshCertificate) -> Vec<String> {
+    let SshCertificate {
+        principals: _,
+        force_command,
+        source_address,
+        extensions,
+        ttl: _,
+    } = route;
+    let mut facts = vec![match force_command {
+        Some(command) => format!("for the command {command} alone"),
+        None => "for any command".to_owned(),
+    }];
+    if source_address.is_empty() {
+        facts.push("from any address".to_owned());
+    } else {
+        facts.push(format!("from {}", source_address.join(", ")));
+    }
+    if !extensions.is_empty() {
+        facts.push(format!("with {}", extensions.join(", ")));
+    }
+    facts.push("at every host that trusts the key".to_owned());
+    facts
+}
+
+fn of_signature(route: &SshSignature) -> Vec<String> {
+    let SshSignature {
+        objects: _,
+        authors,
+    } = route;
+    let who = if authors.is_empty() {
+        "in anybody's name".to_owned()
+    } else {
+        format!("in the name of {}", authors.join(", "))
+    };
+    vec![
+        who,
+        "in any repository".to_owned(),
+        "it has no end".to_owned(),
+    ]
 }
 
 fn of_http(http: &HttpRoute) -> Vec<String> {
@@ -229,6 +352,81 @@ fn of_http(http: &HttpRoute) -> Vec<String> {
     }
     if *mints {
         facts.push("what it answers is itself a credential".to_owned());
+    }
+    facts
+}
+
+fn of_template(template: &TemplateRoute) -> Vec<String> {
+    let TemplateRoute {
+        http,
+        alg,
+        key_id,
+        insert_query,
+        insert_body,
+        sign,
+        signature,
+        protected,
+        add_headers,
+        add_query,
+        window_s,
+        single_use,
+        undated,
+        uncovered,
+    } = template;
+    let mut facts = of_http(http);
+    let parts = sign.iter().map(|part| match part {
+        Part::Text(text) => text.to_string(),
+        Part::Hash(hash, spelling, text) => {
+            format!(
+                "{}({text})",
+                format!("{hash:?} as {spelling:?} of ").to_lowercase()
+            )
+        }
+    });
+    let parts = parts.collect::<Vec<_>>().join(" and then ");
+    let alg = format!("{alg:?}").to_lowercase();
+    let written = format!("{signature:?}").to_lowercase();
+    facts.push(format!("signed with {alg}, written as {written}: {parts}"));
+    if let Some(key_id) = key_id {
+        facts.push(format!("under the key that the service knows as {key_id}"));
+    }
+    let inserts = [("query", insert_query), ("form", insert_body)];
+    for (what, list) in inserts {
+        for Insert { name, value, first } in list {
+            let end = if *first { "at the front" } else { "at the end" };
+            facts.push(format!(
+                "the enclave writes {name}={value} into the {what}, {end}"
+            ));
+        }
+    }
+    let added = [
+        ("protected header", protected),
+        ("header field", add_headers),
+        ("query member", add_query),
+    ];
+    for (what, list) in added {
+        facts.extend(
+            list.iter()
+                .map(|(name, text)| format!("{what} {name}: {text}")),
+        );
+    }
+    if !uncovered.is_empty() {
+        let words: Vec<_> = uncovered.iter().map(|part| part.word()).collect();
+        facts.push(format!(
+            "not signed, as the route fixes it: {}",
+            words.join(", ")
+        ));
+    }
+    if *single_use {
+        facts.push("the service takes each nonce once only".to_owned());
+    }
+    if *undated {
+        facts.push(
+            "nothing that is signed says a time: it is good until the service has seen it"
+                .to_owned(),
+        );
+    } else {
+        facts.push(format!("taken for {window_s} seconds"));
     }
     facts
 }

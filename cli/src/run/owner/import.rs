@@ -25,19 +25,19 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 pub(super) async fn import(named: &Named, import: Import) -> Result<Outcome, Error> {
-    let asked: Option<Alg> = import.alg.map(Into::into);
-    let private = PrivateKey::read(&import.file, asked)?;
-    if asked.is_some_and(|asked| asked != private.alg) {
-        let file = import.file.display();
-        return Err(Error::Usage(format!(
-            "`{file}` is not of --alg; leave --alg out to take what it is"
-        )));
-    }
     let kind: Kind = import.kind.into();
+    let asked: Option<Alg> = import.alg.map(Into::into);
+    let private = PrivateKey::read(&import.file, asked)?.for_kind(kind, asked)?;
     let its = match private.alg {
         Alg::SigV4 => kind == Kind::Aws,
         Alg::Secp256k1 => kind == Kind::Evm,
-        Alg::Ed25519 | Alg::P256 | Alg::Rs256 => !matches!(kind, Kind::Aws | Kind::Evm),
+        Alg::Ed25519
+        | Alg::P256
+        | Alg::P521
+        | Alg::Rs256
+        | Alg::Ps512
+        | Alg::Hs256
+        | Alg::Hs512 => !matches!(kind, Kind::Aws | Kind::Evm),
     };
     if !its {
         let file = import.file.display();
@@ -96,11 +96,19 @@ pub(super) fn beside(command: &Command, file: &Path) -> Result<Option<Vec<u8>>, 
     super::read("cannot read the sealed key", &path_beside(file)).map(Some)
 }
 
-/// Without `--json` exactly the file that others take: a JWK set, or PEM.
+/// What public halves are written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Jwks,
+    Pem,
+    Ssh,
+}
+
+/// Without `--json` exactly the file that others take: a JWK set, PEM, or lines of OpenSSH.
 pub(super) async fn export(
     named: &Named,
     id: Option<&str>,
-    pem: bool,
+    form: Form,
     json: bool,
 ) -> Result<Outcome, Error> {
     let id = id.map(|id| name(id, "a key's name, k_…", KeyId::parse));
@@ -115,22 +123,22 @@ pub(super) async fn export(
         let parts = keys.iter().filter(wanted);
         parts.filter_map(|key| key.get(member).cloned()).collect()
     };
-    if pem {
-        let all: Vec<String> = part("pem")
-            .iter()
-            .filter_map(|pem| pem.as_str().map(str::to_owned))
-            .collect();
-        let all = all.concat();
-        if json {
-            return Ok(told(&desk, json!({ "pem": all })));
+    let texts = |member: &str, end: &str| -> String {
+        let texts = part(member).into_iter();
+        let texts = texts.filter_map(|text| Some(format!("{}{end}", text.as_str()?)));
+        texts.collect()
+    };
+    let (value, text) = match form {
+        Form::Jwks => {
+            let set = json!({ "keys": part("jwk") });
+            (json!({ "jwks": set }), format!("{set:#}\n"))
         }
-        stdout(&all);
-        return Ok(Outcome::silent());
-    }
-    let set = json!({ "keys": part("jwk") });
+        Form::Pem => (json!({ "pem": texts("pem", "") }), texts("pem", "")),
+        Form::Ssh => (json!({ "ssh": texts("ssh", "\n") }), texts("ssh", "\n")),
+    };
     if json {
-        return Ok(told(&desk, json!({ "jwks": set })));
+        return Ok(told(&desk, value));
     }
-    stdout(&format!("{set:#}\n"));
+    stdout(&text);
     Ok(Outcome::silent())
 }

@@ -45,7 +45,14 @@ pub(crate) async fn key(named: &Named, verb: KeyVerb, json: bool) -> Result<Outc
             out.map_or_else(|| Ok(told(&desk, desk.show_key(&id)?)), Ok)
         }
         KeyVerb::Import(key) => import::import(named, key).await,
-        KeyVerb::Export { id, pem } => import::export(named, id.as_deref(), pem, json).await,
+        KeyVerb::Export { id, pem, ssh } => {
+            let form = match (pem, ssh) {
+                (true, _) => import::Form::Pem,
+                (false, true) => import::Form::Ssh,
+                (false, false) => import::Form::Jwks,
+            };
+            import::export(named, id.as_deref(), form, json).await
+        }
         KeyVerb::Show { id } => {
             let id = name(&id, "a key's name, k_…", KeyId::parse)?;
             let desk = open(named).await?;
@@ -73,6 +80,8 @@ impl From<KindArg> for Kind {
             KindArg::Jwt => Self::Jwt,
             KindArg::Aws => Self::Aws,
             KindArg::Evm => Self::Evm,
+            KindArg::Ssh => Self::Ssh,
+            KindArg::Template => Self::Template,
         }
     }
 }
@@ -84,6 +93,10 @@ impl From<AlgArg> for Alg {
             AlgArg::P256 => Self::P256,
             AlgArg::Rs256 => Self::Rs256,
             AlgArg::Secp256k1 => Self::Secp256k1,
+            AlgArg::Ps512 => Self::Ps512,
+            AlgArg::Hs256 => Self::Hs256,
+            AlgArg::Hs512 => Self::Hs512,
+            AlgArg::P521 => Self::P521,
         }
     }
 }

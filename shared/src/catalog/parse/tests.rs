@@ -28,7 +28,14 @@ fn route(members: Value) -> HttpRoute {
     let catalog = parse(&one(members)).unwrap();
     match &catalog.resources[&ResourceName::parse("r").unwrap()].routes[0] {
         Route::Http(route) => route.clone(),
-        Route::Jwt(_) | Route::Aws(_) | Route::Evm(_) => panic!("another kind"),
+        Route::Jwt(_)
+        | Route::Aws(_)
+        | Route::X402(_)
+        | Route::Ssh(_)
+        | Route::Evm(_)
+        | Route::Template(_) => {
+            panic!("another kind")
+        }
     }
 }
 
@@ -527,7 +534,14 @@ fn token_routes(routes: Value) -> Result<JwtRoute, (String, &'static str)> {
     let catalog = parsed.map_err(|error| (error.pointer().to_owned(), error.code()))?;
     match &catalog.resources.values().next().unwrap().routes[0] {
         Route::Jwt(route) => Ok(route.clone()),
-        other @ (Route::Http(_) | Route::Aws(_) | Route::Evm(_)) => panic!("{other:?}"),
+        other @ (Route::Http(_)
+        | Route::Aws(_)
+        | Route::X402(_)
+        | Route::Ssh(_)
+        | Route::Evm(_)
+        | Route::Template(_)) => {
+            panic!("{other:?}")
+        }
     }
 }
 

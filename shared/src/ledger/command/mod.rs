@@ -279,8 +279,8 @@ impl State {
         Ok(())
     }
 
-    /// The grant's key for one kind: the first listed that is of the kind that signs it, of the grant's environment, not retired, and of an
-    /// algorithm that signs what is asked for.
+    /// The grant's key for one kind: the first listed that is of the kind that signs it, of the grant's environment, not retired,
+    /// and one that signs what is asked for.
     #[must_use]
     pub fn key_of<'a>(
         &'a self,

@@ -164,11 +164,17 @@ fn key_create(place: &Place<'_>) -> Result<KeyCreate, Error> {
     let mut object = place.object()?;
     let key = key_facts(&mut object)?;
     object.finish()?;
-    if key.alg == Alg::SigV4 {
-        let expected = "an import: access keys are made by AWS";
-        return Err(Error::unsupported(place, expected));
+    match key.alg {
+        Alg::SigV4 => {
+            let expected = "an import: access keys are made by AWS";
+            Err(Error::unsupported(place, expected))
+        }
+        Alg::Hs256 | Alg::Hs512 => {
+            let expected = "an import: who verifies must hold the same secret, and one born inside never leaves";
+            Err(Error::unsupported(place, expected))
+        }
+        Alg::Ed25519 | Alg::P256 | Alg::Rs256 | Alg::Ps512 | Alg::P521 | Alg::Secp256k1 => Ok(key),
     }
-    Ok(key)
 }
 
 fn key_facts(object: &mut Object<'_>) -> Result<KeyCreate, Error> {
@@ -192,7 +198,8 @@ fn key_import(object: &mut Object<'_>) -> Result<KeyImport, Error> {
     let public = read::bytes(&place, MAX_PUBLIC)?;
     if !key.alg.is_public(&public) {
         let expected = "the public key of this algorithm: 32 bytes for ed25519, 65 uncompressed for p256 and secp256k1, PKCS#1 with \
-                        exponent 65537 for rs256, an access key id for sigv4";
+                        exponent 65537 for rs256 and ps512, an access key id for sigv4, 1 to 128 printable characters for hs256 \
+                        and hs512, 133 uncompressed for p521";
         return Err(Error::invalid(&place, expected));
     }
     facts.finish()?;
@@ -207,15 +214,31 @@ fn key_import(object: &mut Object<'_>) -> Result<KeyImport, Error> {
 
 fn alg(kind: Kind, place: &Place<'_>) -> Result<Alg, Error> {
     match (kind, place.str()?) {
-        (Kind::Http | Kind::Jwt, "ed25519") => Ok(Alg::Ed25519),
-        (Kind::Http | Kind::Jwt, "p256") => Ok(Alg::P256),
+        (Kind::Http | Kind::Jwt | Kind::Ssh, "ed25519") => Ok(Alg::Ed25519),
+        (Kind::Http | Kind::Jwt | Kind::Ssh, "p256") => Ok(Alg::P256),
         (Kind::Jwt, "rs256") => Ok(Alg::Rs256),
         (Kind::Aws, "sigv4") => Ok(Alg::SigV4),
+        (Kind::Http, "ps512") => Ok(Alg::Ps512),
+        (Kind::Http, "hs256") => Ok(Alg::Hs256),
+        (Kind::Http, _) => Err(Error::unsupported(
+            place,
+            "\"ed25519\", \"p256\", \"ps512\" or \"hs256\"",
+        )),
         (Kind::Evm, "secp256k1") => Ok(Alg::Secp256k1),
-        (Kind::Http, _) => Err(Error::unsupported(place, "\"ed25519\" or \"p256\"")),
+        (Kind::Ssh, _) => Err(Error::unsupported(place, "\"ed25519\" or \"p256\"")),
         (Kind::Jwt, _) => Err(Error::unsupported(
             place,
             "\"ed25519\", \"p256\" or \"rs256\"",
+        )),
+        (Kind::Template, "ed25519") => Ok(Alg::Ed25519),
+        (Kind::Template, "p256") => Ok(Alg::P256),
+        (Kind::Template, "p521") => Ok(Alg::P521),
+        (Kind::Template, "rs256") => Ok(Alg::Rs256),
+        (Kind::Template, "hs256") => Ok(Alg::Hs256),
+        (Kind::Template, "hs512") => Ok(Alg::Hs512),
+        (Kind::Template, _) => Err(Error::unsupported(
+            place,
+            "\"hs256\", \"hs512\", \"ed25519\", \"p256\", \"p521\" or \"rs256\"",
         )),
         (Kind::Aws, _) => Err(Error::unsupported(place, "\"sigv4\"")),
         (Kind::Evm, _) => Err(Error::unsupported(place, "\"secp256k1\"")),

@@ -64,6 +64,62 @@ fn refused(armored: &str, namespace: &str, message: &[u8]) {
 }
 
 #[test]
+fn software_keys_have_blobs_and_signatures_and_others_have_none() {
+    let point = [&[4][..], &[7; 64]].concat();
+    let p256 = PublicKey::of(Alg::P256, &point).unwrap();
+    assert_eq!(p256.point(), Some(point.as_slice()));
+    let ed25519 = PublicKey::of(Alg::Ed25519, &[7; 32]).unwrap();
+    let names = [&p256, &ed25519].map(|key| key.software());
+    assert_eq!(names, [Some(P256), Some(ED25519)]);
+    for (alg, public) in [
+        (Alg::Ed25519, vec![7; 31]),
+        (Alg::P256, vec![4; 64]),
+        (Alg::P256, [&[2][..], &[7; 64]].concat()),
+        (Alg::Rs256, vec![7; 32]),
+        (Alg::SigV4, vec![7; 32]),
+    ] {
+        assert_eq!(PublicKey::of(alg, &public), None);
+    }
+    let hardware = VECTORS.iter().find(|(line, _)| line.starts_with("sk-"));
+    let hardware = PublicKey::parse_line(hardware.unwrap().0.trim_end()).unwrap();
+    assert_eq!(
+        (hardware.software(), hardware.signature(&[7; 64])),
+        (None, None)
+    );
+}
+
+#[test]
+fn signed_data_reads_back_and_a_signature_comes_out_of_its_own_armour_alone() {
+    let data = signed_data("git", b"message");
+    let digest = sha512(&[b"message"]);
+    assert_eq!(data, signed_digest("git", &digest));
+    let read = read_signed_data(&data).unwrap();
+    assert_eq!(read, (&b"git"[..], &b"sha512"[..], &digest[..]));
+    assert_eq!(read_signed_data(&[&data[..], &[0]].concat()), None);
+    for length in 0..data.len() {
+        assert_eq!(read_signed_data(&data[..length]), None, "{length}");
+    }
+    // Something in the place that is reserved.
+    let mut reserved = MAGIC.to_vec();
+    for part in ["git", "x", "sha512", "d"] {
+        put_string(&mut reserved, part.as_bytes());
+    }
+    assert_eq!(read_signed_data(&reserved), None);
+
+    let ((pair, public), armored) = (pair(), sign("git", b"message"));
+    let inner = inner_signature(&armored, &public, "git").unwrap();
+    let raw = pair.sign(&data);
+    assert_eq!(
+        Some(inner),
+        public.signature(raw.as_ref().try_into().unwrap())
+    );
+    let other = PublicKey::ed25519(&[1; 32]);
+    assert_eq!(inner_signature(&armored, &other, "git"), None);
+    assert_eq!(inner_signature(&armored, &public, "file"), None);
+    assert_eq!(inner_signature("", &public, "git"), None);
+}
+
+#[test]
 fn published_signatures_of_all_three_types_verify() {
     for (line, armored) in VECTORS {
         let key = verify(armored, NAMESPACE, MESSAGE, &AwsLc).unwrap();

@@ -158,6 +158,38 @@ fn what_ssh_keygen_writes_is_read() {
     let line = std::fs::read_to_string(format!("{path}.pub")).unwrap();
     let stated = claviger_shared::owner::sshsig::PublicKey::parse_line(line.trim()).unwrap();
     assert!(stated.blob.ends_with(&key.public));
+    let path = at(dir.path(), "ecdsa");
+    run("ssh-keygen", &["-q", "-t", "ecdsa", "-N", "", "-f", &path]);
+    let key = PrivateKey::read(Path::new(&path), None).unwrap();
+    let line = std::fs::read_to_string(format!("{path}.pub")).unwrap();
+    let stated = claviger_shared::owner::sshsig::PublicKey::parse_line(line.trim()).unwrap();
+    assert_eq!(key.alg, Alg::P256);
+    assert!(stated.blob.ends_with(&key.public));
+    // Under a passphrase, on another curve, or with a byte changed, it is none.
+    let text = std::fs::read_to_string(&path).unwrap();
+    for (at, byte) in text
+        .char_indices()
+        .filter(|(_, byte)| byte.is_ascii_alphanumeric())
+    {
+        let other = if byte == 'A' { "B" } else { "A" };
+        let mut changed = text.clone();
+        changed.replace_range(at..=at, other);
+        if let Ok(read) = PrivateKey::parse(&changed) {
+            assert_eq!(read.public, key.public, "{at}");
+        }
+    }
+    let path = at(dir.path(), "locked");
+    run(
+        "ssh-keygen",
+        &["-q", "-t", "ecdsa", "-N", "secret", "-f", &path],
+    );
+    PrivateKey::read(Path::new(&path), None).unwrap_err();
+    let path = at(dir.path(), "p384");
+    run(
+        "ssh-keygen",
+        &["-q", "-t", "ecdsa", "-b", "384", "-N", "", "-f", &path],
+    );
+    PrivateKey::read(Path::new(&path), None).unwrap_err();
 }
 
 /// RFC 8037 A.1, and RFC 7517 A.2's P-256 key.
@@ -177,7 +209,7 @@ fn published_jwks_are_read() {
         Some(Bad::Form)
     );
     assert_eq!(
-        PrivateKey::parse(&ec.replace("P-256", "P-521")).err(),
+        PrivateKey::parse(&ec.replace("P-256", "P-384")).err(),
         Some(Bad::Type)
     );
     assert_eq!(
@@ -310,4 +342,113 @@ fn keys_of_secp256k1_are_read_in_every_form() {
         PrivateKey::parse(&jwk.replace("secp256k1", "P-256")).err(),
         Some(Bad::Form)
     );
+}
+
+#[test]
+fn secrets_of_hmac_are_read_as_they_say_and_never_guessed_at() {
+    let file = |secret: &str, encoding: &str| {
+        format!(r#"{{"key_id":"partner-7","secret":"{secret}","encoding":"{encoding}"}}"#)
+    };
+    let bytes = b"0123456789abcdef";
+    for (secret, encoding) in [
+        ("0123456789abcdef", "utf8"),
+        ("MDEyMzQ1Njc4OWFiY2RlZg==", "base64"),
+        ("30313233343536373839616263646566", "hex"),
+        (
+            "30313233343536373839616263646566".to_uppercase().as_str(),
+            "hex",
+        ),
+    ] {
+        let key = PrivateKey::parse(&file(secret, encoding)).unwrap();
+        assert_eq!(
+            (key.alg, key.public.as_slice()),
+            (Alg::Hs256, &b"partner-7"[..])
+        );
+        assert_eq!(key.expose(), bytes, "{encoding}");
+    }
+    let longest = "x".repeat(512);
+    PrivateKey::parse(&file(&longest, "utf8")).unwrap();
+    let hex = "+0".repeat(16);
+    for (secret, encoding) in [
+        ("0123456789abcde", "utf8"),
+        (format!("{longest}x").as_str(), "utf8"),
+        ("0123456789abcdef", "ascii"),
+        ("MDEyMzQ1Njc4OWFiY2RlZg", "base64"),
+        ("303132333435363738396162636465666", "hex"),
+        (&hex, "hex"),
+    ] {
+        let told = PrivateKey::parse(&file(secret, encoding)).err();
+        assert_eq!(told, Some(Bad::Form), "{encoding}: {secret}");
+    }
+    let whole = file("0123456789abcdef", "utf8");
+    for (from, to) in [
+        ("partner-7", ""),
+        ("partner-7", "partner 7"),
+        ("partner-7", &"x".repeat(129)),
+        (r#","encoding":"utf8""#, ""),
+        ("}", r#","more":1}"#),
+    ] {
+        let told = PrivateKey::parse(&whole.replace(from, to)).err();
+        assert_eq!(told, Some(Bad::Form), "{to}");
+    }
+    let read = || PrivateKey::parse(&whole).unwrap();
+    let under = |kind, asked| read().for_kind(kind, asked).map(|key| key.alg).ok();
+    assert_eq!(under(Kind::Http, None), Some(Alg::Hs256));
+    assert_eq!(under(Kind::Http, Some(Alg::Ps512)), None);
+    assert_eq!(
+        under(Kind::Jwt, None),
+        None,
+        "a secret does not say its hash"
+    );
+    assert_eq!(under(Kind::Jwt, Some(Alg::Hs512)), Some(Alg::Hs512));
+}
+
+#[test]
+fn an_rsa_key_is_of_pss_where_it_signs_requests_and_for_ever_where_its_file_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let (plain, pss) = (at(dir.path(), "rsa.pem"), at(dir.path(), "pss.pem"));
+    for (algorithm, path) in [("RSA", &plain), ("RSA-PSS", &pss)] {
+        let make = ["genpkey", "-algorithm", algorithm, "-out", path];
+        run("openssl", &make);
+    }
+    let of = |path: &str, kind, asked| {
+        let key = PrivateKey::read(Path::new(path), None).unwrap();
+        key.for_kind(kind, asked).map(|key| key.alg).ok()
+    };
+    assert_eq!(of(&plain, Kind::Http, None), Some(Alg::Ps512));
+    assert_eq!(of(&plain, Kind::Jwt, None), Some(Alg::Rs256));
+    assert_eq!(of(&plain, Kind::Jwt, Some(Alg::Ps512)), Some(Alg::Ps512));
+    assert_eq!(of(&plain, Kind::Jwt, Some(Alg::P256)), None);
+    assert_eq!(of(&pss, Kind::Http, None), Some(Alg::Ps512));
+    assert_eq!(of(&pss, Kind::Jwt, Some(Alg::Rs256)), None);
+    let key = PrivateKey::read(Path::new(&pss), None).unwrap();
+    assert!(public_by_openssl(&pss).ends_with(&key.public));
+}
+
+#[test]
+fn a_key_of_p521_is_read_in_each_form() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ec, sec1) = (at(dir.path(), "ec.pem"), at(dir.path(), "sec1.pem"));
+    let curve = ["-pkeyopt", "ec_paramgen_curve:P-521", "-out", &ec];
+    run(
+        "openssl",
+        &[&["genpkey", "-algorithm", "EC"][..], &curve].concat(),
+    );
+    run("openssl", &["ec", "-in", &ec, "-out", &sec1]);
+    let keys = [&ec, &sec1].map(|path| PrivateKey::read(Path::new(path), None).unwrap());
+    for key in &keys {
+        assert_eq!(
+            (key.alg, key.public.len(), key.expose().len()),
+            (Alg::P521, 133, 66)
+        );
+        assert!(public_by_openssl(&ec).ends_with(&key.public));
+    }
+    assert_eq!(keys[0].expose(), keys[1].expose());
+    for short in [&[1_u8; 65][..], &[1; 67], &[1; 32]] {
+        assert_eq!(PrivateKey::new(Alg::P521, short).err(), Some(Bad::Form));
+    }
+    for short in [&[1_u8; 31][..], &[1; 33], &[1; 66]] {
+        assert_eq!(PrivateKey::new(Alg::P256, short).err(), Some(Bad::Form));
+        assert_eq!(PrivateKey::new(Alg::Ed25519, short).err(), Some(Bad::Form));
+    }
 }

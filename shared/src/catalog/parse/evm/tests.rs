@@ -42,7 +42,12 @@ fn parse(mut route: Value) -> Result<EvmRoute, Error> {
     assert_eq!(read, catalog, "kept as it is read");
     match &catalog.resources.values().next().unwrap().routes[0] {
         Route::Evm(route) => Ok(route.clone()),
-        other @ (Route::Http(_) | Route::Jwt(_) | Route::Aws(_)) => panic!("{other:?}"),
+        other @ (Route::Http(_)
+        | Route::Jwt(_)
+        | Route::Aws(_)
+        | Route::X402(_)
+        | Route::Ssh(_)
+        | Route::Template(_)) => panic!("{other:?}"),
     }
 }
 

@@ -151,6 +151,36 @@ fn an_imported_key_says_what_it_is_and_for_which_boot() {
 }
 
 #[test]
+fn an_hmac_key_has_a_name_of_its_own_and_is_never_born() {
+    let import = base("widen", actions()[12].1.clone());
+    let import = with(import, "/action/key/alg", json!("hs256"));
+    let named = |name: &[u8]| {
+        let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, name);
+        with(import.clone(), "/action/key/public", json!(text))
+    };
+    for fine in [&b"x"[..], b"!~", &[b'x'; 128]] {
+        let Action::KeyImport(key) = parse(&named(fine)).unwrap().action else {
+            panic!("not an import")
+        };
+        assert_eq!((key.key.alg, key.public.as_slice()), (Alg::Hs256, fine));
+        assert_eq!(Alg::Hs256.key_id(fine).unwrap().as_bytes(), fine);
+        assert_eq!(Alg::SigV4.key_id(fine), None);
+    }
+    for bad in [&b""[..], b" ", b"a b", b"a\n", b"\xc3\xbc", &[b'x'; 129]] {
+        refused(&named(bad), "/action/key/public", Error::INVALID);
+    }
+    for alg in ["hs512", "p521", "rs256"] {
+        let document = with(import.clone(), "/action/key/alg", json!(alg));
+        refused(&document, "/action/key/alg", Error::UNSUPPORTED);
+    }
+    let create = base("widen", actions()[9].1.clone());
+    let create = with(create, "/action/key/kind", json!("http"));
+    let create = |alg: &str| with(create.clone(), "/action/key/alg", json!(alg));
+    parse(&create("ps512")).unwrap();
+    refused(&create("hs256"), "/action/key", Error::UNSUPPORTED);
+}
+
+#[test]
 fn what_is_not_built_is_unsupported_and_what_is_unknown_invalid() {
     refused(
         &base("widen", json!({"type": "grant.delete"})),
