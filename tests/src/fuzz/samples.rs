@@ -2,11 +2,16 @@
 //!
 //! Run once per change of a format (`docs/fuzzing.md`); what it writes is kept.
 
+mod aws;
+mod evm;
+mod http;
+mod template;
+mod x402;
+
 use super::{calls, context::context, folder, host_http, owner::MESSAGE, ssh as fuzz_ssh};
 use crate::{
     agent::{Agent, SOURCE, charge, greeting, issued, read_order, token},
     deployment::{Deployment, Enclave},
-    evm,
     owner::Granted,
 };
 use claviger_client::{AgentKey, agent_key::AgentSecret};
@@ -523,249 +528,14 @@ fn agents(deployment: &Deployment, enclave: &Enclave, granted: &Granted, agent: 
     put("agent_key", "key", key.expose().unwrap().as_bytes());
 }
 
-/// Requests to AWS, of each protocol.
-fn aws_texts() {
-    for (name, text) in [
-        (
-            "acl",
-            "s3 PUT https://reports.s3.eu-west-1.amazonaws.com/a\nx-amz-acl: public-read",
-        ),
-        (
-            "dots",
-            "s3 GET https://reports.s3.eu-west-1.amazonaws.com/a/../b",
-        ),
-        (
-            "dynamodb",
-            "dynamodb POST https://dynamodb.eu-west-1.amazonaws.com/\nx-amz-target: DynamoDB_20120810.GetItem\ncontent-type: application/x-amz-json-1.0\n\n{\"TableName\":\"orders\",\"Key\":{\"id\":{\"S\":\"7\"}}}",
-        ),
-        (
-            "gateway",
-            "execute-api POST https://abc.execute-api.eu-west-1.amazonaws.com/prod/v1/7?q=a&page=2\nx-tenant: t\ncontent-type: text/plain\n\nbody",
-        ),
-        (
-            "get",
-            "s3 GET https://reports.s3.eu-west-1.amazonaws.com/2026/a%20b.csv\nrange: bytes=0-9",
-        ),
-        (
-            "list",
-            "s3 GET https://s3.eu-west-1.amazonaws.com/reports?list-type=2&prefix=2026%2F&delimiter=%2F",
-        ),
-        (
-            "presign",
-            "s3 GET https://reports.s3.eu-west-1.amazonaws.com/a presign",
-        ),
-        (
-            "put",
-            "s3 PUT https://reports.s3.eu-west-1.amazonaws.com/a//b\ncontent-type: text/csv\nx-amz-meta-a: b  c\n\n1,2",
-        ),
-        (
-            "secret",
-            "secretsmanager POST https://secretsmanager.eu-west-1.amazonaws.com/\nx-amz-target: secretsmanager.GetSecretValue\ncontent-type: application/x-amz-json-1.1\n\n{\"SecretId\":\"db\"}",
-        ),
-        (
-            "sns",
-            "sns POST https://sns.eu-west-1.amazonaws.com/\ncontent-type: application/x-www-form-urlencoded\n\nAction=Publish&Version=2010-03-31&TopicArn=arn%3Aaws%3Asns%3Aeu-west-1%3A123456789012%3Aalerts&Message=a",
-        ),
-        (
-            "sts",
-            "sts GET https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15 presign",
-        ),
-        (
-            "unsigned",
-            "s3 GET https://reports.s3.eu-west-1.amazonaws.com/a\nx-amz-content-sha256: UNSIGNED-PAYLOAD",
-        ),
-    ] {
-        put("aws_call", name, text.as_bytes());
-    }
-}
-
-fn evm_texts() {
-    let tx = |value: &serde_json::Value| format!("tx\n{value}").into_bytes();
-    let raw = |digits: &str| [b"raw\n".to_vec(), hex::decode(digits).unwrap()].concat();
-    let account = claviger_shared::chain::Address([0x11; 20]);
-    let mut legacy = evm::transaction(0, evm::PAYEE, 1, "0x");
-    let members = legacy.as_object_mut().unwrap();
-    members.remove("maxFeePerGas");
-    members.remove("maxPriorityFeePerGas");
-    members.insert("gasPrice".to_owned(), json!("0x5"));
-    let deposit = evm::data("9a408321", &["3e8", "1"]);
-    for (name, bytes) in [
-        ("coin", tx(&evm::transaction(7, evm::PAYEE, 5, "0x"))),
-        ("legacy", tx(&legacy)),
-        ("transfer", tx(&evm::transfer(1, 5_000_000))),
-        ("approve", tx(&evm::approve(2, 0))),
-        (
-            "unlimited",
-            tx(&evm::transaction(
-                3,
-                evm::TOKEN,
-                0,
-                &evm::data("095ea7b3", &[&evm::PAYEE[2..], &"f".repeat(64)]),
-            )),
-        ),
-        ("deposit", tx(&evm::transaction(4, evm::POOL, 9, &deposit))),
-        (
-            "creation",
-            tx(
-                &json!({"chainId": 8453, "nonce": 0, "gas": 1, "maxFeePerGas": 1, "maxPriorityFeePerGas": 0, "data": "0x00"}),
-            ),
-        ),
-        (
-            "raw",
-            raw("02e18221050701058252089411111111111111111111111111111111111111110180c0"),
-        ),
-        (
-            "raw-legacy",
-            raw("e1070582520894111111111111111111111111111111111111111101808221058080"),
-        ),
-        (
-            "typed",
-            format!("typed\n{}", evm::order("5", 1_795_424_500)).into_bytes(),
-        ),
-        (
-            "sign-in",
-            format!(
-                "sign-in\n{}",
-                evm::sign_in(&account, "2026-11-23T10:00:00Z")
-            )
-            .into_bytes(),
-        ),
-    ] {
-        put("evm_call", name, &bytes);
-    }
-    put("catalog", "chain", evm::catalog().to_string().as_bytes());
-}
-
-/// Demands for payment.
-fn x402_texts() {
-    let asked = crate::x402::requirements("10000").to_string();
-    let one = asked
-        .replace("eip155:84532", "base-sepolia")
-        .replace("\"amount\"", "\"maxAmountRequired\"");
-    for (name, text) in [
-        (
-            "resource",
-            format!("{asked}\n\n{{\"url\":\"https://api.example.com/data\"}}"),
-        ),
-        ("twice", asked.replacen('{', "{\"amount\":\"1\",", 1)),
-        ("number", asked.replace("\"10000\"", "10000")),
-        (
-            "permit2",
-            asked.replace("\"name\"", "\"assetTransferMethod\":\"permit2\",\"name\""),
-        ),
-        ("one", format!("1{one}")),
-        ("two", asked),
-    ] {
-        put("x402_call", name, text.as_bytes());
-    }
-}
-
-/// Requests to services that sign in ways of their own.
-fn template_texts() {
-    for (name, text) in [
-        (
-            "bitmex",
-            "GET https://www.bitmex.com/api/v1/instrument?symbol=XBTUSD",
-        ),
-        (
-            "binance",
-            "POST https://api.binance.com/api/v3/order?symbol=LTCBTC&side=BUY&quantity=1",
-        ),
-        (
-            "inserted",
-            "POST https://api.binance.com/api/v3/order?symbol=A&timestamp=1",
-        ),
-        (
-            "kraken",
-            "POST https://api.kraken.com/0/private/AddOrder\ncontent-type: application/x-www-form-urlencoded\n\npair=XBTUSD&volume=1.25",
-        ),
-        (
-            "kraken-empty",
-            "POST https://api.kraken.com/0/private/AddOrder\ncontent-type: application/x-www-form-urlencoded\n\n",
-        ),
-        (
-            "quote",
-            "GET https://hs256.example.com/v1/quotes/7?depth=3\nx-tenant: t 1",
-        ),
-        ("unsigned", "GET https://p521.example.com/v1/quotes/7"),
-        (
-            "payment",
-            "POST https://pay.example.com/v1/payments\ncontent-type: application/json\n\n{\"amount\":40,\"currency\":\"usd\"}",
-        ),
-        (
-            "truelayer",
-            "POST https://api.truelayer.com/merchant_accounts/a/sweeping\ncontent-type: application/json\n\n{\"currency\":\"GBP\",\"max_amount_in_minor\":1}",
-        ),
-    ] {
-        put("template_call", name, text.as_bytes());
-    }
-}
-
 /// Writes those that need no deployment.
 pub fn texts() {
-    aws_texts();
-    evm_texts();
-    x402_texts();
+    aws::texts();
+    evm::texts();
+    http::texts();
+    template::texts();
+    x402::texts();
     fuzz_ssh::texts();
-    template_texts();
-    for (name, text) in [
-        (
-            "get",
-            "GET https://api.example.com/v1/orders/ord_1?expand=items&limit=3\nx-tenant: a",
-        ),
-        (
-            "delete",
-            "DELETE https://api.example.com/v1/orders/%C3%BC%20b",
-        ),
-        (
-            "json",
-            "POST https://pay.example.com/v1/charges key-1\ncontent-type: application/json\n\n{\"amount\":125,\"currency\":\"usd\",\"items\":[{\"a\":1}]}",
-        ),
-        (
-            "json-text",
-            "POST https://pay.example.com/v1/charges\ncontent-type: application/json\n\n {\"currency\" : \"usd\" , \"amount\":\"340282366920938463463374607431768211455\"}",
-        ),
-        (
-            "form",
-            "POST https://pay.example.com/v1/invoices\ncontent-type: application/x-www-form-urlencoded\n\namount=125&currency=usd&customer=a+b%5B%5D",
-        ),
-        (
-            "query",
-            "GET https://api.example.com:8443/search?q=a%2Fb%27c&units=17",
-        ),
-        (
-            "opaque",
-            "PUT https://files.example.com/v1/files/a.bin\ncontent-type: application/octet-stream\n\n\u{1}\u{2}abc",
-        ),
-    ] {
-        put("http_call", name, text.as_bytes());
-        put(
-            "url",
-            name,
-            text.split(['\n', ' ']).nth(1).unwrap().as_bytes(),
-        );
-    }
-    put("url", "bare", b"https://example.com");
-    put(
-        "url",
-        "address",
-        b"https://127.0.0.1:8443/a/b,c;d?x=%27y%27&z=",
-    );
-    put(
-        "jwt_call",
-        "plain",
-        b"assertion https://idp.example.com/token",
-    );
-    put(
-        "jwt_call",
-        "full",
-        b"oidc https://idp.example.com/token nonce-1 60",
-    );
-    put(
-        "jwt_call",
-        "ttl",
-        b"assertion https://idp.example.com/token  60",
-    );
     put("audit_place", "place", b"18446744073709551615.2047");
     put("audit_place", "small", b"0.0");
     put("sidecar", "http", br#"{"method":"POST","url":"https://pay.example.com/v1/charges","headers":{"Content-Type":"application/json"},"body":"e30=","idempotency_key":"k"}"#);
