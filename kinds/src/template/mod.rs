@@ -334,6 +334,8 @@ fn is_length(alg: Alg, length: usize) -> bool {
 }
 
 #[cfg(test)]
+mod price_tests;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod tests;
