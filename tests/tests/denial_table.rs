@@ -22,8 +22,11 @@ use claviger_tests::{
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// Kinds whose vectors have a file of their own.
-const KINDS: [(&str, &str); 1] = [("x402", include_str!("../vectors/denials/x402.json"))];
+/// Kinds, and what several of them have, whose vectors have a file of their own.
+const KINDS: [(&str, &str); 2] = [
+    ("prices", include_str!("../vectors/denials/prices.json")),
+    ("x402", include_str!("../vectors/denials/x402.json")),
+];
 
 /// The table, and beside each row's vectors those of every kind.
 fn table() -> Value {

@@ -667,6 +667,14 @@ pub fn texts() {
             "POST https://pay.example.com/v1/charges\ncontent-type: application/json\n\n {\"currency\" : \"usd\" , \"amount\":\"340282366920938463463374607431768211455\"}",
         ),
         (
+            "chat",
+            "POST https://llm.example.com/v1/chat\ncontent-type: application/json\n\n{\"model\":\"large\",\"max_tokens\":100,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}",
+        ),
+        (
+            "chat-text",
+            "POST https://llm.example.com/v1/chat\ncontent-type: application/json\n\n {\"max_tokens\" : \"22685491128062564230891640495451214097\", \"model\":\"sm\\u0061ll\"}",
+        ),
+        (
             "form",
             "POST https://pay.example.com/v1/invoices\ncontent-type: application/x-www-form-urlencoded\n\namount=125&currency=usd&customer=a+b%5B%5D",
         ),
@@ -686,6 +694,8 @@ pub fn texts() {
             text.split(['\n', ' ']).nth(1).unwrap().as_bytes(),
         );
     }
+    let catalog = calls::catalog_text().to_string();
+    put("catalog", "prices", catalog.as_bytes());
     put("url", "bare", b"https://example.com");
     put(
         "url",
