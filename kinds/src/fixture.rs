@@ -61,6 +61,8 @@ pub(crate) fn extractor(from: Source, require: &[(&str, &str)]) -> Extractor {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect(),
+        per: None,
+        times: None,
     }
 }
 

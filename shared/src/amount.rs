@@ -43,6 +43,29 @@ impl Amount {
         }
     }
 
+    /// The product, or nothing when it would not fit.
+    #[must_use]
+    pub const fn times(self, other: Self) -> Option<Self> {
+        match self.0.checked_mul(other.0) {
+            Some(product) => Some(Self(product)),
+            None => None,
+        }
+    }
+
+    /// How many parts of `size` hold all of it, the last one perhaps not full; nothing for parts of no size.
+    #[must_use]
+    pub const fn parts_of(self, size: Self) -> Option<Self> {
+        let (Some(full), Some(rest)) = (self.0.checked_div(size.0), self.0.checked_rem(size.0))
+        else {
+            return None;
+        };
+        // A part that is not full leaves room for one more: its size is above one.
+        match rest {
+            0 => Some(Self(full)),
+            _ => Self(full).plus(Self::ONE),
+        }
+    }
+
     /// What is left after taking `other`, never below zero.
     #[must_use]
     pub const fn less(self, other: Self) -> Self {
@@ -93,6 +116,32 @@ mod tests {
         ] {
             assert_eq!(Amount::parse(bad), Err(BadAmount), "{bad}");
         }
+    }
+
+    #[test]
+    fn parts_are_counted_up_and_products_never_wrap() {
+        let parts = |all, size| Amount(all).parts_of(Amount(size)).map(|parts| parts.0);
+        for (all, size, wanted) in [
+            (0, 1, 0),
+            (0, 4, 0),
+            (1, 4, 1),
+            (4, 4, 1),
+            (5, 4, 2),
+            (u128::MAX, 1, u128::MAX),
+            (u128::MAX, 2, u128::MAX / 2 + 1),
+            (u128::MAX - 1, u128::MAX, 1),
+            (u128::MAX, u128::MAX, 1),
+        ] {
+            assert_eq!(parts(all, size), Some(wanted), "{all} / {size}");
+        }
+        assert_eq!(parts(1, 0), None);
+        let times = |a, b| Amount(a).times(Amount(b)).map(|product| product.0);
+        assert_eq!(
+            times(1 << 64, (1 << 64) - 1),
+            Some(u128::MAX - (1 << 64) + 1)
+        );
+        assert_eq!(times(1 << 64, 1 << 64), None);
+        assert_eq!(times(u128::MAX, 0), Some(0));
     }
 
     proptest::proptest! {

@@ -23,8 +23,9 @@ use claviger_tests::{
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// Kinds whose vectors have a file of their own.
-const KINDS: [(&str, &str); 2] = [
+/// Kinds, and what several of them have, whose vectors have a file of their own.
+const KINDS: [(&str, &str); 3] = [
+    ("prices", include_str!("../vectors/denials/prices.json")),
     ("x402", include_str!("../vectors/denials/x402.json")),
     ("evm", include_str!("../vectors/denials/evm.json")),
 ];

@@ -350,4 +350,25 @@ mod tests {
             [format!("write orders: {}", told(6))]
         );
     }
+
+    #[test]
+    fn a_price_that_changes_is_told_with_its_version() {
+        let priced = |price: &str, version: &str| {
+            one(&format!(
+                r#"{{"kind":"http","host":"a.example","path":"/v1/search","query":["q","depth"],
+                "charge":[{{"unit":"u","from":"const","amount":"1","prices":{{"field":"depth","table":{{"deep":"{price}"}},"version":"{version}"}}}}]}}"#
+            ))
+        };
+        let grant = reader();
+        let (old, new) = (priced("2", "2026-10-01"), priced("3", "2026-11-01"));
+        let diff = CatalogDiff::between(&old, &new, std::iter::once(&grant));
+        let Lines { gone, new } = &diff.grants[0].lines;
+        let says = |lines: &[String], text: &str| lines.len() == 1 && lines[0].contains(text);
+        assert!(says(gone, "by prices 2026-10-01: `deep` 2,"), "{gone:?}");
+        assert!(says(new, "by prices 2026-11-01: `deep` 3,"), "{new:?}");
+        // A new version of the same prices is a change too.
+        let again = priced("3", "2026-12-01");
+        let diff = CatalogDiff::between(&priced("3", "2026-11-01"), &again, std::iter::empty());
+        assert!(says(&diff.names[0].lines.new, "2026-12-01"));
+    }
 }

@@ -40,7 +40,10 @@ pub(super) fn effects(
     let one = |action: &Action, charges| {
         effect(&found, request, action, derived.found.as_slice(), charges)
     };
-    let first = one(derived.action, charge::charges(charge, &request.parts)?);
+    let first = one(
+        derived.action,
+        charge::charges(charge, &[], &request.parts)?,
+    );
     let mut rest: Vec<_> = derived
         .more
         .iter()

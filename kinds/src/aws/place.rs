@@ -92,7 +92,7 @@ pub(super) fn effects(
         parameters: path.chain(query).collect(),
         mints: http.mints,
         identity_only: false,
-        charges: charge::charges(&http.charge, &parts)?,
+        charges: charge::charges(&http.charge, &http.path, &parts)?,
         max_lifetime,
         fixed,
         ends_at: None,

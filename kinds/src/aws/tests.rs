@@ -1,6 +1,7 @@
 //! Rules of the `aws` kind, each by its name.
 
 mod actions;
+mod prices;
 mod refusals;
 mod signing;
 

@@ -1,13 +1,14 @@
 //! What a call spends: amounts read by a route's extractors from the bytes that will be signed.
 //!
 //! An amount is an unsigned integer: a JSON integer without sign, fraction or exponent, or a text of decimal digits
-//! without a leading zero. Whatever else stands in its place, nothing included, denies the call. It knows no budget.
+//! without a leading zero. Whatever else stands in its place, nothing included, denies the call. It is divided, rounding up,
+//! and multiplied as the route says, never beyond 128 bits: what has no price is not signed. It knows no budget.
 
-use super::content::{Content, form_place, json_place};
+use super::content::{BODY, Content, form_place, json_place};
 use claviger_shared::{
     amount::Amount,
     call::http::{Headers, URL_PARAM, Url},
-    catalog::{BodyRule, Extractor, Media, Source},
+    catalog::{BodyRule, Extractor, Media, Member, Prices, Segment, Source, Times},
     codec::json::Value,
     denial::{Code, Denial},
     effect::Charge,
@@ -58,20 +59,46 @@ pub(crate) fn media(body: Option<&BodyRule>) -> Option<Media> {
     body.map(|body| body.media)
 }
 
-/// The charges of a call by a route's extractors.
+/// The charges of a call by a route's extractors; `path` is the route's.
 ///
 /// # Errors
 ///
-/// [`Code::UnparsableContent`] at a place that holds no amount.
-pub(crate) fn charges(charge: &[Extractor], parts: &Parts<'_>) -> Result<Vec<Charge>, Denial> {
+/// [`Code::UnparsableContent`] at a place that holds no amount, or no text where one names a price;
+/// [`Code::PermissionDenied`] at a text that has no price; [`Code::PerCallExceeded`] at an amount that does not fit 128 bits
+/// with its price.
+pub(crate) fn charges(
+    charge: &[Extractor],
+    path: &[Segment],
+    parts: &Parts<'_>,
+) -> Result<Vec<Charge>, Denial> {
     let one = |extractor: &Extractor| {
-        let amount = parts.amount(&extractor.from)?;
+        let read = parts.amount(&extractor.from)?;
+        let price = match &extractor.times {
+            None => Amount::ONE,
+            Some(Times::Const(price)) => *price,
+            Some(Times::Prices(prices)) => parts.price(prices, path)?,
+        };
+        let counted = read.parts_of(extractor.per.unwrap_or(Amount::ONE));
+        let amount = counted.and_then(|counted| counted.times(price));
+        let too_much = || Denial::at(Code::PerCallExceeded, param(&extractor.from));
         Ok(Charge {
             unit: extractor.unit.clone(),
-            amount,
+            amount: amount.ok_or_else(too_much)?,
         })
     };
     charge.iter().map(one).collect()
+}
+
+/// Where an amount stands in the caller's input; a fixed one stands for the request that costs it.
+fn param(from: &Source) -> String {
+    match from {
+        Source::Const(_) => URL_PARAM.to_owned(),
+        Source::Form(name) => Place::Form.param(name),
+        Source::Header(name) => Place::Header.param(name),
+        Source::Json(pointer) => Place::Json.param(pointer),
+        Source::Len => BODY.to_owned(),
+        Source::Query(name) => Place::Query.param(name),
+    }
 }
 
 impl Parts<'_> {
@@ -82,7 +109,7 @@ impl Parts<'_> {
                 // A body's length fits u128 on every machine.
                 return u128::try_from(self.content.len())
                     .map(Amount)
-                    .map_err(|_| Denial::at(Code::UnparsableContent, super::content::BODY));
+                    .map_err(|_| Denial::at(Code::UnparsableContent, BODY));
             }
             Source::Form(name) => (Place::Form, name),
             Source::Header(name) => (Place::Header, name),
@@ -90,6 +117,47 @@ impl Parts<'_> {
             Source::Query(name) => (Place::Query, name),
         };
         Amount::parse(&self.text(place, name)?).map_err(|_| place.unreadable(name))
+    }
+
+    /// The price of what the call names, by its exact text.
+    fn price(&self, prices: &Prices, path: &[Segment]) -> Result<Amount, Denial> {
+        let (found, at) = match &prices.field {
+            Member::Form(name) => (self.text(Place::Form, name)?, Place::Form.param(name)),
+            Member::Header(name) => (self.text(Place::Header, name)?, Place::Header.param(name)),
+            Member::Json(pointer) => (self.string(pointer)?, Place::Json.param(pointer)),
+            Member::Query(name) => (self.text(Place::Query, name)?, Place::Query.param(name)),
+            Member::Path(name) => (self.segment(name, path)?, URL_PARAM.to_owned()),
+        };
+        let price = prices.table.get(&*found).copied();
+        price.ok_or_else(|| Denial::at(Code::PermissionDenied, at))
+    }
+
+    /// A text of the body; a number is none, however it would be written.
+    fn string(&self, pointer: &str) -> Result<Cow<'_, str>, Denial> {
+        match self.content.json()?.pointer(pointer) {
+            Some(Value::String(text)) => Ok(Cow::Borrowed(text)),
+            Some(
+                Value::Array(_)
+                | Value::Bool(_)
+                | Value::Integer(_)
+                | Value::NotInteger
+                | Value::Null
+                | Value::Object(_),
+            )
+            | None => Err(Place::Json.unreadable(pointer)),
+        }
+    }
+
+    /// The decoded segment at a parameter of the route's path.
+    fn segment(&self, name: &str, path: &[Segment]) -> Result<Cow<'_, str>, Denial> {
+        let mut pairs = path.iter().zip(&self.url.segments);
+        let found = pairs.find_map(|(part, value)| match part {
+            Segment::Parameter(parameter) if parameter == name => Some(value.as_str()),
+            Segment::Parameter(_) | Segment::Literal(_) => None,
+        });
+        found
+            .map(Cow::Borrowed)
+            .ok_or_else(|| Denial::at(Code::UnparsableContent, URL_PARAM))
     }
 
     fn text(&self, place: Place, name: &str) -> Result<Cow<'_, str>, Denial> {

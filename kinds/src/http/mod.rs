@@ -295,7 +295,7 @@ fn effect(
         parameters: path.chain(query).collect(),
         mints: found.route.mints,
         identity_only: false,
-        charges: charge::charges(&found.route.charge, parts)?,
+        charges: charge::charges(&found.route.charge, &found.route.path, parts)?,
         max_lifetime: MAX_LIFETIME,
         fixed: false,
         ends_at: None,
@@ -315,6 +315,10 @@ fn binding(route: &HttpRoute, key: Option<&str>) -> Result<Binding, Denial> {
 
 #[cfg(test)]
 mod charge_tests;
+#[cfg(test)]
+mod price_properties;
+#[cfg(test)]
+mod price_tests;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -313,7 +313,7 @@ fn effect(
         mints: http.mints,
         // Neither host nor path is signed: it says who, not where.
         identity_only: found.route.uncovered.contains(&Uncovered::Path),
-        charges: charge::charges(&http.charge, parts)?,
+        charges: charge::charges(&http.charge, &http.path, parts)?,
         max_lifetime: Millis::from_secs(found.route.window_s),
         // Where nothing signed says when it ends, the service alone decides.
         fixed: !found
@@ -336,6 +336,8 @@ fn is_length(alg: Alg, length: usize) -> bool {
     }
 }
 
+#[cfg(test)]
+mod price_tests;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! hosts, paths, methods, members. It holds no grant and decides nothing by itself; kinds match calls against routes.
 
 mod assets;
+mod charge;
 mod evm;
 pub mod parse;
 pub mod template;
@@ -11,13 +12,13 @@ pub mod template;
 pub use template::TemplateRoute;
 
 pub use assets::{Asset, AssetForm, CollectionStandard, DomainName};
+pub use charge::{Extractor, Member, Prices, Source, Times};
 pub use evm::{
     Argument, CoinTransfer, ContractCall, EvmRoute, EvmSigns, MemberRule, MemberType, SEND,
     SIGN_IN, SignIn, TokenCall, TokenFunction, TypedData, TypedDomain, TypedMember, ValueRule,
 };
 
 use crate::{
-    amount::Amount,
     call::{aws::Service, ssh::ObjectType},
     chain::Address,
     effect::{Env, Verb},
@@ -156,36 +157,6 @@ pub enum Media {
     Form,
     /// Any bytes; nothing is read from them.
     Opaque,
-}
-
-/// Where a charged amount stands in the bytes that are signed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Extractor {
-    /// The unit charged.
-    pub unit: Unit,
-    /// Where the amount is.
-    pub from: Source,
-    /// Members that must have exactly these values, in the same place.
-    pub require: BTreeMap<String, String>,
-}
-
-/// A place an amount is read from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Source {
-    /// A fixed price.
-    Const(Amount),
-    /// A form member of the body.
-    Form(String),
-    /// A header field, which is then covered.
-    Header(String),
-    /// A JSON pointer (RFC 6901) into the body.
-    Json(String),
-    /// The body's length in bytes.
-    Len,
-    /// A query member.
-    Query(String),
 }
 
 /// A token for one audience, or a proof for one request.

@@ -34,6 +34,10 @@ pub fn catalog_text() -> Value {
             "charge": [{"unit": "units", "from": "query", "field": "units"}]}],
         "files": [{"kind": "http", "host": "files.example.com", "path": "/v1/files/{name}", "methods": ["PUT"], "body": "opaque",
             "charge": [{"unit": "bytes", "from": "len"}]}],
+        "chat": [{"kind": "http", "host": "llm.example.com", "path": "/v1/chat", "body": ["/max_tokens", "/messages", "/model"], "charge": [
+            {"unit": "usd-nanos", "from": "len", "per": "4", "times": "3"},
+            {"unit": "usd-nanos", "from": "json", "field": "/max_tokens",
+                "prices": {"field": "/model", "table": {"large": "15", "small": "2"}, "version": "1"}}]}],
         "tokens": [{"kind": "jwt", "profile": "assertion", "audience": "https://idp.example.com/token",
             "issuer": "client-7", "subject": "client-7", "mints": true}],
     }})
@@ -45,7 +49,7 @@ pub fn grant_text() -> Value {
     json!({"v": 1, "id": "gr_fuzz",
         "agent": {"id": "bot", "key": "x25519:0909090909090909090909090909090909090909090909090909090909090909"},
         "not_before": "2026-01-01T00:00:00Z", "expires_at": "2036-01-01T00:00:00Z", "keys": ["k_http", "k_jwt"],
-        "permissions": {"read": ["orders", "search"], "write": ["charges", "files", "invoices", "tokens"], "delete": ["orders"]},
+        "permissions": {"read": ["orders", "search"], "write": ["charges", "chat", "files", "invoices", "tokens"], "delete": ["orders"]},
         "allow_minting": ["tokens"],
         "budgets": [{"unit": "call", "max": "1000", "window": "grant"}],
     })
@@ -227,6 +231,7 @@ fn covered(input: &HttpInput, effect: &Effect) {
     let (methods, query, body): (&[&str], &[&str], &[&str]) = match effect.resource.as_str() {
         "orders" => (&["GET", "HEAD", "DELETE"], &["expand", "limit"], &[]),
         "charges" => (&["POST"], &[], &["amount", "currency", "items"]),
+        "chat" => (&["POST"], &[], &["max_tokens", "messages", "model"]),
         "invoices" => (&["POST"], &[], &["amount", "currency", "customer"]),
         "search" => (&["GET", "HEAD"], &["q", "units"], &[]),
         "files" => (&["PUT"], &[], &[]),
@@ -247,7 +252,7 @@ fn covered(input: &HttpInput, effect: &Effect) {
         assert!(tenant || name == "content-type", "{name}");
     }
     let names = match effect.resource.as_str() {
-        "charges" => serde_json::from_slice::<BTreeMap<String, Value>>(bytes(input))
+        "charges" | "chat" => serde_json::from_slice::<BTreeMap<String, Value>>(bytes(input))
             .unwrap()
             .into_keys()
             .collect(),
@@ -281,6 +286,21 @@ fn plain_charges(input: &HttpInput, resource: &str) -> Vec<(&'static str, u128)>
                 .as_str()
                 .map_or_else(|| body["amount"].to_string(), str::to_owned);
             vec![("usd-cents", number(&amount))]
+        }
+        "chat" => {
+            let body: Value = serde_json::from_slice(bytes(input)).unwrap();
+            let most = body["max_tokens"]
+                .as_str()
+                .map_or_else(|| body["max_tokens"].to_string(), str::to_owned);
+            let price = match body["model"].as_str().expect("a model") {
+                "large" => 15,
+                "small" => 2,
+                other => panic!("{other} has no price"),
+            };
+            // Counted one by one, as a bound of the body's length allows.
+            let parts = bytes(input).chunks(4).count() as u128;
+            let most = number(&most).checked_mul(price).expect("it fits");
+            vec![("usd-nanos", parts * 3), ("usd-nanos", most)]
         }
         "invoices" => {
             let members: BTreeMap<_, _> = form(input).into_iter().collect();

@@ -1,6 +1,6 @@
 //! What of a catalog is open, unpriced, never tried, or easily taken for something else.
 
-use super::{super::words::route, finding};
+use super::{super::words::route, finding, prices};
 use crate::finding::Finding;
 use claviger_shared::{
     catalog::{
@@ -90,7 +90,7 @@ fn of_aws(name: &ResourceName, aws: &AwsRoute, at: &str) -> Vec<Finding> {
             "whoever sees a request can send another body with it within its lifetime",
             "leave \"unsigned_payload\" out where bodies are at most 512 KiB",
         )],
-        AwsTarget::Resource(_) => Vec::new(),
+        AwsTarget::Resource(resource) => prices::check(&resource.charge, at),
     }
 }
 
@@ -181,6 +181,7 @@ fn of_template(name: &ResourceName, template: &TemplateRoute, at: &str) -> Vec<F
 fn of_route(name: &ResourceName, http: &HttpRoute, at: &str) -> Vec<Finding> {
     let mut found = openings(http, at);
     found.extend(unpriced(http, at));
+    found.extend(prices::check(&http.charge, at));
     if http.replayable {
         found.push(finding(
             "replayable_charge",

@@ -4,6 +4,7 @@
 
 pub mod catalog;
 pub mod narrower;
+mod prices;
 mod scope;
 mod terms;
 

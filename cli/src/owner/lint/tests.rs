@@ -479,3 +479,31 @@ fn a_template_tells_what_it_leaves_open() {
         assert!(words.contains(part), "{part}: {words}");
     }
 }
+
+/// A price that nothing bounds for one call can take a whole window at once.
+#[test]
+fn a_priced_route_wants_a_limit_for_one_call() {
+    let catalog = json!({"v": 1, "resources": {"chat": [{"kind": "http", "host": "llm.example.com", "path": "/v1/chat",
+        "body": ["/messages", "/model", "/max_tokens"],
+        "charge": [{"unit": "usd-micros", "from": "json", "field": "/max_tokens",
+            "prices": {"field": "/model", "table": {"large": "15"}, "version": "2026-11-01"}}]}]}});
+    let catalog = Catalog::parse(catalog.to_string().as_bytes()).unwrap();
+    let codes = |windows: &[&str]| {
+        let document = a_grant(|document| {
+            document["permissions"] = json!({"read": [], "write": ["chat"], "delete": []});
+            document["only"] = json!({});
+            document["allow_minting"] = json!([]);
+            let budgets = document["budgets"].as_array_mut().unwrap();
+            budgets.retain(|budget| budget["unit"] == "call");
+            for window in windows {
+                budgets.push(json!({"unit": "usd-micros", "max": "5", "window": window}));
+            }
+        });
+        let found = grant(&document, &around(&catalog));
+        found.into_iter().map(|one| one.code).collect::<Vec<_>>()
+    };
+    assert!(codes(&[]).contains(&"no_unit_budget"));
+    assert!(codes(&["grant"]).contains(&"no_call_limit"));
+    let bounded = codes(&["grant", "call"]);
+    assert!(!bounded.contains(&"no_call_limit") && !bounded.contains(&"no_unit_budget"));
+}

@@ -2,6 +2,7 @@
 //!
 //! The words follow from the grant, the catalog and the keys of the audited log; nothing is left out that widens.
 
+mod charge;
 pub mod evm;
 pub mod measure;
 pub mod route;

@@ -1,12 +1,12 @@
 //! Routes of the catalog in words: what a name lets an agent do.
 
-use super::env_word;
+use super::{charge::charged, env_word};
 use claviger_shared::{
     call::aws::{Action, Service, verb_by_name},
     catalog::{
         Asset, AssetForm, AwsPlace, AwsResource, AwsRoute, AwsTarget, BodyRule, Catalog,
-        CollectionStandard, Extractor, HttpRoute, JwtRoute, Media, Members, Route, Segment, Source,
-        SshCertificate, SshRoute, SshSignature, TemplateRoute, X402Route,
+        CollectionStandard, HttpRoute, JwtRoute, Media, Members, Route, Segment, SshCertificate,
+        SshRoute, SshSignature, TemplateRoute, X402Route,
         template::{Insert, Part},
     },
     chain::Address,
@@ -346,7 +346,7 @@ fn of_http(http: &HttpRoute) -> Vec<String> {
     facts.extend(members("query", query));
     facts.extend(members("headers", headers));
     facts.extend(body.as_ref().map(self::body));
-    facts.extend(charge.iter().map(self::charge));
+    facts.extend(charge.iter().map(charged));
     if *replayable {
         facts.push("charges may be made without single use at the destination".to_owned());
     }
@@ -450,7 +450,7 @@ fn of_aws(aws: &AwsRoute) -> Vec<String> {
     facts.extend(listed("query besides what is usual", query));
     facts.extend(listed("headers besides what is usual", headers));
     facts.extend(body.as_ref().map(self::body));
-    facts.extend(charge.iter().map(self::charge));
+    facts.extend(charge.iter().map(charged));
     if !charge.is_empty() {
         facts.push("charges may be made without single use at the destination".to_owned());
     }
@@ -528,27 +528,6 @@ fn body(rule: &BodyRule) -> String {
         Members::Listed(names) if names.is_empty() => format!("{media} without members"),
         Members::Listed(names) => format!("{media} with {}", names.join(", ")),
     }
-}
-
-fn charge(extractor: &Extractor) -> String {
-    let Extractor {
-        unit,
-        from,
-        require,
-    } = extractor;
-    let from = match from {
-        Source::Const(amount) => format!("{amount} each call"),
-        Source::Form(name) => format!("the number in `{name}` of the form"),
-        Source::Header(name) => format!("the number in the header `{name}`"),
-        Source::Json(at) => format!("the number at `{at}` of the JSON body"),
-        Source::Len => "the body's length in bytes".to_owned(),
-        Source::Query(name) => format!("the number in `{name}` of the query"),
-    };
-    let mut text = format!("charges {unit}: {from}");
-    for (name, value) in require {
-        text.push_str(&format!(", where {name} = {value}"));
-    }
-    text
 }
 
 /// Names of the parameters in a path.

@@ -76,7 +76,8 @@ fn resource(service: &'static Service, object: &mut Object<'_>) -> Result<AwsRes
     let query = admitted(object, "query", &actions, |action| &action.query)?;
     let headers = admitted(object, "headers", &actions, |action| &action.headers)?;
     let listed = |names: &[String]| Members::Listed(names.to_vec());
-    let (body, charge) = http::body_and_charge(object, &listed(&query), &listed(&headers))?;
+    // What a path names is the resource, which the route says already.
+    let (body, charge) = http::body_and_charge(object, &[], &listed(&query), &listed(&headers))?;
     let replayable = object.optional("replayable");
     let replayable = replayable.map(|place| place.bool()).transpose()?;
     if !charge.is_empty() && replayable != Some(true) {

@@ -59,7 +59,7 @@ pub(super) fn route(object: &mut Object<'_>) -> Result<HttpRoute, Error> {
     let headers = members(object, "headers", |text| {
         is_header_name(text) && !is_refused_header(text)
     })?;
-    let (body, charge) = body_and_charge(object, &query, &headers)?;
+    let (body, charge) = body_and_charge(object, &path, &query, &headers)?;
     Ok(HttpRoute {
         host,
         port,
@@ -184,6 +184,7 @@ pub(super) type Body = (Option<BodyRule>, Vec<crate::catalog::Extractor>);
 
 pub(super) fn body_and_charge(
     object: &mut Object<'_>,
+    path: &[Segment],
     query: &Members,
     headers: &Members,
 ) -> Result<Body, Error> {
@@ -216,6 +217,7 @@ pub(super) fn body_and_charge(
         return Err(Error::invalid(place, "a list, because this route charges"));
     }
     let surface = charge::Surface {
+        path,
         query,
         headers,
         body: body.as_ref(),

@@ -24,7 +24,7 @@ fn one(members: Value) -> Value {
 }
 
 #[track_caller]
-fn route(members: Value) -> HttpRoute {
+pub(super) fn route(members: Value) -> HttpRoute {
     let catalog = parse(&one(members)).unwrap();
     match &catalog.resources[&ResourceName::parse("r").unwrap()].routes[0] {
         Route::Http(route) => route.clone(),
@@ -40,7 +40,7 @@ fn route(members: Value) -> HttpRoute {
 }
 
 #[track_caller]
-fn refused(members: Value, at: &str, code: &str) {
+pub(super) fn refused(members: Value, at: &str, code: &str) {
     let error = parse(&one(members)).unwrap_err();
     let at = format!("/resources/r/0{at}");
     assert_eq!(
@@ -51,7 +51,7 @@ fn refused(members: Value, at: &str, code: &str) {
 }
 
 #[track_caller]
-fn invalid(members: Value, at: &str) {
+pub(super) fn invalid(members: Value, at: &str) {
     refused(members, at, Error::INVALID);
 }
 
@@ -104,6 +104,8 @@ fn the_catalog_of_the_design_is_read_in_full() {
         unit: Unit::parse("usd-cents").unwrap(),
         from: Source::Json("/amount".to_owned()),
         require: BTreeMap::from([("/currency".to_owned(), "usd".to_owned())]),
+        per: None,
+        times: None,
     };
     assert_eq!(charges.charge, [extractor]);
     assert_eq!(charges.body.as_ref().unwrap().media, Media::Json);

@@ -1,6 +1,6 @@
 //! Seeds of HTTP requests, their URLs, and tokens.
 
-use super::put;
+use super::{super::calls, put};
 
 pub(super) fn texts() {
     for (name, text) in [
@@ -19,6 +19,14 @@ pub(super) fn texts() {
         (
             "json-text",
             "POST https://pay.example.com/v1/charges\ncontent-type: application/json\n\n {\"currency\" : \"usd\" , \"amount\":\"340282366920938463463374607431768211455\"}",
+        ),
+        (
+            "chat",
+            "POST https://llm.example.com/v1/chat\ncontent-type: application/json\n\n{\"model\":\"large\",\"max_tokens\":100,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}",
+        ),
+        (
+            "chat-text",
+            "POST https://llm.example.com/v1/chat\ncontent-type: application/json\n\n {\"max_tokens\" : \"22685491128062564230891640495451214097\", \"model\":\"sm\\u0061ll\"}",
         ),
         (
             "form",
@@ -40,6 +48,8 @@ pub(super) fn texts() {
             text.split(['\n', ' ']).nth(1).unwrap().as_bytes(),
         );
     }
+    let catalog = calls::catalog_text().to_string();
+    put("catalog", "prices", catalog.as_bytes());
     put("url", "bare", b"https://example.com");
     put(
         "url",
