@@ -110,6 +110,9 @@ pub(crate) enum KeyVerb {
         /// The lines that OpenSSH takes, of keys of kind ssh, instead of a JWK set
         #[arg(long, conflicts_with = "pem")]
         ssh: bool,
+        /// The body of the key directory that a key of kind http signs, to the byte, instead of a JWK set
+        #[arg(long, requires = "id", conflicts_with_all = ["pem", "ssh"])]
+        directory: bool,
     },
     /// Show a key's public half
     Show {
