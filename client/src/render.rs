@@ -10,7 +10,7 @@ use claviger_shared::{
     codec::cbor,
     credential::{Credential, Issued, Remaining, SshMade},
     denial::{Code, Denial},
-    effect::Env,
+    effect::{Assurance, Env},
     log::{
         entry::Leaf,
         receipt::{Receipt, Status},
@@ -52,6 +52,7 @@ pub fn issued_text(
 /// The one form of an issued credential: members in the order of their names.
 #[derive(Serialize)]
 struct Shown<'a> {
+    assurance: Assurance,
     charged: Value,
     credential: Option<ShownCredential<'a>>,
     effects: Vec<Value>,
@@ -158,6 +159,7 @@ fn shown<T>(
         }
     };
     let shown = Shown {
+        assurance: Assurance::of(effects),
         charged: charges(charged),
         credential: credential.as_ref().map(self::credential),
         effects: effects.iter().map(effect).collect(),
@@ -498,6 +500,7 @@ mod tests {
         };
         let value = issued(&answer, false).unwrap();
         assert_eq!(value["credential"]["headers"]["signature"], "sig=:AA==:");
+        assert_eq!(value["assurance"], "token", "no effect, nothing bound");
         assert_eq!(value["charged"], json!([{ "unit": "call", "amount": "1" }]));
         assert!(value["expires_at"].as_str().unwrap().ends_with('Z'));
         assert!(value["receipt"].is_null());

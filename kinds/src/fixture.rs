@@ -45,6 +45,7 @@ pub(crate) fn route(path: &str, methods: &[&str]) -> HttpRoute {
         replayable: false,
         probe: false,
         mints: false,
+        directory: false,
     }
 }
 

@@ -189,6 +189,30 @@ impl Effect {
     }
 }
 
+/// How far what was checked and charged reaches into what a credential can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Assurance {
+    /// Every effect is bound to the one call that was checked: nobody can do more with the credential than was charged.
+    Call,
+    /// What it is good for is decided by whoever takes it: it is exchanged for another credential, or says who sends it and
+    /// not what for. What is done with it stands in no budget and no log of ours.
+    Token,
+}
+
+impl Assurance {
+    /// Of a credential with these effects; without one nothing is known, so nothing is bound.
+    #[must_use]
+    pub fn of(effects: &[Effect]) -> Self {
+        let bound = |effect: &Effect| !effect.mints && !effect.identity_only;
+        if !effects.is_empty() && effects.iter().all(bound) {
+            Self::Call
+        } else {
+            Self::Token
+        }
+    }
+}
+
 /// Every effect of one credential, at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effects {
@@ -211,5 +235,49 @@ impl Effects {
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Effect> {
         std::iter::once(&self.first).chain(&self.rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_effect_that_is_not_bound_to_the_call_makes_a_token() {
+        let effect = |mints, identity_only| Effect {
+            kind: Kind::Http,
+            verb: Verb::Read,
+            resource: ResourceName::parse("orders").unwrap(),
+            route: 0,
+            destination: "api.example.com".to_owned(),
+            method: "GET".to_owned(),
+            path_template: "/v1/orders".to_owned(),
+            parameters: Vec::new(),
+            mints,
+            identity_only,
+            charges: Vec::new(),
+            max_lifetime: Millis(1),
+            fixed: false,
+            ends_at: None,
+            nonce: None,
+            signer: None,
+        };
+        let bound = effect(false, false);
+        assert_eq!(
+            Assurance::of(&[bound.clone(), bound.clone()]),
+            Assurance::Call
+        );
+        for loose in [effect(true, false), effect(false, true), effect(true, true)] {
+            assert_eq!(Assurance::of(&[bound.clone(), loose]), Assurance::Token);
+        }
+        assert_eq!(Assurance::of(&[]), Assurance::Token);
+        assert_eq!(
+            serde_json::to_string(&Assurance::Call).unwrap(),
+            r#""call""#
+        );
+        assert_eq!(
+            serde_json::to_string(&Assurance::Token).unwrap(),
+            r#""token""#
+        );
     }
 }

@@ -63,12 +63,7 @@ pub fn thumbprint(alg: Alg, public: &[u8]) -> Option<String> {
     // RFC 7638 §3: the required members in the order of their names, without white space.
     let mut members: Vec<_> = public_members(alg, public)?;
     members.sort_unstable();
-    let members: Vec<_> = members
-        .iter()
-        .map(|(name, value)| format!(r#""{name}":"{value}""#))
-        .collect();
-    let text = format!("{{{}}}", members.join(","));
-    Some(URL_SAFE_NO_PAD.encode(sha256(&[text.as_bytes()]).0))
+    Some(URL_SAFE_NO_PAD.encode(sha256(&[object(&members).as_bytes()]).0))
 }
 
 /// SubjectPublicKeyInfo in PEM.
@@ -113,6 +108,30 @@ pub fn shown(id: &KeyId, kind: Kind, alg: Alg, public: &[u8]) -> Vec<(String, Va
     let all = all.into_iter();
     all.filter_map(|(name, value)| Some((name.to_owned(), value?)))
         .collect()
+}
+
+/// The key directory of one key, to the byte (draft-ietf-webbotauth-httpsig-protocol §8.2): a JWK set with `kid` = [`thumbprint`] and
+/// `use`, members in the order of the draft's sample (`kty`, `crv`, `kid`, `x`, `y`, `use`), without white space. Nothing for bytes that are no key of the algorithm, nor
+/// for an algorithm that signs no HTTP message.
+#[must_use]
+pub fn directory(alg: Alg, public: &[u8]) -> Option<String> {
+    matches!(alg, Alg::Ed25519 | Alg::P256).then_some(())?;
+    let kid = thumbprint(alg, public)?;
+    let mut members = public_members(alg, public)?;
+    let coordinates = members.split_off(2);
+    members.push(("kid", kid));
+    members.extend(coordinates);
+    members.push(("use", "sig".to_owned()));
+    Some(format!(r#"{{"keys":[{}]}}"#, object(&members)))
+}
+
+/// Members in their order, without white space; no name or value of a key needs an escape.
+fn object(members: &[(&str, String)]) -> String {
+    let members = members.iter();
+    let members: Vec<_> = members
+        .map(|(name, value)| format!(r#""{name}":"{value}""#))
+        .collect();
+    format!("{{{}}}", members.join(","))
 }
 
 /// The public members alone, as a proof of possession carries its key (RFC 9449 §4.2): no `kid`, no `use`.
@@ -219,6 +238,23 @@ mod tests {
         });
         assert_eq!(jwk, expected);
         assert_eq!(thumbprint(Alg::Ed25519, &rfc_8037()).unwrap(), kid);
+    }
+
+    #[test]
+    fn a_directory_is_one_key_and_its_bytes_are_fixed() {
+        let kid = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
+        let expected = format!(
+            r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","kid":"{kid}","x":"{RFC_8037_X}","use":"sig"}}]}}"#
+        );
+        assert_eq!(directory(Alg::Ed25519, &rfc_8037()).unwrap(), expected);
+        let read: Value = serde_json::from_str(&expected).unwrap();
+        let mut whole = jwk(Alg::Ed25519, &rfc_8037()).unwrap();
+        // JOSE's names of algorithms are none of HTTP's.
+        whole.as_object_mut().unwrap().remove("alg");
+        assert_eq!(read["keys"][0], whole);
+        assert!(directory(Alg::Ed25519, &[0; 31]).is_none());
+        assert!(directory(Alg::Rs256, &[0x30; 270]).is_none());
+        assert!(directory(Alg::SigV4, b"AKIA").is_none());
     }
 
     #[test]

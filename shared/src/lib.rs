@@ -51,6 +51,7 @@ pub mod jwk;
 pub mod label;
 pub mod ledger;
 pub mod log;
+pub mod oidc;
 pub mod owner;
 #[cfg(test)]
 pub(crate) mod sample;

@@ -10,6 +10,7 @@ mod python;
 mod stage;
 
 use anyhow::{Context, bail, ensure};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use claviger_cli::owner::key::NewKey;
 use claviger_client::Agent;
 use claviger_shared::{
@@ -26,7 +27,7 @@ use web_bot_auth::{
     SignatureAgentLink, WebBotAuthVerifier,
     components::{CoveredComponent, DerivedComponent, HTTPField, HTTPFieldParameters},
     keyring::{JSONWebKeySet, KeyRing},
-    message_signatures::SignedMessage,
+    message_signatures::{MessageVerifier, SignedMessage},
 };
 
 const AGENT: &str = "https://agents.example.com";
@@ -165,6 +166,108 @@ async fn bots(agent: &Agent, keys: &JSONWebKeySet) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A directory's response, as a verifier gets it that asked an authority.
+struct Served {
+    authority: &'static str,
+    headers: Fields,
+    body: String,
+}
+
+impl SignedMessage for Served {
+    fn lookup_component(&self, component: &CoveredComponent) -> Vec<String> {
+        match component {
+            CoveredComponent::Derived(DerivedComponent::Authority { req: true }) => {
+                vec![self.authority.to_owned()]
+            }
+            CoveredComponent::Derived(_) => Vec::new(),
+            CoveredComponent::HTTP(HTTPField { name, parameters }) if parameters.0.is_empty() => {
+                let fields = self.headers.iter().filter(|(own, _)| own == name);
+                fields.map(|(_, value)| value.clone()).collect()
+            }
+            CoveredComponent::HTTP(_) => Vec::new(),
+        }
+    }
+}
+
+impl Served {
+    /// Appendix B.1: the key it publishes, the digest of its body, the tag, the time.
+    fn verify(&self) -> anyhow::Result<()> {
+        let verifier = MessageVerifier::parse(self, |_| true)?;
+        let details = &verifier.parsed.base.parameters.details;
+        ensure!(details.tag.as_deref() == Some("http-message-signatures-directory"));
+        ensure!(
+            !verifier
+                .parsed
+                .base
+                .parameters
+                .details
+                .possibly_insecure(|_| false)
+                .is_expired
+                .unwrap_or(true)
+        );
+        let digest = ring::digest::digest(&ring::digest::SHA256, self.body.as_bytes());
+        let digest = format!("sha-256=:{}:", STANDARD.encode(digest));
+        let sent = self
+            .headers
+            .iter()
+            .find(|(name, _)| name == "content-digest");
+        ensure!(
+            sent.is_some_and(|(_, value)| *value == digest),
+            "content-digest"
+        );
+        let mut ring = KeyRing::default();
+        let faults = ring.import_jwks(serde_json::from_str(&self.body)?);
+        ensure!(faults.iter().all(Option::is_none), "{faults:?}");
+        verifier.verify(&ring, None)?;
+        Ok(())
+    }
+}
+
+const DIRECTORY: &str = "https://agents.example.com/.well-known/http-message-signatures-directory";
+
+/// The agent's key signs its own directory; the body is what owners export.
+async fn directories(stage: &Stage, agent: &Agent, key: &str) -> anyhow::Result<()> {
+    let input = HttpInput {
+        method: "GET".to_owned(),
+        url: DIRECTORY.to_owned(),
+        headers: Vec::new(),
+        body: None,
+    };
+    let Credential::Http { headers } = credential(agent, Input::Http(input)).await? else {
+        bail!("not a signature")
+    };
+    let body = stage.desk().await?.directory(&KeyId::parse(key)?)?;
+    let served = |change: &dyn Fn(&mut Served)| {
+        let mut served = Served {
+            authority: "agents.example.com",
+            headers: headers.clone(),
+            body: body.clone(),
+        };
+        change(&mut served);
+        served.verify()
+    };
+    served(&|_| {})?;
+    let changes: [&dyn Fn(&mut Served); 4] = [
+        // Served again by another.
+        &|served| served.authority = "agents.example.net",
+        &|served| served.body.push('\n'),
+        &|served| {
+            for (_, value) in &mut served.headers {
+                *value = value.replace(";req", "");
+            }
+        },
+        &|served| {
+            for (_, value) in &mut served.headers {
+                *value = value.replace("created=1", "created=2");
+            }
+        },
+    ];
+    for change in changes {
+        ensure!(served(change).is_err());
+    }
+    Ok(())
+}
+
 fn identity(nonce: Option<&str>) -> Input {
     Input::Jwt(JwtInput {
         profile: "oidc".to_owned(),
@@ -218,6 +321,9 @@ async fn set_catalog(stage: &Stage) -> anyhow::Result<()> {
     catalog["resources"]["identity"] = json!([{
         "kind": "jwt", "profile": "oidc", "audience": AUDIENCE, "issuer": ISSUER, "nonce": true,
     }]);
+    catalog["resources"]["directory"] = json!([{
+        "kind": "http", "directory": true, "host": "agents.example.com",
+    }]);
     let mut desk = stage.desk().await?;
     desk.set_catalog(catalog.to_string().as_bytes(), &[])
         .await?;
@@ -242,7 +348,7 @@ async fn agent(stage: &Stage, alg: Alg, name: &str, mints: &[&str]) -> anyhow::R
     }
     let mut grant = grant(100, 5000, 20_000);
     grant["keys"] = json!(keys);
-    grant["permissions"]["write"] = json!(["charges", "identity"]);
+    grant["permissions"]["write"] = json!(["charges", "identity", "directory"]);
     grant["allow_minting"] = json!(mints);
     grant["credentials"] = json!({
         "http": { "profile": "web-bot-auth", "signature_agent": AGENT }, "jwt": { "profile": "oidc" },
@@ -292,6 +398,7 @@ async fn sites_that_know_bots_and_relying_parties_of_openid_accept_what_is_signe
         "a kind's keys are its own"
     );
     bots(&ed, &serde_json::from_value(published)?).await?;
+    directories(&stage, &ed, "k_http_edwards").await?;
     let origin = profile.chain()?.newest().origin.clone();
     identities(&ed, &host, &origin).await?;
     identities(&p256, &host, &origin).await?;

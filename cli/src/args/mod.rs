@@ -17,7 +17,7 @@ use clap::{Args, Parser, Subcommand};
 use docs::{Completions, Man};
 use exec::{ExecArgs, ExecChildArgs};
 use init::Init;
-use owner::{Attest, CatalogVerb, GrantVerb, KeyVerb, ManifestVerb, Stop, Submit, Thaw};
+use owner::{Attest, CatalogVerb, Federate, GrantVerb, KeyVerb, ManifestVerb, Stop, Submit, Thaw};
 use policy::PolicyVerb;
 use release::ReleaseVerb;
 use std::path::PathBuf;
@@ -63,6 +63,8 @@ pub(crate) enum Verb {
     Catalog(Group<CatalogVerb>),
     /// Grants for agents (owners; `suspend` and `revoke` operators too)
     Grant(Group<GrantVerb>),
+    /// How a provider takes an agent's identity tokens instead of a static key (owners)
+    Federate(Federate),
     /// Who may do what: the manifest chain (owners)
     Manifest(Group<ManifestVerb>),
     /// Who may unseal: the KMS key policies (owners)

@@ -119,6 +119,9 @@ pub(crate) enum KeyVerb {
         /// The lines that OpenSSH takes, of keys of kind ssh, instead of a JWK set
         #[arg(long, conflicts_with = "pem")]
         ssh: bool,
+        /// The body of the key directory that a key of kind http signs, to the byte, instead of a JWK set
+        #[arg(long, requires = "id", conflicts_with_all = ["pem", "ssh"])]
+        directory: bool,
     },
     /// Show a key's public half
     Show {
@@ -363,6 +366,42 @@ pub(crate) struct Propose {
     /// Make it an anchor even where the rules do not demand it
     #[arg(long)]
     pub(crate) anchor: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ProviderArg {
+    /// The Claude API
+    Anthropic,
+    /// AWS IAM and STS
+    Aws,
+    /// Microsoft Entra ID
+    Azure,
+    /// Google Cloud
+    Gcp,
+    /// The OpenAI API
+    Openai,
+    /// Vault and OpenBao
+    Vault,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Federate {
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// Who is to take the enclave's identity tokens
+    pub(crate) provider: ProviderArg,
+    /// A grant, or an agent for all of its grants
+    #[arg(value_name = "gr_ID|AGENT")]
+    pub(crate) target: String,
+    /// The catalog's name whose oidc route says whom the tokens are for
+    #[arg(value_name = "RESOURCE")]
+    pub(crate) resource: String,
+    /// Which audience, where the resource has several
+    #[arg(long, value_name = "A")]
+    pub(crate) audience: Option<String>,
+    /// Write the files into this folder: what is published behind the issuer's URL, and what is pasted
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

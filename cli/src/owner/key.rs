@@ -84,6 +84,22 @@ impl Desk {
         shown(id, state)
     }
 
+    /// The body of the key directory that a key signs, to the byte.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] where there is no key of this name, or it signs no directory.
+    pub fn directory(&self, id: &KeyId) -> Result<String, Error> {
+        self.show_key(id)?;
+        let key = self
+            .view
+            .state()
+            .key(id)
+            .filter(|key| key.kind == Kind::Http);
+        let body = key.and_then(|key| jwk::directory(key.alg, &key.public));
+        body.ok_or_else(|| Error::Usage(format!("`{id}` is no key of kind http")))
+    }
+
     /// Every key of the audited log.
     ///
     /// # Errors

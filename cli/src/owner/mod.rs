@@ -5,6 +5,7 @@
 
 pub mod catalog;
 pub mod diff;
+pub mod federate;
 pub mod fill;
 pub mod follow;
 pub mod grant;

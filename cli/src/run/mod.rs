@@ -63,6 +63,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Outcome, Error> {
         Verb::Key(group) => owner::key(&named(group.at.profile), group.verb, json).await,
         Verb::Catalog(group) => owner::catalog(&named(group.at.profile), group.verb, json).await,
         Verb::Grant(group) => owner::grant(&named(group.at.profile), group.verb, json).await,
+        Verb::Federate(args) => owner::federate(&named(args.at.profile.clone()), args, json).await,
         Verb::Manifest(group) => owner::manifest(&named(group.at.profile), group.verb).await,
         Verb::Init(init) => owner::init(init).await,
         Verb::Attest(attest) => {

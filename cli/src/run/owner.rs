@@ -3,6 +3,7 @@
 mod ask;
 mod attest;
 mod catalog;
+mod federate;
 mod grant;
 mod import;
 mod init;
@@ -14,6 +15,7 @@ mod terms;
 
 pub(super) use attest::{attest, doctor};
 pub(super) use catalog::catalog;
+pub(super) use federate::federate;
 pub(super) use grant::grant;
 pub(super) use init::init;
 pub(super) use key::key;

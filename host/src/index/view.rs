@@ -13,6 +13,7 @@ use claviger_shared::{
     jwk,
     ledger::{GrantState, KeyState, State},
     log::record::Command,
+    oidc,
     time::UnixMs,
 };
 use serde_json::{Value, json};
@@ -80,10 +81,7 @@ impl Index {
             let live = state
                 .keys()
                 .filter(|(_, key)| key.kind == kind && !key.retired && key.env == Env::Live);
-            let keys: Vec<Value> = live
-                .filter_map(|(_, key)| jwk::jwk(key.alg, &key.public))
-                .collect();
-            json!({ "keys": keys })
+            oidc::jwks(live.map(|(_, key)| (key.alg, key.public.as_slice())))
         })
     }
 
@@ -93,15 +91,7 @@ impl Index {
     ///
     /// [`Unavailable`].
     pub fn discovery(&self) -> Result<Option<Value>, Unavailable> {
-        self.with(|state, _| {
-            let issuer = state.catalog().issuer()?;
-            Some(json!({
-                "issuer": issuer, "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
-                "response_types_supported": ["id_token"], "subject_types_supported": ["public"],
-                "id_token_signing_alg_values_supported": ["ES256", "RS256", "EdDSA"], "scopes_supported": ["openid"],
-                "claims_supported": ["iss", "sub", "aud", "iat", "exp", "jti", "nonce"],
-            }))
-        })
+        self.with(|state, _| state.catalog().issuer().map(oidc::discovery))
     }
 
     /// Signing keys after one, as far as anyone may know them.

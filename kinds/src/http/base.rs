@@ -19,6 +19,8 @@ pub struct Component<'a> {
     pub name: &'a str,
     /// The one member of a dictionary field that is covered (§2.1.2); absent for the whole field.
     pub key: Option<&'a str>,
+    /// Whether it is the request's, under a signature of its response (§2.4).
+    pub req: bool,
     /// One line.
     pub value: Cow<'a, str>,
 }
@@ -30,7 +32,17 @@ impl<'a> Component<'a> {
         Self {
             name,
             key: None,
+            req: false,
             value: value.into(),
+        }
+    }
+
+    /// A component of the request that a signed response answers.
+    #[must_use]
+    pub fn of_request(name: &'a str, value: impl Into<Cow<'a, str>>) -> Self {
+        Self {
+            req: true,
+            ..Self::new(name, value)
         }
     }
 
@@ -43,12 +55,15 @@ impl<'a> Component<'a> {
         }
     }
 
-    /// §2: the name in quotes and its parameter.
+    /// §2: the name in quotes and its parameters.
     fn put_identifier(&self, out: &mut String) -> Option<()> {
         put_quoted(out, self.name)?;
         if let Some(key) = self.key {
             out.push_str(";key=");
             put_quoted(out, key)?;
+        }
+        if self.req {
+            out.push_str(";req");
         }
         Some(())
     }
@@ -96,8 +111,9 @@ fn put_input(
     out.push('(');
     for (place, component) in components.iter().enumerate() {
         // Few enough to be compared each with each: a request covers at most 64 fields (DESIGN §11).
-        let same =
-            |other: &Component<'_>| (other.name, other.key) == (component.name, component.key);
+        let same = |other: &Component<'_>| {
+            (other.name, other.key, other.req) == (component.name, component.key, component.req)
+        };
         (!components.iter().take(place).any(same)).then_some(())?;
         if place > 0 {
             out.push(' ');

@@ -8,6 +8,7 @@
 pub mod base;
 pub(crate) mod charge;
 pub(crate) mod content;
+mod directory;
 pub mod form;
 pub(crate) mod matching;
 mod profile;
@@ -36,6 +37,7 @@ use claviger_shared::{
     time::Millis,
 };
 use content::Content;
+pub use directory::TAG as DIRECTORY_TAG;
 use profile::Profile;
 pub use profile::{TAG, WEB_BOT_AUTH_TAG};
 use std::sync::Arc;
@@ -76,6 +78,8 @@ pub struct HttpCall {
     body: Option<Body>,
     binding: Binding,
     profile: Profile,
+    /// Whether it is no request: a directory's response is signed.
+    directory: bool,
     effects: Arc<Effects>,
 }
 
@@ -112,6 +116,9 @@ impl Call for HttpCall {
             content: &Content::new(bytes),
         };
         let found = matching::find(&input.method, &parts, catalog, grant)?;
+        if found.route.directory {
+            directory::check(&profile, &url.authority())?;
+        }
         let effect = effect(&input.method, &parts, &found)?;
         let binding = binding(found.route, idempotency_key)?;
         let body = bytes.map(|bytes| Body {
@@ -127,6 +134,7 @@ impl Call for HttpCall {
             body,
             binding,
             profile,
+            directory: found.route.directory,
             effects: Arc::new(Effects::one(effect)),
         })
     }
@@ -151,12 +159,21 @@ impl Call for HttpCall {
         let parts = self.headers.iter().fold(parts, |parts, (name, value)| {
             parts.part(name.as_bytes()).part(value.as_bytes())
         });
-        self.profile.canonical(parts).into_bytes()
+        let parts = self.profile.canonical(parts);
+        if self.directory {
+            return parts.part(directory::TAG.as_bytes()).into_bytes();
+        }
+        parts.into_bytes()
     }
 
     fn to_sign(&self, key: &SigningKeyInfo, moment: &Moment) -> Result<ToSign, Denial> {
         let parameters = self.parameters(key, moment)?;
-        base::base(&self.components(moment), &parameters)
+        let components = if self.directory {
+            directory::components(&self.authority, key)?
+        } else {
+            self.components(moment)
+        };
+        base::base(&components, &parameters)
             .map(ToSign::Message)
             .ok_or_else(|| Code::InvalidRequest.into())
     }
@@ -178,10 +195,14 @@ impl Call for HttpCall {
         if let Some(body) = &self.body {
             add("content-digest", content_digest(&body.digest));
         }
+        if self.directory {
+            let digest = directory::digest(signed).ok_or(Code::InvalidRequest)?;
+            add("content-digest", digest.to_owned());
+        }
         if let Some(key) = self.idempotency_key(moment) {
             add("idempotency-key", key);
         }
-        if let Some(agent) = self.profile.field() {
+        if let Some(agent) = self.profile.field().filter(|_| !self.directory) {
             add(profile::SIGNATURE_AGENT, agent);
         }
         add("signature-input", format!("{LABEL}={input}"));
@@ -242,8 +263,16 @@ impl HttpCall {
             ("nonce", Parameter::Text(nonce(moment).into())),
             ("keyid", Parameter::Text(key.thumbprint.as_str().into())),
             ("alg", Parameter::Text(alg.into())),
-            ("tag", Parameter::Text(self.profile.tag().into())),
+            ("tag", Parameter::Text(self.tag().into())),
         ])
+    }
+
+    const fn tag(&self) -> &'static str {
+        if self.directory {
+            directory::TAG
+        } else {
+            self.profile.tag()
+        }
     }
 
     fn idempotency_key(&self, moment: &Moment) -> Option<String> {
@@ -315,6 +344,8 @@ fn binding(route: &HttpRoute, key: Option<&str>) -> Result<Binding, Denial> {
 
 #[cfg(test)]
 mod charge_tests;
+#[cfg(test)]
+mod directory_tests;
 #[cfg(test)]
 mod price_properties;
 #[cfg(test)]

@@ -32,6 +32,9 @@ use std::collections::BTreeMap;
 /// Largest catalog text in bytes (DESIGN §11).
 pub const MAX_BYTES: usize = 512 * 1024;
 
+/// Where the key directory of an origin stands (draft-ietf-webbotauth-httpsig-protocol §8.1).
+pub const DIRECTORY: &str = "/.well-known/http-message-signatures-directory";
+
 /// Every resource, by name.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -115,6 +118,9 @@ pub struct HttpRoute {
     pub probe: bool,
     /// The response is itself a credential.
     pub mints: bool,
+    /// Not a request to an endpoint: the response of a key directory that stands there is signed.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub directory: bool,
 }
 
 /// One segment of a path.

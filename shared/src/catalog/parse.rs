@@ -116,7 +116,7 @@ fn route(place: &Place<'_>, env: Env, around: &mut Around<'_>) -> Result<Route, 
     let mut object = place.object()?;
     let kind = object.required("kind")?;
     let route = match grant::kind(&kind)? {
-        Kind::Http => Route::Http(http::route(&mut object)?),
+        Kind::Http => Route::Http(http::of_kind(&mut object)?),
         Kind::Jwt => Route::Jwt(jwt::route(&mut object, &mut around.issuer)?),
         Kind::Aws => Route::Aws(aws::route(&mut object)?),
         Kind::Template => Route::Template(Box::new(template::route(&mut object)?)),

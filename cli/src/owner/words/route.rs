@@ -337,8 +337,15 @@ fn of_http(http: &HttpRoute) -> Vec<String> {
         replayable,
         probe: _,
         mints,
+        directory,
     } = http;
     let mut facts = Vec::new();
+    if *directory {
+        facts.push(
+            "no request: it signs the key directory that stands there, of its own key alone"
+                .to_owned(),
+        );
+    }
     if let Some(verb) = verb {
         let (methods, verb) = (methods.join(", "), verb_word(*verb));
         facts.push(format!("{methods} counts as {verb}"));

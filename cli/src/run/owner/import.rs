@@ -102,9 +102,10 @@ pub(super) enum Form {
     Jwks,
     Pem,
     Ssh,
+    Directory,
 }
 
-/// Without `--json` exactly the file that others take: a JWK set, PEM, or lines of OpenSSH.
+/// Without `--json` exactly the file that others take: a JWK set, PEM, lines of OpenSSH, or a directory's body.
 pub(super) async fn export(
     named: &Named,
     id: Option<&str>,
@@ -135,6 +136,12 @@ pub(super) async fn export(
         }
         Form::Pem => (json!({ "pem": texts("pem", "") }), texts("pem", "")),
         Form::Ssh => (json!({ "ssh": texts("ssh", "\n") }), texts("ssh", "\n")),
+        Form::Directory => {
+            // What is signed has no end of line, and neither has this.
+            let body = id.as_ref().map(|id| desk.directory(id)).transpose()?;
+            let body = body.unwrap_or_default();
+            (json!({ "directory": body }), body)
+        }
     };
     if json {
         return Ok(told(&desk, value));

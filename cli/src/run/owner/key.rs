@@ -45,11 +45,17 @@ pub(crate) async fn key(named: &Named, verb: KeyVerb, json: bool) -> Result<Outc
             out.map_or_else(|| Ok(told(&desk, desk.show_key(&id)?)), Ok)
         }
         KeyVerb::Import(key) => import::import(named, key).await,
-        KeyVerb::Export { id, pem, ssh } => {
-            let form = match (pem, ssh) {
-                (true, _) => import::Form::Pem,
-                (false, true) => import::Form::Ssh,
-                (false, false) => import::Form::Jwks,
+        KeyVerb::Export {
+            id,
+            pem,
+            ssh,
+            directory,
+        } => {
+            let form = match (pem, ssh, directory) {
+                (true, _, _) => import::Form::Pem,
+                (false, true, _) => import::Form::Ssh,
+                (false, false, true) => import::Form::Directory,
+                (false, false, false) => import::Form::Jwks,
             };
             import::export(named, id.as_deref(), form, json).await
         }

@@ -5,8 +5,9 @@ use crate::{
     call::http::{
         DEFAULT_PORT, is_form_text, is_header_name, is_host, is_method, is_refused_header, segment,
     },
-    catalog::{BodyRule, HttpRoute, Media, Members, Segment},
+    catalog::{BodyRule, DIRECTORY, HttpRoute, Media, Members, Segment},
     codec::json::{Object, Place, Value, is_pointer},
+    effect::Verb,
     grant::parse as grant,
     owner::{Error, read},
 };
@@ -39,6 +40,30 @@ pub(super) fn bare(object: &mut Object<'_>) -> Result<HttpRoute, Error> {
         replayable: false,
         probe: false,
         mints: false,
+        directory: false,
+    })
+}
+
+/// The key directory of an origin (draft-ietf-webbotauth-httpsig-protocol §8.1): its path and method are the draft's.
+fn directory(object: &mut Object<'_>) -> Result<HttpRoute, Error> {
+    let (host, port) = host_and_port(object)?;
+    let path = DIRECTORY.trim_start_matches('/').split('/');
+    Ok(HttpRoute {
+        host,
+        port,
+        path: path.map(|part| Segment::Literal(part.to_owned())).collect(),
+        template: DIRECTORY.to_owned(),
+        methods: vec!["GET".to_owned()],
+        // It proves whose key it is; it reads nothing.
+        verb: Some(grant::verb(object)?.unwrap_or(Verb::Write)),
+        query: Members::Listed(Vec::new()),
+        headers: Members::Listed(Vec::new()),
+        body: None,
+        charge: Vec::new(),
+        replayable: false,
+        probe: false,
+        mints: false,
+        directory: true,
     })
 }
 
@@ -52,6 +77,16 @@ fn host_and_port(object: &mut Object<'_>) -> Result<(String, u16), Error> {
     Ok((host, port))
 }
 
+/// A route of kind `http`: requests to an endpoint, or a key directory.
+pub(super) fn of_kind(object: &mut Object<'_>) -> Result<HttpRoute, Error> {
+    if read::flag(object, "directory")? {
+        directory(object)
+    } else {
+        route(object)
+    }
+}
+
+/// Requests to an endpoint, whatever signs them.
 pub(super) fn route(object: &mut Object<'_>) -> Result<HttpRoute, Error> {
     let (host, port) = host_and_port(object)?;
     let (template, path) = path(&object.required("path")?)?;
@@ -74,6 +109,7 @@ pub(super) fn route(object: &mut Object<'_>) -> Result<HttpRoute, Error> {
         replayable: read::flag(object, "replayable")?,
         probe: read::flag(object, "probe")?,
         mints: read::flag(object, "mints")?,
+        directory: false,
     })
 }
 

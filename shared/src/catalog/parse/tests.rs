@@ -189,6 +189,63 @@ fn numbers_of_names_routes_and_bytes_are_limited_on_both_sides() {
 }
 
 #[test]
+fn a_directory_has_a_host_and_nothing_that_a_caller_could_say() {
+    let document = |members: Value| {
+        let mut way = json!({"kind": "http", "directory": true, "host": "agents.example.com"});
+        for (name, value) in members.as_object().unwrap() {
+            way = with(way, &format!("/{name}"), value.clone());
+        }
+        parse(&json!({"v": 1, "resources": {"r": [way]}}))
+    };
+    let read = |members: Value| {
+        let catalog = document(members).unwrap();
+        let Route::Http(route) = &catalog.resources[&ResourceName::parse("r").unwrap()].routes[0]
+        else {
+            panic!("another")
+        };
+        route.clone()
+    };
+    let plain = read(json!({}));
+    assert!(plain.directory && plain.methods == ["GET"] && plain.body.is_none());
+    assert_eq!(plain.template, crate::catalog::DIRECTORY);
+    let parts = |route: &HttpRoute| {
+        let literal = |part: &Segment| match part {
+            Segment::Literal(text) => text.clone(),
+            Segment::Parameter(_) => panic!("a parameter"),
+        };
+        route.path.iter().map(literal).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        parts(&plain),
+        [".well-known", "http-message-signatures-directory"]
+    );
+    assert_eq!((plain.verb, plain.port), (Some(Verb::Write), 443));
+    assert_eq!(read(json!({"verb": "read", "port": 8443})).port, 8443);
+    for more in [
+        "path",
+        "methods",
+        "query",
+        "headers",
+        "body",
+        "media",
+        "charge",
+        "replayable",
+        "probe",
+        "mints",
+    ] {
+        let value = match more {
+            "path" | "media" => json!("/a"),
+            "replayable" | "probe" | "mints" => json!(true),
+            _ => json!(["a"]),
+        };
+        let error = document(json!({ more: value })).unwrap_err();
+        assert_eq!(error.pointer(), format!("/resources/r/0/{more}"), "{error}");
+    }
+    assert!(!route(json!({})).directory && !route(json!({"directory": false})).directory);
+    refused(json!({"directory": 1}), "/directory", Error::MALFORMED);
+}
+
+#[test]
 fn a_host_is_exact_and_a_port_is_one() {
     for bad in [
         "API.example.com",
