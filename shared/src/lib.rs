@@ -54,5 +54,6 @@ pub mod log;
 pub mod owner;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod solana;
 pub mod time;
 pub mod wire;
