@@ -98,6 +98,11 @@ enum ShownCredential<'a> {
         kind: &'static str,
         signature: &'a str,
     },
+    Transaction {
+        kind: &'static str,
+        signature: &'a str,
+        transaction: &'a str,
+    },
 }
 
 #[derive(Serialize)]
@@ -294,6 +299,14 @@ fn credential(credential: &Credential) -> ShownCredential<'_> {
             headers: pairs(headers),
             kind: "x402",
             payload: serde_json::from_str(payload).unwrap_or_default(),
+        },
+        Credential::Solana {
+            signature,
+            transaction,
+        } => ShownCredential::Transaction {
+            kind: "solana",
+            signature,
+            transaction,
         },
         Credential::Ssh {
             made: SshMade::Certificate(certificate),

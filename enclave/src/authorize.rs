@@ -93,6 +93,7 @@ fn is_signed_by(catalog: &Catalog, effect: &Effect, alg: Alg) -> bool {
         Some(Route::Jwt(route)) => profile::signs(&route.profile, alg),
         Some(Route::Http(_) | Route::Aws(_) | Route::Ssh(_)) => true,
         Some(Route::X402(_)) => alg == Alg::Secp256k1,
+        Some(Route::Solana(_)) => alg == Alg::Ed25519,
         None => false,
     }
 }

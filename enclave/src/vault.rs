@@ -285,6 +285,13 @@ impl Held {
                 }
                 Ok(key.sign(&payment.message()).to_vec())
             }
+            (signer @ Signer::Ed25519(_), ToSign::Solana(signing)) => {
+                // A transaction names its signer: nor does another account's.
+                if self.info.kind != Kind::Solana || self.info.public != signing.account.0 {
+                    return Err(Failed);
+                }
+                signer.sign(&signing.message)
+            }
             (signer, ToSign::Message(message)) => signer.sign(message),
             (
                 Signer::Ed25519(_) | Signer::P256(_) | Signer::Rs256(_) | Signer::Secp256k1(_),
@@ -293,6 +300,10 @@ impl Held {
             | (
                 Signer::Ed25519(_) | Signer::P256(_) | Signer::Rs256(_) | Signer::SigV4(_),
                 ToSign::Payment(_),
+            )
+            | (
+                Signer::P256(_) | Signer::Rs256(_) | Signer::SigV4(_) | Signer::Secp256k1(_),
+                ToSign::Solana(_),
             ) => Err(Failed),
         }
     }

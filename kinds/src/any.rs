@@ -1,8 +1,8 @@
 //! A call of any kind: what the enclave and the client dispatch on.
 
 use crate::{
-    Call, Moment, SigningKeyInfo, ToSign, aws::AwsCall, http::HttpCall, jwt::JwtCall, ssh::SshCall,
-    x402::X402Call,
+    Call, Moment, SigningKeyInfo, ToSign, aws::AwsCall, http::HttpCall, jwt::JwtCall,
+    solana::SolanaCall, ssh::SshCall, x402::X402Call,
 };
 use claviger_shared::{
     call::{Input, Sign},
@@ -27,6 +27,8 @@ pub enum AnyCall {
     X402(X402Call),
     /// An SSH certificate or signature.
     Ssh(SshCall),
+    /// A transaction of Solana.
+    Solana(SolanaCall),
 }
 
 macro_rules! each {
@@ -37,6 +39,7 @@ macro_rules! each {
             Self::Aws($call) => $do,
             Self::X402($call) => $do,
             Self::Ssh($call) => $do,
+            Self::Solana($call) => $do,
         }
     };
 }
@@ -55,6 +58,7 @@ impl AnyCall {
             Input::Aws(input) => AwsCall::parse(input, key, catalog, grant).map(Self::Aws),
             Input::X402(input) => X402Call::parse(input, key, catalog, grant).map(Self::X402),
             Input::Ssh(input) => SshCall::parse(input, key, catalog, grant).map(Self::Ssh),
+            Input::Solana(input) => SolanaCall::parse(input, key, catalog, grant).map(Self::Solana),
         }
     }
 

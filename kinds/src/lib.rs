@@ -16,6 +16,7 @@ pub mod reach;
 #[cfg(test)]
 mod relying_party;
 mod routes;
+pub mod solana;
 pub mod ssh;
 pub mod x402;
 
@@ -84,6 +85,8 @@ pub enum ToSign {
     Payment(x402::authorization::Authorization),
     /// What an SSH key signs; it says whose signature it will be.
     Ssh(ssh::Signing),
+    /// A transaction of Solana; it says whose account signs.
+    Solana(solana::Signing),
 }
 
 impl ToSign {
@@ -95,7 +98,9 @@ impl ToSign {
     pub fn message(&self) -> Result<&[u8], Denial> {
         match self {
             Self::Message(message) => Ok(message),
-            Self::SigV4(_) | Self::Payment(_) | Self::Ssh(_) => Err(Code::KeyDenied.into()),
+            Self::SigV4(_) | Self::Payment(_) | Self::Ssh(_) | Self::Solana(_) => {
+                Err(Code::KeyDenied.into())
+            }
         }
     }
 }

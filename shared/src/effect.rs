@@ -26,6 +26,8 @@ pub enum Kind {
     X402,
     /// SSH: user certificates, and signatures over git's objects.
     Ssh,
+    /// Transactions of Solana.
+    Solana,
 }
 
 impl Kind {
@@ -39,6 +41,7 @@ impl Kind {
             Self::Ssh => "ssh",
             Self::Evm => "evm",
             Self::X402 => "x402",
+            Self::Solana => "solana",
         }
     }
 
@@ -47,18 +50,19 @@ impl Kind {
     pub const fn of_key(self) -> Self {
         match self {
             Self::X402 => Self::Evm,
-            Self::Http | Self::Jwt | Self::Aws | Self::Evm | Self::Ssh => self,
+            Self::Http | Self::Jwt | Self::Aws | Self::Evm | Self::Ssh | Self::Solana => self,
         }
     }
 
     /// Every kind that is built.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Http,
         Self::Jwt,
         Self::Aws,
         Self::Evm,
         Self::X402,
         Self::Ssh,
+        Self::Solana,
     ];
 
     /// Reads the word.

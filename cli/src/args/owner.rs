@@ -57,6 +57,8 @@ pub(crate) enum KindArg {
     /// Chains of the Ethereum family, payments by x402 too
     Evm,
     Ssh,
+    /// Transactions of Solana
+    Solana,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -131,7 +133,7 @@ pub(crate) enum KeyVerb {
 
 #[derive(Debug, Args)]
 pub(crate) struct Import {
-    /// The private key: PEM (PKCS#8, SEC1, OpenSSH) or JWK, unencrypted; of kind aws JSON with access_key_id, secret_access_key and session_token
+    /// The private key: PEM (PKCS#8, SEC1, OpenSSH) or JWK, unencrypted; of kind aws JSON with access_key_id, secret_access_key and session_token; of kind solana also what solana-keygen writes, base58, or the seed in hexadecimal
     #[arg(long, value_name = "F")]
     pub(crate) file: PathBuf,
     /// What it will sign

@@ -209,7 +209,7 @@ fn meaning(resource: &Resource) -> Vec<String> {
             Route::Http(http) => format!("{} {}", http.methods.join(", "), route::address(http)),
             Route::Jwt(_) | Route::Ssh(_) => route::destination(way),
             Route::Aws(aws) => route::aws_line(&route::aws_names(aws), aws),
-            Route::X402(_) => route::destination(way),
+            Route::X402(_) | Route::Solana(_) => route::destination(way),
         };
         format!("{env}: {}", sentence(way, &to))
     };

@@ -100,7 +100,7 @@ fn sign(args: &CurlArgs) -> Result<Sign, Error> {
 fn http(sign: &Sign) -> Result<&HttpInput, Error> {
     match &sign.input {
         Input::Http(input) => Ok(input),
-        Input::Jwt(_) | Input::Aws(_) | Input::X402(_) | Input::Ssh(_) => {
+        Input::Jwt(_) | Input::Aws(_) | Input::X402(_) | Input::Ssh(_) | Input::Solana(_) => {
             Err(Error::Usage("not an HTTP call".to_owned()))
         }
     }
@@ -114,7 +114,8 @@ fn headers(issued: &IssuedWithReceipt) -> Result<&[(String, String)], Error> {
             Credential::Jwt { .. }
             | Credential::Aws { .. }
             | Credential::X402 { .. }
-            | Credential::Ssh { .. },
+            | Credential::Ssh { .. }
+            | Credential::Solana { .. },
         )
         | None => Err(Error::Distrust(
             "the answer holds no HTTP credential".to_owned(),
@@ -280,7 +281,11 @@ async fn run(
             put(json!({ "charged": render::charges(&issued.issued.charged) }));
             match &sign.input {
                 // The token is made and thrown away: what its audience does with it is not tried here.
-                Input::Jwt(_) | Input::Aws(_) | Input::X402(_) | Input::Ssh(_) => {
+                Input::Jwt(_)
+                | Input::Aws(_)
+                | Input::X402(_)
+                | Input::Ssh(_)
+                | Input::Solana(_) => {
                     put(json!({ "ok": true }));
                     0
                 }

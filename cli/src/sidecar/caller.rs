@@ -8,7 +8,7 @@ use claviger_client::web;
 use claviger_shared::{
     call::{
         Ask, AwsInput, HttpInput, Input, JwtInput, Sign, SshCertificateInput, SshInput,
-        SshSignatureInput, x402::X402Input,
+        SshSignatureInput, solana::SolanaInput, x402::X402Input,
     },
     denial::Code,
 };
@@ -183,6 +183,10 @@ fn written(sign: &Sign) -> (&'static str, Value) {
             }
             let value = json!({ "payment_required": demand, "accept": 0, "ttl_s": ttl_s });
             ("x402", value)
+        }
+        Input::Solana(SolanaInput { message }) => {
+            let value = json!({ "message": STANDARD.encode(message) });
+            ("solana", value)
         }
         Input::Ssh(SshInput::Certificate(SshCertificateInput {
             public_key,

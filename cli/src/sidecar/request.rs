@@ -7,7 +7,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use claviger_shared::{
     call::{
         AwsInput, HttpInput, Input, JwtInput, Sign, SshCertificateInput, SshInput,
-        SshSignatureInput,
+        SshSignatureInput, solana::SolanaInput,
     },
     grant::profile,
 };
@@ -30,6 +30,8 @@ pub enum Kind {
     X402,
     /// `ssh`.
     Ssh,
+    /// `solana`.
+    Solana,
 }
 
 impl Kind {
@@ -40,6 +42,7 @@ impl Kind {
             "aws" => Some(Self::Aws),
             "x402" => Some(Self::X402),
             "ssh" => Some(Self::Ssh),
+            "solana" => Some(Self::Solana),
             _ => None,
         }
     }
@@ -92,6 +95,13 @@ struct X402 {
     payment_required: Value,
     accept: Option<usize>,
     ttl_s: Option<u64>,
+    idempotency_key: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Solana {
+    message: String,
     idempotency_key: Option<String>,
 }
 
@@ -163,6 +173,7 @@ pub fn parse(kind: Kind, bytes: &[u8]) -> Result<Sign, Problem> {
         Kind::Aws => aws(read(bytes)?),
         Kind::X402 => x402(read(bytes)?),
         Kind::Ssh => ssh(read(bytes)?),
+        Kind::Solana => solana(read(bytes)?),
     }
 }
 
@@ -248,6 +259,21 @@ fn x402(request: X402) -> Result<Sign, Problem> {
         input.map_err(|error| Problem::malformed(&format!("`payment_required`: {error}")))?;
     Ok(Sign {
         input: Input::X402(input),
+        idempotency_key,
+    })
+}
+
+fn solana(request: Solana) -> Result<Sign, Problem> {
+    let Solana {
+        message,
+        idempotency_key,
+    } = request;
+    let message = STANDARD.decode(message);
+    let message = message.map_err(|_| Problem::malformed("`message` is not padded base64"))?;
+    Ok(Sign {
+        input: Input::Solana(SolanaInput {
+            message: message.into(),
+        }),
         idempotency_key,
     })
 }
@@ -371,6 +397,9 @@ mod tests {
                 Kind::Aws,
                 r#"{"service":"s","region":"r","method":"GET","url":"u","digest":"x"}"#,
             ),
+            (Kind::Solana, r#"{}"#),
+            (Kind::Solana, r#"{"message":"AQ"}"#),
+            (Kind::Solana, r#"{"message":"AQ==","transaction":"AQ=="}"#),
             (Kind::Ssh, r#"{"public_key":"k","principals":["a"]}"#),
             (
                 Kind::Ssh,

@@ -261,9 +261,9 @@ fn token(asset: &Asset) -> Result<(&DomainName, Address), Denial> {
             contract,
             eip712: Some(name),
         } => Ok((name, *contract)),
-        AssetForm::Token { eip712: None, .. } | AssetForm::Native { .. } => {
-            Err(Denial::at(Code::DestinationDenied, ASSET_PARAM))
-        }
+        AssetForm::Token { eip712: None, .. }
+        | AssetForm::Native { .. }
+        | AssetForm::Solana { .. } => Err(Denial::at(Code::DestinationDenied, ASSET_PARAM)),
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod aws;
 pub mod http;
+pub mod solana;
 pub mod ssh;
 pub mod x402;
 
@@ -95,6 +96,8 @@ pub enum Input {
     X402(x402::X402Input),
     /// What an SSH key is to sign.
     Ssh(SshInput),
+    /// A transaction of Solana.
+    Solana(solana::SolanaInput),
 }
 
 /// An HTTP request as the caller will send it.
@@ -257,7 +260,7 @@ pub struct Reach {
     pub resource: ResourceName,
     /// The kind of its credentials.
     pub kind: Kind,
-    /// `x402`: `pay`; `http`: the methods that the grant permits; `jwt`: the token's profile, and of `dpop` the methods; `aws`: the actions, or methods; `ssh`:
+    /// `x402`: `pay`; `solana`: `transfer` and `create_account`; `http`: the methods that the grant permits; `jwt`: the token's profile, and of `dpop` the methods; `aws`: the actions, or methods; `ssh`:
     /// `certify`, or the objects, as `git:commit`.
     pub methods: Vec<String>,
     /// `http`: the URL, its parameters in braces; `jwt`: the audience, of `dpop` the URL; `aws`: service, Region and resource, or the URL;

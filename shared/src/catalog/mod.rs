@@ -5,8 +5,10 @@
 
 mod assets;
 pub mod parse;
+mod solana;
 
-pub use assets::{Asset, AssetForm, DomainName};
+pub use assets::{Asset, AssetForm, DomainName, Mint};
+pub use solana::{Payee, SolanaRoute};
 
 use crate::{
     amount::Amount,
@@ -58,6 +60,8 @@ pub enum Route {
     Ssh(SshRoute),
     /// Payees of one token, paid by HTTP.
     X402(X402Route),
+    /// Payees of one asset of Solana.
+    Solana(SolanaRoute),
 }
 
 /// Whom payments by HTTP (x402) may go to, in one token.
@@ -347,7 +351,12 @@ impl Catalog {
         let routes = self.resources.values().flat_map(|one| &one.routes);
         routes.filter_map(|route| match route {
             Route::Jwt(route) if route.profile == profile::OIDC => Some(route),
-            Route::Jwt(_) | Route::Http(_) | Route::Aws(_) | Route::X402(_) | Route::Ssh(_) => None,
+            Route::Jwt(_)
+            | Route::Http(_)
+            | Route::Aws(_)
+            | Route::X402(_)
+            | Route::Ssh(_)
+            | Route::Solana(_) => None,
         })
     }
 }

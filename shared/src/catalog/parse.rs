@@ -7,6 +7,7 @@ mod aws;
 mod charge;
 mod http;
 mod jwt;
+mod solana;
 mod ssh;
 mod x402;
 
@@ -118,12 +119,13 @@ fn route(place: &Place<'_>, env: Env, around: &mut Around<'_>) -> Result<Route, 
         Kind::Jwt => Route::Jwt(jwt::route(&mut object, &mut around.issuer)?),
         Kind::Aws => Route::Aws(aws::route(&mut object)?),
         Kind::Ssh => Route::Ssh(ssh::route(&mut object)?),
+        Kind::Solana => Route::Solana(solana::route(&mut object, env, around.assets)?),
         // Keys of the kind are made and kept; nothing is signed with them yet.
         Kind::X402 => Route::X402(x402::route(&mut object, env, around.assets)?),
         Kind::Evm => {
             return Err(Error::unsupported(
                 &kind,
-                "\"http\", \"jwt\", \"aws\", \"x402\" or \"ssh\"",
+                "\"http\", \"jwt\", \"aws\", \"x402\", \"ssh\" or \"solana\"",
             ));
         }
     };
@@ -139,9 +141,16 @@ fn is_same_matcher(a: &Route, b: &Route) -> bool {
         (Route::Aws(a), Route::Aws(b)) => aws::is_same_matcher(a, b),
         (Route::X402(a), Route::X402(b)) => x402::is_same_matcher(a, b),
         (Route::Ssh(a), Route::Ssh(b)) => ssh::is_same_matcher(a, b),
-        (Route::Http(_) | Route::Jwt(_) | Route::Aws(_) | Route::X402(_) | Route::Ssh(_), _) => {
-            false
-        }
+        (Route::Solana(a), Route::Solana(b)) => solana::is_same_matcher(a, b),
+        (
+            Route::Http(_)
+            | Route::Jwt(_)
+            | Route::Aws(_)
+            | Route::X402(_)
+            | Route::Ssh(_)
+            | Route::Solana(_),
+            _,
+        ) => false,
     }
 }
 

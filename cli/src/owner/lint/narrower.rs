@@ -48,7 +48,7 @@ fn scope(grant: &mut Grant, around: &Around<'_>) {
                 Route::Http(http) => http.mints,
                 Route::Jwt(jwt) => jwt.mints,
                 Route::Aws(aws) => aws.mints(),
-                Route::X402(_) | Route::Ssh(_) => false,
+                Route::X402(_) | Route::Ssh(_) | Route::Solana(_) => false,
             })
         })
     };

@@ -5,7 +5,7 @@ use crate::{finding::Finding, owner::words::Around};
 use claviger_shared::{
     catalog::{
         AwsRoute, AwsTarget, BodyRule, HttpRoute, JwtRoute, Media, Members, Resource, Route,
-        SshRoute,
+        SolanaRoute, SshRoute,
     },
     effect::{Kind, Verb},
     grant::{Grant, Window, profile},
@@ -90,8 +90,26 @@ fn permission(
             Route::Aws(aws) => found.extend(way_of_aws(grant, verb, name, aws, &place)),
             Route::X402(route) => found.extend(unit_budget(grant, &route.asset, name, &place)),
             Route::Ssh(ssh) => found.extend(way_of_ssh(grant, verb, name, ssh, &place)),
+            Route::Solana(route) => found.extend(way_of_solana(grant, name, route, &place)),
         }
         found.extend(key_for(grant, way, name, around, &place));
+    }
+    found
+}
+
+/// What is paid, and the lamports that fees and rent are taken in.
+fn way_of_solana(
+    grant: &Grant,
+    name: &ResourceName,
+    route: &SolanaRoute,
+    at: &str,
+) -> Vec<Finding> {
+    let mut found: Vec<_> = unit_budget(grant, &route.asset, name, at)
+        .into_iter()
+        .collect();
+    let pays = route.fee_payer.is_empty() || route.rent.is_some();
+    if pays && route.coin != route.asset {
+        found.extend(unit_budget(grant, &route.coin, name, at));
     }
     found
 }
@@ -334,6 +352,7 @@ fn key_for(
         Route::Aws(_) => Kind::Aws,
         Route::X402(_) => Kind::X402,
         Route::Ssh(_) => Kind::Ssh,
+        Route::Solana(_) => Kind::Solana,
     };
     let of_key = kind.of_key();
     let fits = |id| around.keys.get(id).is_some_and(|key| key.kind == of_key);
@@ -375,7 +394,7 @@ fn let_out(grant: &Grant, around: &Around<'_>) -> Vec<Finding> {
                 Route::Http(http) => http.mints,
                 Route::Jwt(jwt) => jwt.mints,
                 Route::Aws(aws) => aws.mints(),
-                Route::X402(_) | Route::Ssh(_) => false,
+                Route::X402(_) | Route::Ssh(_) | Route::Solana(_) => false,
             })
         })
     };

@@ -25,7 +25,12 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 pub(super) async fn import(named: &Named, import: Import) -> Result<Outcome, Error> {
-    let private = PrivateKey::read(&import.file)?;
+    let kind: Kind = import.kind.into();
+    let private = if kind == Kind::Solana {
+        PrivateKey::read_solana(&import.file)?
+    } else {
+        PrivateKey::read(&import.file)?
+    };
     let asked: Option<Alg> = import.alg.map(Into::into);
     if asked.is_some_and(|asked| asked != private.alg) {
         let file = import.file.display();
@@ -33,7 +38,6 @@ pub(super) async fn import(named: &Named, import: Import) -> Result<Outcome, Err
             "`{file}` is not of --alg; leave --alg out to take what it is"
         )));
     }
-    let kind: Kind = import.kind.into();
     if (kind == Kind::Aws) != (private.alg == Alg::SigV4) {
         let file = import.file.display();
         return Err(Error::Usage(format!(

@@ -75,6 +75,7 @@ impl From<KindArg> for Kind {
             KindArg::Aws => Self::Aws,
             KindArg::Evm => Self::Evm,
             KindArg::Ssh => Self::Ssh,
+            KindArg::Solana => Self::Solana,
         }
     }
 }

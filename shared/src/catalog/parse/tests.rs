@@ -28,7 +28,9 @@ fn route(members: Value) -> HttpRoute {
     let catalog = parse(&one(members)).unwrap();
     match &catalog.resources[&ResourceName::parse("r").unwrap()].routes[0] {
         Route::Http(route) => route.clone(),
-        Route::Jwt(_) | Route::Aws(_) | Route::X402(_) | Route::Ssh(_) => panic!("another kind"),
+        Route::Jwt(_) | Route::Aws(_) | Route::X402(_) | Route::Ssh(_) | Route::Solana(_) => {
+            panic!("another kind")
+        }
     }
 }
 
@@ -527,7 +529,11 @@ fn token_routes(routes: Value) -> Result<JwtRoute, (String, &'static str)> {
     let catalog = parsed.map_err(|error| (error.pointer().to_owned(), error.code()))?;
     match &catalog.resources.values().next().unwrap().routes[0] {
         Route::Jwt(route) => Ok(route.clone()),
-        other @ (Route::Http(_) | Route::Aws(_) | Route::X402(_) | Route::Ssh(_)) => {
+        other @ (Route::Http(_)
+        | Route::Aws(_)
+        | Route::X402(_)
+        | Route::Ssh(_)
+        | Route::Solana(_)) => {
             panic!("{other:?}")
         }
     }

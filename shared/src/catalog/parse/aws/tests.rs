@@ -39,7 +39,9 @@ fn read(route: Value) -> AwsRoute {
     let catalog = parse(&json!([route])).unwrap_or_else(|error| panic!("{error}"));
     match &catalog.resources[&ResourceName::parse("r").unwrap()].routes[0] {
         Route::Aws(route) => route.clone(),
-        Route::Http(_) | Route::Jwt(_) | Route::X402(_) | Route::Ssh(_) => panic!("another kind"),
+        Route::Http(_) | Route::Jwt(_) | Route::X402(_) | Route::Ssh(_) | Route::Solana(_) => {
+            panic!("another kind")
+        }
     }
 }
 
