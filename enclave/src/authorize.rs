@@ -4,13 +4,15 @@
 //! mint, to carry no destination, or to charge, where it does. It says nothing about rate or budgets. Unknown means no.
 
 use claviger_shared::{
+    call::solana::FROM,
     catalog::{Catalog, Route},
     denial::{Code, Denial},
     effect::{Charge, Effect, Effects},
     grant::{Grant, SourcePrefix, profile},
     id::KeyId,
-    ledger::{State, reserve},
+    ledger::{KeyState, State, reserve},
     owner::command::Alg,
+    solana::Pubkey,
     time::UnixMs,
 };
 
@@ -69,9 +71,9 @@ pub fn authorize(
     if effects.iter().any(|effect| effect.kind != kind) {
         return Err(Code::Unsupported.into());
     }
-    let signs = |alg| {
+    let signs = |key: &KeyState| {
         let mut effects = effects.iter();
-        effects.all(|effect| is_signed_by(state.catalog(), effect, alg))
+        effects.all(|effect| is_signed_by(state.catalog(), effect, key))
     };
     let (key, _) = state
         .key_of(grant, kind, grant.env, signs)
@@ -85,17 +87,24 @@ pub fn authorize(
     })
 }
 
-/// Whether keys of an algorithm sign what the effect's route asks for: a token's profile says which do.
-fn is_signed_by(catalog: &Catalog, effect: &Effect, alg: Alg) -> bool {
+/// Whether a key signs what the effect's route asks for: a token's profile says which do; a transaction names its account.
+fn is_signed_by(catalog: &Catalog, effect: &Effect, key: &KeyState) -> bool {
     let resource = catalog.resources.get(&effect.resource);
     let route = resource.and_then(|resource| resource.routes.get(usize::from(effect.route)));
     match route {
-        Some(Route::Jwt(route)) => profile::signs(&route.profile, alg),
+        Some(Route::Jwt(route)) => profile::signs(&route.profile, key.alg),
         Some(Route::Http(_) | Route::Aws(_) | Route::Ssh(_)) => true,
-        Some(Route::X402(_)) => alg == Alg::Secp256k1,
-        Some(Route::Solana(_)) => alg == Alg::Ed25519,
+        Some(Route::X402(_)) => key.alg == Alg::Secp256k1,
+        Some(Route::Solana(_)) => key.alg == Alg::Ed25519 && is_own(effect, key),
         None => false,
     }
+}
+
+/// Whether the account that pays is the key's.
+fn is_own(effect: &Effect, key: &KeyState) -> bool {
+    let from = effect.parameters.iter().find(|(name, _)| name == FROM);
+    let own = Pubkey::of_public_key(&key.public).map(|own| own.to_string());
+    own.is_some_and(|own| from.is_some_and(|(_, from)| *from == own))
 }
 
 fn check_effect(grant: &Grant, catalog: &Catalog, effect: &Effect) -> Result<(), Denial> {

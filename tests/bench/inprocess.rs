@@ -1,7 +1,7 @@
 //! In this process, without a socket where there need be none: the serial core's steps, parsing, and a whole call on an
 //! enclave whose store is memory.
 
-use crate::{asks, aws, cell::Plan, cpu, deployment::Granted, load, run::Run, ssh, x402};
+use crate::{asks, aws, cell::Plan, cpu, deployment::Granted, load, run::Run, solana, ssh, x402};
 use anyhow::{Context, bail, ensure};
 use claviger_client::trust;
 use claviger_enclave::{
@@ -112,6 +112,11 @@ pub fn measure(run: &mut Run) -> anyhow::Result<()> {
     keep("secp256k1: sign 66 bytes", timed(|_| x402.curve()));
     keep("x402: parse a demand", timed(|_| x402.parse()));
     keep("x402: sign it", timed(|_| x402.sign()));
+    let solana = solana::Bench::new(&grant, deployment.clock.now())?;
+    solana.check()?;
+    keep("ed25519: sign 300 bytes", timed(|_| solana.curve()));
+    keep("solana: parse a message", timed(|_| solana.parse()));
+    keep("solana: sign it", timed(|_| solana.sign()));
     let ssh = ssh::Bench::new(&grant, deployment.clock.now())?;
     keep("ssh: parse a certificate", timed(|_| ssh.parse(0)));
     keep("ssh: sign the certificate", timed(|_| ssh.sign(0)));

@@ -1,11 +1,12 @@
 //! The table of denials: one vector for each code, run against the enclave; table, page, code, host and command agree.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use claviger_cli::error::Error;
 use claviger_client::render;
 use claviger_shared::{
     call::{
         Ask, AwsInput, Echo, HttpInput, Input, JwtInput, Sign, SshCertificateInput, SshInput,
-        SshSignatureInput, x402::X402Input,
+        SshSignatureInput, solana::SolanaInput, x402::X402Input,
     },
     crypto::noise,
     denial::{Code, Denial},
@@ -17,13 +18,17 @@ use claviger_tests::{
     deployment::{Deployment, Enclave},
     import,
     owner::{Granted, done},
+    solana,
     store::Mood,
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Kinds whose vectors have a file of their own.
-const KINDS: [(&str, &str); 1] = [("x402", include_str!("../vectors/denials/x402.json"))];
+const KINDS: [(&str, &str); 2] = [
+    ("x402", include_str!("../vectors/denials/x402.json")),
+    ("solana", include_str!("../vectors/denials/solana.json")),
+];
 
 /// The table, and beside each row's vectors those of every kind.
 fn table() -> Value {
@@ -163,6 +168,10 @@ impl Run {
                 import::import_access_key(&deployment, &enclave, import::ACCESS_KEY);
                 continue;
             }
+            if let Some(seed) = key.get("seed") {
+                solana::import_seed(&deployment, &enclave, key, &seed_of(text(seed)));
+                continue;
+            }
             deployment.widen(
                 &enclave,
                 &serde_json::json!({"type": "key.create", "key": key}),
@@ -260,6 +269,11 @@ impl Run {
         if let Some(payment) = call.get("x402") {
             return self.ask(call, n, Input::X402(x402(payment)));
         }
+        if let Some(transaction) = call.get("solana") {
+            let message = STANDARD.decode(text(&transaction["message"])).unwrap();
+            let message = message.into();
+            return self.ask(call, n, Input::Solana(SolanaInput { message }));
+        }
         let kinds = ["http", "jwt", "aws", "ssh"].map(|kind| call.get(kind));
         let input = match kinds {
             [Some(http), None, None, None] => Input::Http(HttpInput {
@@ -288,7 +302,7 @@ impl Run {
                 ath: word(jwt, "ath"),
             }),
             [None, None, None, Some(ssh)] => Input::Ssh(ssh_input(ssh)),
-            _ => panic!("one of http, jwt, aws, ssh and x402: {call}"),
+            _ => panic!("one of http, jwt, aws, ssh, x402 and solana: {call}"),
         };
         self.ask(call, n, input)
     }
@@ -310,6 +324,11 @@ impl Run {
             idempotency_key: key.map(|key| key.replace("{n}", &n.to_string())),
         }))
     }
+}
+
+/// 32 bytes in hexadecimal digits.
+fn seed_of(text: &str) -> [u8; 32] {
+    hex::decode(text).unwrap().try_into().unwrap()
 }
 
 /// A payment; requirements stand as an object, or as a text where it is the text that matters.

@@ -289,7 +289,13 @@ mod tests {
             })),
             idempotency_key: None,
         };
-        for sign in [http, jwt, proof, aws, certificate, signature] {
+        let transaction = Sign {
+            input: Input::Solana(SolanaInput {
+                message: vec![1, 0, 1].into(),
+            }),
+            idempotency_key: Some("k".to_owned()),
+        };
+        for sign in [http, jwt, proof, aws, certificate, signature, transaction] {
             let (kind, value) = written(&sign);
             let read = request::parse(Kind::parse(kind).unwrap(), value.to_string().as_bytes());
             assert_eq!(read.ok(), Some(sign));

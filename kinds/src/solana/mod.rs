@@ -16,7 +16,7 @@ use crate::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use claviger_shared::{
     amount::Amount,
-    call::solana::{MAX_TRANSACTION, SolanaInput},
+    call::solana::{FROM, MAX_TRANSACTION, SolanaInput, TO},
     catalog::Catalog,
     codec::base58,
     credential::{Credential, Replay},
@@ -102,7 +102,7 @@ impl Call for SolanaCall {
         {
             return Err(Denial::at(Code::UnlistedMember, &place(number)));
         }
-        let mut effects = found.iter().map(effect);
+        let mut effects = found.iter().map(|one| effect(one, &account));
         // A message that moves nothing has nothing that a route could allow.
         let mut first = effects
             .next()
@@ -219,7 +219,7 @@ fn fee(message: &Message, beside: &Beside) -> u128 {
     SIGNATURE_FEE.saturating_add(priority)
 }
 
-fn effect(found: &Found<'_>) -> Effect {
+fn effect(found: &Found<'_>, account: &Pubkey) -> Effect {
     let route = found.route;
     let charge = |unit: &claviger_shared::id::Unit, amount: u64| Charge {
         unit: unit.clone(),
@@ -238,7 +238,10 @@ fn effect(found: &Found<'_>) -> Effect {
         destination: route.cluster.account(&found.to),
         method: method.to_owned(),
         path_template: String::new(),
-        parameters: vec![("payment.to".to_owned(), found.to.to_string())],
+        parameters: vec![
+            (TO.to_owned(), found.to.to_string()),
+            (FROM.to_owned(), account.to_string()),
+        ],
         mints: false,
         identity_only: false,
         charges,

@@ -207,7 +207,12 @@ fn lamports_and_tokens_are_charged_with_their_fees() {
         effect.destination,
         format!("solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp:{payee}")
     );
-    assert_eq!(effect.parameters, [("payment.to".to_owned(), payee)]);
+    let from = Pubkey(ME).to_string();
+    let parameters = [("payment.to", payee), ("payment.from", from)];
+    assert_eq!(
+        effect.parameters,
+        parameters.map(|(name, value)| (name.to_owned(), value))
+    );
     assert!(effect.fixed && !effect.mints && !effect.identity_only);
     assert_eq!(effect.max_lifetime, Millis(150_000));
 

@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 
 /// Largest transaction in bytes, its signatures included (Solana's packet: an IPv6 MTU without headers).
 pub const MAX_TRANSACTION: usize = 1232;
+/// The parameter of an effect that says whose account pays: the key's that signs.
+pub const FROM: &str = "payment.from";
+/// The parameter of an effect that says who is paid.
+pub const TO: &str = "payment.to";
 /// Longest memo in bytes.
 pub const MAX_MEMO: usize = 256;
 /// Instructions of one message at most.

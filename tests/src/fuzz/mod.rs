@@ -14,6 +14,7 @@ pub mod log;
 pub mod mutate;
 pub mod owner;
 pub mod samples;
+pub mod solana;
 pub mod ssh;
 pub mod wire;
 pub mod x402;
@@ -96,6 +97,7 @@ pub const TARGETS: &[Target] = &[
     target("sealed", calls::sealed, ITEMS),
     target("sidecar", edge::sidecar, TREE),
     target("snapshot", log::snapshot, TREE),
+    target("solana_call", solana::solana_call, ITEMS),
     target("ssh_agent", edge::ssh_agent, FLAT),
     target("ssh_call", ssh::ssh_call, FLAT),
     target("ssh_key", owner::ssh_key, FLAT),

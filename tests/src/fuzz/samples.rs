@@ -602,8 +602,45 @@ fn x402_texts() {
     }
 }
 
+/// Messages of Solana.
+fn solana_messages() {
+    use crate::solana::{PAYEE, PAYER, build, build::Raw, create, key, usdc};
+    let me = super::solana::ME;
+    let payee = key(PAYEE);
+    let budget = build::compute(
+        claviger_shared::solana::COMPUTE_BUDGET.0,
+        Some(60_000),
+        Some(1000),
+    );
+    let whole = [budget, vec![create(me, payee), usdc(me, payee, 5)]].concat();
+    for (name, version, payer, calls) in [
+        (
+            "coin",
+            None,
+            me,
+            vec![build::transfer(me, payee, 1_000_000)],
+        ),
+        ("token", Some(0x80), me, vec![usdc(me, payee, 10_000)]),
+        ("whole", Some(0x80), me, whole),
+        (
+            "sponsored",
+            Some(0x80),
+            key(PAYER),
+            vec![usdc(me, payee, 10_000)],
+        ),
+        ("other", None, me, vec![build::transfer(me, key(PAYER), 1)]),
+    ] {
+        put(
+            "solana_call",
+            name,
+            &Raw::of(version, payer, &calls).bytes(),
+        );
+    }
+}
+
 /// Writes those that need no deployment.
 pub fn texts() {
+    solana_messages();
     aws_texts();
     x402_texts();
     fuzz_ssh::texts();

@@ -18,7 +18,7 @@ use crate::{
     log::record::Born,
     owner::{
         self,
-        command::{Action, Alg, Chain, Command},
+        command::{Action, Chain, Command},
         manifest::{self as manifests, Manifest},
     },
     time::{Millis, UnixMs},
@@ -279,18 +279,18 @@ impl State {
         Ok(())
     }
 
-    /// The grant's key for one kind: the first listed that is of the kind that signs it, of the grant's environment, not retired, and of an
-    /// algorithm that signs what is asked for.
+    /// The grant's key for one kind: the first listed that is of the kind that signs it, of the grant's environment, not retired,
+    /// and one that signs what is asked for.
     #[must_use]
     pub fn key_of<'a>(
         &'a self,
         grant: &'a Grant,
         kind: Kind,
         env: Env,
-        signs: impl Fn(Alg) -> bool,
+        signs: impl Fn(&KeyState) -> bool,
     ) -> Option<(&'a KeyId, &'a KeyState)> {
         let mut keys = grant.keys.iter().filter_map(|id| Some((id, self.key(id)?)));
         let kind = kind.of_key();
-        keys.find(|(_, key)| key.kind == kind && key.env == env && !key.retired && signs(key.alg))
+        keys.find(|(_, key)| key.kind == kind && key.env == env && !key.retired && signs(key))
     }
 }
