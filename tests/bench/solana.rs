@@ -17,10 +17,6 @@ use claviger_tests::solana::{self, build};
 use std::hint::black_box;
 
 /// A transfer of tokens with a priority fee, parsed and signed.
-#[expect(
-    missing_debug_implementations,
-    reason = "the provider's key shows nothing"
-)]
 pub struct Bench {
     sign: Sign,
     catalog: Catalog,
@@ -37,7 +33,7 @@ impl Bench {
         let catalog = Catalog::parse(solana::catalog().to_string().as_bytes())
             .map_err(|error| anyhow::anyhow!("{error}"))?;
         let mut grant = grant.clone();
-        grant.permissions.write = vec![ResourceName::parse("tokens").ok().context("name")?];
+        grant.permissions.write = vec![ResourceName::parse("usdc").ok().context("name")?];
         let key = Ed25519KeyPair::from_seed_unchecked(&[7; 32])?;
         let me: [u8; 32] = key.public_key().as_ref().try_into()?;
         let budget = build::compute(COMPUTE_BUDGET.0, Some(60_000), Some(1000));

@@ -39,7 +39,7 @@ pub fn catalog() -> Value {
         "v": 1,
         "resources": {
             "coins": [route("sol")],
-            "tokens": [with(with(route("usdc.solana"), "rent", json!("2039280")), "memo", json!(true))],
+            "usdc": [with(with(route("usdc.solana"), "rent", json!("2039280")), "memo", json!(true))],
             "sponsored": [with(route("usdc.solana"), "fee_payer", json!([PAYER]))],
         },
         "assets": {
@@ -97,7 +97,7 @@ pub fn input(payer: [u8; 32], calls: &[Call]) -> Input {
 pub fn grant(grant: &mut Value) {
     grant["keys"] = json!(["k_sol"]);
     grant["permissions"] =
-        json!({"read": [], "write": ["coins", "sponsored", "tokens"], "delete": []});
+        json!({"read": [], "write": ["coins", "sponsored", "usdc"], "delete": []});
     grant["allow_minting"] = json!([]);
     grant["credentials"] = json!({});
     grant["budgets"] = json!([

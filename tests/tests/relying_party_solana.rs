@@ -32,7 +32,7 @@ async fn set_up(stage: &Stage) -> anyhow::Result<(Agent, String)> {
     let mut desk = stage.desk().await?;
     let mut all: Value = serde_json::from_str(include_str!("../../sim/src/up/catalog.json"))?;
     let ours = catalog();
-    for name in ["coins", "tokens", "sponsored"] {
+    for name in ["coins", "usdc", "sponsored"] {
         all["resources"][name] = ours["resources"][name].clone();
     }
     all["assets"] = ours["assets"].clone();

@@ -32,7 +32,7 @@ static GRANT: LazyLock<Grant> = LazyLock::new(|| {
     let grant = json!({"v": 1, "id": "gr_fuzz",
         "agent": {"id": "bot", "key": "x25519:0909090909090909090909090909090909090909090909090909090909090909"},
         "not_before": "2026-01-01T00:00:00Z", "expires_at": "2036-01-01T00:00:00Z", "keys": ["k_sol"],
-        "permissions": {"read": [], "write": ["coins", "sponsored", "tokens"], "delete": []},
+        "permissions": {"read": [], "write": ["coins", "sponsored", "usdc"], "delete": []},
         "budgets": [{"unit": "call", "max": "1000", "window": "grant"}],
     });
     Grant::parse(grant.to_string().as_bytes()).unwrap()
