@@ -123,8 +123,8 @@ pub fn serving(change: impl FnOnce(&mut Value)) -> (Deployment, Enclave, Granted
     let key =
         json!({"id": "k_sol", "kind": "solana", "alg": "ed25519", "env": "live", "agent": "bot"});
     deployment.widen(&enclave, &json!({"type": "key.create", "key": key}));
-    let granted = deployment.grant(&enclave, "gr_pay", |mut terms| {
-        grant(&mut terms);
+    let granted = deployment.grant(&enclave, "gr_pay", |terms| {
+        grant(terms);
         change(terms);
     });
     let account = account(&deployment);

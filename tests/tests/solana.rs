@@ -137,8 +137,8 @@ fn the_key_of_the_account_that_pays_is_the_one_that_signs() {
     let another =
         json!({"id": "k_two", "kind": "solana", "alg": "ed25519", "env": "live", "agent": "bot"});
     deployment.widen(&enclave, &json!({"type": "key.create", "key": another}));
-    let granted = deployment.grant(&enclave, "gr_two", |mut grant| {
-        claviger_tests::solana::grant(&mut grant);
+    let granted = deployment.grant(&enclave, "gr_two", |grant| {
+        claviger_tests::solana::grant(grant);
         grant["keys"] = json!(["k_two", "k_sol"]);
     });
     let agent = agent(&deployment, &enclave, &granted);
@@ -232,8 +232,8 @@ fn an_imported_key_has_the_account_of_its_seed() {
     let facts =
         json!({"id": "k_old", "kind": "solana", "alg": "ed25519", "env": "live", "agent": "bot"});
     claviger_tests::solana::import_seed(&deployment, &enclave, &facts, &[7; 32]);
-    let granted = deployment.grant(&enclave, "gr_old", |mut grant| {
-        claviger_tests::solana::grant(&mut grant);
+    let granted = deployment.grant(&enclave, "gr_old", |grant| {
+        claviger_tests::solana::grant(grant);
         grant["keys"] = json!(["k_old"]);
     });
     let agent = agent(&deployment, &enclave, &granted);

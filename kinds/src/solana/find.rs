@@ -68,7 +68,7 @@ pub(super) fn all<'a>(
         let first = found.first().map(|first| first.route.cluster);
         if first.is_some_and(|cluster| cluster != next.route.cluster) {
             let code = Code::DestinationDenied;
-            return Err(Denial::at(code, &place(one.number)));
+            return Err(Denial::at(code, place(one.number)));
         }
         found.push(next);
     }
@@ -83,7 +83,7 @@ fn find<'a>(
     catalog: &'a Catalog,
     grant: &'a Grant,
 ) -> Result<Found<'a>, Denial> {
-    let at = |code| Denial::at(code, &place(moved.number));
+    let at = |code| Denial::at(code, place(moved.number));
     let mut matching = Vec::new();
     for (resource, number, route) in named(catalog, grant) {
         let Route::Solana(route) = route else {

@@ -167,7 +167,7 @@ fn books(transaction: &[u8]) -> Books {
     };
     assert_eq!(left, tail);
     if keys[0] == ME {
-        let units = units.unwrap_or((calls as u128 * 200_000).min(1_400_000));
+        let units = units.unwrap_or_else(|| (calls as u128 * 200_000).min(1_400_000));
         books.lamports += 5000 * signatures as u128 + (units * price).div_ceil(1_000_000);
     }
     books

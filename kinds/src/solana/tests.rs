@@ -1,7 +1,11 @@
 //! Transactions of Solana, matched and signed; one test for each thing that is refused.
 
 #[path = "../../../tests/src/solana/build.rs"]
-#[expect(unreachable_pub, reason = "public in the room of tests")]
+#[expect(
+    unreachable_pub,
+    clippy::arithmetic_side_effects,
+    reason = "public in the room of tests, whose rules it has"
+)]
 pub(super) mod build;
 
 use super::*;

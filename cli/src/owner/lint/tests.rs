@@ -311,12 +311,12 @@ const SOLANA: &str = r#"{"v": 1, "resources": {"pay": [
 #[test]
 fn a_public_text_is_told_and_a_route_of_solana_is_in_words() {
     let catalog = Catalog::parse(SOLANA.as_bytes()).unwrap();
-    let found = super::catalog::check(&catalog);
+    let found = catalog::check(&catalog);
     let codes: Vec<_> = found.iter().map(|finding| finding.code).collect();
     assert_eq!(codes, ["public_memo"]);
     let quiet = SOLANA.replace("\"memo\": true", "\"memo\": false");
     let quiet = Catalog::parse(quiet.as_bytes()).unwrap();
-    assert!(super::catalog::check(&quiet).is_empty());
+    assert!(catalog::check(&quiet).is_empty());
     let way = &catalog.resources.values().next().unwrap().routes[0];
     let line = route::line(way, Verb::Write).unwrap();
     let to = "ErUUQhxai9qvXE2eB3V4PGLTJDNd4KFw9d9AnQFSArKz";
