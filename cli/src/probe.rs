@@ -84,7 +84,7 @@ fn one(grant: &Grant, route: &Reach, values: &[(String, String)]) -> Option<Prob
             (call, Ok(Input::Jwt(input)))
         }
         // No route of these kinds is a probe.
-        Kind::Aws | Kind::Evm | Kind::X402 | Kind::Ssh => return None,
+        Kind::Aws | Kind::Evm | Kind::X402 | Kind::Ssh | Kind::Solana => return None,
     };
     Some(Probe {
         resource: route.resource.clone(),

@@ -116,6 +116,11 @@ enum ShownCredential<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         url: Option<&'a str>,
     },
+    SolanaTransaction {
+        kind: &'static str,
+        signature: &'a str,
+        transaction: &'a str,
+    },
 }
 
 #[derive(Serialize)]
@@ -324,6 +329,14 @@ fn credential(credential: &Credential) -> ShownCredential<'_> {
             headers: pairs(headers),
             kind: "x402",
             payload: serde_json::from_str(payload).unwrap_or_default(),
+        },
+        Credential::Solana {
+            signature,
+            transaction,
+        } => ShownCredential::SolanaTransaction {
+            kind: "solana",
+            signature,
+            transaction,
         },
         Credential::Ssh {
             made: SshMade::Certificate(certificate),

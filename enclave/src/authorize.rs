@@ -4,6 +4,7 @@
 //! mint, to carry no destination, or to charge, where it does. It says nothing about rate or budgets. Unknown means no.
 
 use claviger_shared::{
+    call::solana::FROM,
     catalog::{Catalog, Route},
     denial::{Code, Denial},
     effect::{Charge, Effect, Effects, Kind},
@@ -11,6 +12,7 @@ use claviger_shared::{
     id::KeyId,
     ledger::{KeyState, State, reserve},
     owner::command::Alg,
+    solana::Pubkey,
     time::{Millis, UnixMs},
 };
 
@@ -107,8 +109,16 @@ fn is_signed_by(catalog: &Catalog, grant: &Grant, effect: &Effect, key: &KeyStat
         Some(Route::Aws(_) | Route::Ssh(_)) => true,
         Some(Route::Template(route)) => route.takes(key.alg, &key.public),
         Some(Route::X402(_) | Route::Evm(_)) => key.alg == Alg::Secp256k1,
+        Some(Route::Solana(_)) => key.alg == Alg::Ed25519 && is_own(effect, key),
         None => false,
     }
+}
+
+/// Whether the account that pays is the key's.
+fn is_own(effect: &Effect, key: &KeyState) -> bool {
+    let from = effect.parameters.iter().find(|(name, _)| name == FROM);
+    let own = Pubkey::of_public_key(&key.public).map(|own| own.to_string());
+    own.is_some_and(|own| from.is_some_and(|(_, from)| *from == own))
 }
 
 fn check_effect(grant: &Grant, catalog: &Catalog, effect: &Effect) -> Result<(), Denial> {

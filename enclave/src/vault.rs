@@ -295,6 +295,13 @@ impl Held {
                 }
                 Ok(key.sign(&payment.message()).to_vec())
             }
+            (signer @ Signer::Ed25519(_), ToSign::Solana(signing)) => {
+                // A transaction names its signer: nor does another account's.
+                if self.info.kind != Kind::Solana || self.info.public != signing.account.0 {
+                    return Err(Failed);
+                }
+                signer.sign(&signing.message)
+            }
             (Signer::SigV4(_), _) | (_, ToSign::SigV4(_) | ToSign::Payment(_)) => Err(Failed),
             // The same of HMAC; what a service calls a key of another algorithm is the catalog's word.
             (Signer::Hmac(_), ToSign::Template(signing))
@@ -306,7 +313,7 @@ impl Held {
             (signer, ToSign::Template(signing)) if signing.alg == self.info.alg => {
                 signer.sign(&signing.message)
             }
-            (_, ToSign::Template(_)) => Err(Failed),
+            (_, ToSign::Template(_) | ToSign::Solana(_)) => Err(Failed),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Call, Moment, SigningKeyInfo, ToSign, aws::AwsCall, evm::EvmCall, http::HttpCall, jwt::JwtCall,
-    ssh::SshCall, template::TemplateCall, x402::X402Call,
+    solana::SolanaCall, ssh::SshCall, template::TemplateCall, x402::X402Call,
 };
 use claviger_shared::{
     call::{Input, Sign},
@@ -31,6 +31,8 @@ pub enum AnyCall {
     Ssh(SshCall),
     /// A request that a template signs.
     Template(TemplateCall),
+    /// A transaction of Solana.
+    Solana(SolanaCall),
 }
 
 macro_rules! each {
@@ -43,6 +45,7 @@ macro_rules! each {
             Self::X402($call) => $do,
             Self::Ssh($call) => $do,
             Self::Template($call) => $do,
+            Self::Solana($call) => $do,
         }
     };
 }
@@ -65,6 +68,7 @@ impl AnyCall {
             Input::Template(input) => {
                 TemplateCall::parse(input, key, catalog, grant).map(Self::Template)
             }
+            Input::Solana(input) => SolanaCall::parse(input, key, catalog, grant).map(Self::Solana),
         }
     }
 

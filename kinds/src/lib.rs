@@ -17,6 +17,7 @@ pub mod reach;
 #[cfg(test)]
 mod relying_party;
 mod routes;
+pub mod solana;
 pub mod ssh;
 pub mod template;
 pub mod x402;
@@ -88,6 +89,8 @@ pub enum ToSign {
     Ssh(ssh::Signing),
     /// A request by a template, and the key that it names.
     Template(template::Signing),
+    /// A transaction of Solana; it says whose account signs.
+    Solana(solana::Signing),
 }
 
 impl ToSign {
@@ -100,7 +103,9 @@ impl ToSign {
         match self {
             Self::Message(message) => Ok(message),
             Self::Template(signing) => Ok(&signing.message),
-            Self::SigV4(_) | Self::Payment(_) | Self::Ssh(_) => Err(Code::KeyDenied.into()),
+            Self::SigV4(_) | Self::Payment(_) | Self::Ssh(_) | Self::Solana(_) => {
+                Err(Code::KeyDenied.into())
+            }
         }
     }
 }

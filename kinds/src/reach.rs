@@ -2,7 +2,12 @@
 //!
 //! It is a help, not a promise: a call is decided when it is made. The list is cut where it would be too long for an answer.
 
-use crate::{http::matching::verb_of, routes::named, ssh::CERTIFY};
+use crate::{
+    http::matching::verb_of,
+    routes::named,
+    solana::{CREATE, TRANSFER},
+    ssh::CERTIFY,
+};
 use claviger_shared::{
     call::{
         Reach,
@@ -10,7 +15,8 @@ use claviger_shared::{
         ssh::GIT,
     },
     catalog::{
-        AwsRoute, AwsTarget, Catalog, EvmRoute, HttpRoute, JwtRoute, Route, SshRoute, X402Route,
+        AwsRoute, AwsTarget, Catalog, EvmRoute, HttpRoute, JwtRoute, Route, SolanaRoute, SshRoute,
+        X402Route,
     },
     chain::{Address, account},
     effect::{Kind, Verb},
@@ -89,6 +95,15 @@ pub fn reach(catalog: &Catalog, grant: &Grant) -> (Vec<Reach>, bool) {
                     payees(route),
                     false,
                 )
+            }
+            Route::Solana(route) => {
+                let (methods, destination) = solana(route);
+                let methods = if allows(Verb::Write) {
+                    methods
+                } else {
+                    Vec::new()
+                };
+                (Kind::Solana, methods, destination, false)
             }
             Route::Ssh(route) => {
                 let (methods, destination) = ssh(route);
@@ -192,6 +207,16 @@ fn payees(route: &X402Route) -> String {
         route.chain,
         to.join(" or ")
     )
+}
+
+/// What a route of Solana does, and whom it pays in what.
+fn solana(route: &SolanaRoute) -> (Vec<String>, String) {
+    let create = route.rent.is_some().then(|| CREATE.to_owned());
+    let methods = std::iter::once(TRANSFER.to_owned()).chain(create);
+    let to: Vec<_> = route.to.iter().map(|one| one.owner.to_string()).collect();
+    let (asset, cluster) = (&route.asset, route.cluster);
+    let destination = format!("{asset} on {cluster} to {}", to.join(" or "));
+    (methods.collect(), destination)
 }
 
 /// A route's URL with its parameters in braces.

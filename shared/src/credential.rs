@@ -67,6 +67,13 @@ pub enum Credential {
         /// One of the two forms.
         made: SshMade,
     },
+    /// A signed transaction of Solana.
+    Solana {
+        /// Our signature, in base58: of a transaction that we alone sign it is also its id.
+        signature: String,
+        /// The transaction, in base64; where a fee payer signs too, its signature is zeros.
+        transaction: String,
+    },
 }
 
 /// The two things that an SSH key makes.
@@ -91,6 +98,7 @@ impl Credential {
             Self::X402 { .. } => Kind::X402,
             Self::Ssh { .. } => Kind::Ssh,
             Self::Template { .. } => Kind::Template,
+            Self::Solana { .. } => Kind::Solana,
         }
     }
 }

@@ -29,6 +29,8 @@ pub enum Kind {
     Ssh,
     /// Requests signed in a service's own way, by a template of the catalog.
     Template,
+    /// Transactions of Solana.
+    Solana,
 }
 
 impl Kind {
@@ -43,6 +45,7 @@ impl Kind {
             Self::Ssh => "ssh",
             Self::Evm => "evm",
             Self::X402 => "x402",
+            Self::Solana => "solana",
         }
     }
 
@@ -51,12 +54,18 @@ impl Kind {
     pub const fn of_key(self) -> Self {
         match self {
             Self::X402 => Self::Evm,
-            Self::Http | Self::Jwt | Self::Aws | Self::Evm | Self::Ssh | Self::Template => self,
+            Self::Http
+            | Self::Jwt
+            | Self::Aws
+            | Self::Evm
+            | Self::Ssh
+            | Self::Template
+            | Self::Solana => self,
         }
     }
 
     /// Every kind that is built.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Http,
         Self::Jwt,
         Self::Aws,
@@ -64,6 +73,7 @@ impl Kind {
         Self::X402,
         Self::Ssh,
         Self::Template,
+        Self::Solana,
     ];
 
     /// Reads the word.

@@ -8,6 +8,7 @@ use crate::{
     effect::Kind,
     id::KeyId,
     owner::{command::Alg, sshsig::PublicKey},
+    solana::Pubkey,
 };
 use base64::{
     Engine,
@@ -95,11 +96,13 @@ pub fn pem(alg: Alg, public: &[u8]) -> Option<String> {
 #[must_use]
 pub fn shown(id: &KeyId, kind: Kind, alg: Alg, public: &[u8]) -> Vec<(String, Value)> {
     let access_key = alg.access_key_id(public).map(Value::from);
-    let address = alg.address(public);
+    let address = alg.address(public).map(|one| one.to_string());
+    let account = Pubkey::of_public_key(public).filter(|_| kind == Kind::Solana);
+    let address = address.or_else(|| account.map(|one| one.to_string()));
     let line = PublicKey::of(alg, public).filter(|_| kind == Kind::Ssh);
     let all = [
         ("access_key_id", access_key),
-        ("address", address.map(|one| one.to_string().into())),
+        ("address", address.map(Value::from)),
         ("key_id", alg.key_id(public).map(Value::from)),
         ("jwk", jwk(alg, public)),
         ("pem", pem(alg, public).map(Value::from)),

@@ -55,5 +55,6 @@ pub mod oidc;
 pub mod owner;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod solana;
 pub mod time;
 pub mod wire;

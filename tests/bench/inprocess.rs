@@ -2,7 +2,8 @@
 //! enclave whose store is memory.
 
 use crate::{
-    asks, aws, cell::Plan, cpu, deployment::Granted, evm, load, run::Run, ssh, template, x402,
+    asks, aws, cell::Plan, cpu, deployment::Granted, evm, load, run::Run, solana, ssh, template,
+    x402,
 };
 use anyhow::{Context, bail, ensure};
 use claviger_client::trust;
@@ -119,6 +120,11 @@ pub fn measure(run: &mut Run) -> anyhow::Result<()> {
     keep("secp256k1: sign 66 bytes", timed(|_| x402.curve()));
     keep("x402: parse a demand", timed(|_| x402.parse()));
     keep("x402: sign it", timed(|_| x402.sign()));
+    let solana = solana::Bench::new(&grant, deployment.clock.now())?;
+    solana.check()?;
+    keep("ed25519: sign 300 bytes", timed(|_| solana.curve()));
+    keep("solana: parse a message", timed(|_| solana.parse()));
+    keep("solana: sign it", timed(|_| solana.sign()));
     let ssh = ssh::Bench::new(&grant, deployment.clock.now())?;
     keep("ssh: parse a certificate", timed(|_| ssh.parse(0)));
     keep("ssh: sign the certificate", timed(|_| ssh.sign(0)));

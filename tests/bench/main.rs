@@ -31,6 +31,7 @@ mod primitives;
 mod report;
 mod run;
 mod sidecar;
+mod solana;
 mod ssh;
 mod svg;
 mod template;

@@ -17,6 +17,7 @@ pub mod owner;
 pub mod platform;
 pub mod python;
 pub mod snapshots;
+pub mod solana;
 pub mod ssh;
 pub mod store;
 pub mod template;

@@ -1,11 +1,12 @@
 //! The table of denials: one vector for each code, run against the enclave; table, page, code, host and command agree.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use claviger_cli::error::Error;
 use claviger_client::render;
 use claviger_shared::{
     call::{
         Ask, AwsInput, Echo, EvmInput, HttpInput, Input, JwtInput, Sign, SshCertificateInput,
-        SshInput, SshSignatureInput, x402::X402Input,
+        SshInput, SshSignatureInput, solana::SolanaInput, x402::X402Input,
     },
     chain,
     crypto::noise,
@@ -18,16 +19,18 @@ use claviger_tests::{
     deployment::{Deployment, Enclave},
     import,
     owner::{Granted, done},
+    solana,
     store::Mood,
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Kinds, and what several of them have, whose vectors have a file of their own.
-const KINDS: [(&str, &str); 3] = [
+const KINDS: [(&str, &str); 4] = [
     ("prices", include_str!("../vectors/denials/prices.json")),
     ("x402", include_str!("../vectors/denials/x402.json")),
     ("evm", include_str!("../vectors/denials/evm.json")),
+    ("solana", include_str!("../vectors/denials/solana.json")),
 ];
 
 /// The table, and beside each row's vectors those of every kind.
@@ -168,6 +171,10 @@ impl Run {
                 import::import_access_key(&deployment, &enclave, import::ACCESS_KEY);
                 continue;
             }
+            if let Some(seed) = key.get("seed") {
+                solana::import_seed(&deployment, &enclave, key, &seed_of(text(seed)));
+                continue;
+            }
             deployment.widen(
                 &enclave,
                 &serde_json::json!({"type": "key.create", "key": key}),
@@ -271,6 +278,11 @@ impl Run {
         if let Some(payment) = call.get("x402") {
             return self.ask(call, n, Input::X402(x402(payment)));
         }
+        if let Some(transaction) = call.get("solana") {
+            let message = STANDARD.decode(text(&transaction["message"])).unwrap();
+            let message = message.into();
+            return self.ask(call, n, Input::Solana(SolanaInput { message }));
+        }
         if let Some(evm) = call.get("evm") {
             return self.ask(call, n, Input::Evm(chain_input(evm)));
         }
@@ -298,7 +310,7 @@ impl Run {
                 ath: word(jwt, "ath"),
             }),
             [None, None, None, Some(ssh), None] => Input::Ssh(ssh_input(ssh)),
-            _ => panic!("one of http, jwt, aws, ssh, template, x402 and evm: {call}"),
+            _ => panic!("one of http, jwt, aws, ssh, template, x402, evm and solana: {call}"),
         };
         self.ask(call, n, input)
     }
@@ -337,6 +349,11 @@ fn chain_input(evm: &Value) -> EvmInput {
     } else {
         EvmInput::SignIn(text(&evm["sign_in"]).to_owned())
     }
+}
+
+/// 32 bytes in hexadecimal digits.
+fn seed_of(text: &str) -> [u8; 32] {
+    hex::decode(text).unwrap().try_into().unwrap()
 }
 
 /// A payment; requirements stand as an object, or as a text where it is the text that matters.

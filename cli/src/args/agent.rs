@@ -59,6 +59,8 @@ pub(crate) enum CallKind {
     SshSig(SshSigCall),
     /// A payment by HTTP (x402): what a server asks for with status 402
     X402(X402Call),
+    /// A transaction of Solana, from its serialised message
+    Solana(SolanaCall),
 }
 
 #[derive(Debug, Args)]
@@ -73,6 +75,16 @@ pub(crate) struct X402Call {
     #[arg(long, value_name = "S")]
     pub(crate) ttl: Option<u64>,
     /// Makes a repetition of this call give the same payment for one charge
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SolanaCall {
+    /// The message that is to be signed, legacy or version 0, in base64; a file, or - for standard input
+    #[arg(long, value_name = "F")]
+    pub(crate) message: PathBuf,
+    /// Makes a repetition of this call give the same transaction for one charge
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,
 }

@@ -58,6 +58,8 @@ pub(crate) enum KindArg {
     Evm,
     Ssh,
     Template,
+    /// Transactions of Solana
+    Solana,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -143,7 +145,7 @@ pub(crate) enum KeyVerb {
 
 #[derive(Debug, Args)]
 pub(crate) struct Import {
-    /// The private key: PEM (PKCS#8, SEC1, OpenSSH) or JWK, unencrypted; of kind aws JSON with access_key_id, secret_access_key and session_token; of HMAC JSON with key_id, secret and encoding (utf8, base64 or hex)
+    /// The private key: PEM (PKCS#8, SEC1, OpenSSH) or JWK, unencrypted; of kind aws JSON with access_key_id, secret_access_key and session_token; of HMAC JSON with key_id, secret and encoding (utf8, base64 or hex); of kind solana also what solana-keygen writes, base58, or the seed in hexadecimal
     #[arg(long, value_name = "F")]
     pub(crate) file: PathBuf,
     /// What it will sign

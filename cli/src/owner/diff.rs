@@ -219,7 +219,7 @@ fn ways(resource: &Resource) -> Vec<String> {
                 format!("{} {}", http.methods.join(", "), route::address(http))
             }
             Route::Aws(aws) => route::aws_line(&route::aws_names(aws), aws),
-            Route::X402(_) => route::destination(way),
+            Route::X402(_) | Route::Solana(_) => route::destination(way),
         };
         format!("{env}: {}", sentence(way, &to))
     };

@@ -3,12 +3,15 @@
 use super::{Named, name, read};
 use crate::{
     args::agent::{
-        AwsCall, Call, CallKind, EvmCall, HttpCall, JwtCall, KeyFile, Keygen, SshCertCall,
-        SshSigCall, X402Call,
+        AwsCall, Call, CallKind, EvmCall, HttpCall, JwtCall, KeyFile, Keygen, SolanaCall,
+        SshCertCall, SshSigCall, X402Call,
     },
     output::Outcome,
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use claviger_cli::{
     Error,
     owner::{
@@ -21,7 +24,7 @@ use claviger_client::{Agent, AgentKey, agent_key::AgentSecret, render};
 use claviger_shared::{
     call::{
         Ask, AwsInput, EvmInput, HttpInput, Input, JwtInput, MAX_BODY, Reply, Sign,
-        SshCertificateInput, SshInput, SshSignatureInput,
+        SshCertificateInput, SshInput, SshSignatureInput, solana::SolanaInput,
     },
     chain,
     crypto::sha256,
@@ -158,6 +161,7 @@ pub(super) async fn call(
             (evm(call)?, behind.or(profile))
         }
         CallKind::X402(call) => (x402(call)?, profile),
+        CallKind::Solana(call) => (solana(call)?, profile),
         CallKind::SshCert(call) => {
             let behind = call.profile.clone();
             (ssh_certificate(call)?, behind.or(profile))
@@ -285,6 +289,28 @@ fn x402(call: X402Call) -> Result<Sign, Error> {
     })?;
     Ok(Sign {
         input: Input::X402(input),
+        idempotency_key,
+    })
+}
+
+fn solana(call: SolanaCall) -> Result<Sign, Error> {
+    let SolanaCall {
+        message,
+        idempotency_key,
+    } = call;
+    let text = if message == Path::new("-") {
+        body("@-")?
+    } else {
+        read("cannot read the message", &message)?
+    };
+    let bytes = STANDARD.decode(text.trim_ascii()).map_err(|_| {
+        let file = message.display();
+        Error::Usage(format!("`{file}` is not padded base64"))
+    })?;
+    Ok(Sign {
+        input: Input::Solana(SolanaInput {
+            message: bytes.into(),
+        }),
         idempotency_key,
     })
 }

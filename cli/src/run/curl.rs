@@ -105,9 +105,12 @@ fn sign(args: &CurlArgs) -> Result<Sign, Error> {
 fn http(sign: &Sign) -> Result<&HttpInput, Error> {
     match &sign.input {
         Input::Http(input) | Input::Template(input) => Ok(input),
-        Input::Jwt(_) | Input::Aws(_) | Input::X402(_) | Input::Ssh(_) | Input::Evm(_) => {
-            Err(Error::Usage("not an HTTP call".to_owned()))
-        }
+        Input::Jwt(_)
+        | Input::Aws(_)
+        | Input::X402(_)
+        | Input::Ssh(_)
+        | Input::Evm(_)
+        | Input::Solana(_) => Err(Error::Usage("not an HTTP call".to_owned())),
     }
 }
 
@@ -136,7 +139,8 @@ fn headers(issued: &IssuedWithReceipt) -> Result<&[(String, String)], Error> {
             | Credential::X402 { .. }
             | Credential::Ssh { .. }
             | Credential::Evm { .. }
-            | Credential::EvmSignature { .. },
+            | Credential::EvmSignature { .. }
+            | Credential::Solana { .. },
         )
         | None => Err(Error::Distrust(
             "the answer holds no HTTP credential".to_owned(),
@@ -302,7 +306,12 @@ async fn run(
             put(json!({ "charged": render::charges(&issued.issued.charged) }));
             match &sign.input {
                 // The token is made and thrown away: what its audience does with it is not tried here.
-                Input::Jwt(_) | Input::Aws(_) | Input::X402(_) | Input::Ssh(_) | Input::Evm(_) => {
+                Input::Jwt(_)
+                | Input::Aws(_)
+                | Input::X402(_)
+                | Input::Ssh(_)
+                | Input::Evm(_)
+                | Input::Solana(_) => {
                     put(json!({ "ok": true }));
                     0
                 }

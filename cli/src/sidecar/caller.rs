@@ -8,7 +8,7 @@ use claviger_client::web;
 use claviger_shared::{
     call::{
         Ask, AwsInput, EvmInput, HttpInput, Input, JwtInput, Sign, SshCertificateInput, SshInput,
-        SshSignatureInput, x402::X402Input,
+        SshSignatureInput, solana::SolanaInput, x402::X402Input,
     },
     denial::Code,
     id::to_hex,
@@ -183,6 +183,10 @@ fn written(sign: &Sign) -> Result<(&'static str, String), Error> {
             let value = json!({ "payment_required": demand, "accept": 0, "ttl_s": ttl_s });
             ("x402", value)
         }
+        Input::Solana(SolanaInput { message }) => {
+            let value = json!({ "message": STANDARD.encode(message) });
+            ("solana", value)
+        }
         Input::Ssh(SshInput::Certificate(SshCertificateInput {
             public_key,
             principals,
@@ -351,6 +355,12 @@ mod tests {
             input: Input::Template(request.clone()),
             idempotency_key: None,
         };
+        let transaction = Sign {
+            input: Input::Solana(SolanaInput {
+                message: vec![1, 0, 1].into(),
+            }),
+            idempotency_key: Some("k".to_owned()),
+        };
         for sign in [
             http,
             jwt,
@@ -363,6 +373,7 @@ mod tests {
             certificate,
             signature,
             template,
+            transaction,
         ] {
             let (kind, text) = written(&sign).unwrap();
             let read = request::parse(Kind::parse(kind).unwrap(), text.as_bytes());

@@ -7,7 +7,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use claviger_shared::{
     call::{
         AwsInput, EvmInput, HttpInput, Input, JwtInput, Sign, SshCertificateInput, SshInput,
-        SshSignatureInput,
+        SshSignatureInput, solana::SolanaInput,
     },
     chain,
     grant::profile,
@@ -35,6 +35,8 @@ pub enum Kind {
     Ssh,
     /// `template`.
     Template,
+    /// `solana`.
+    Solana,
 }
 
 impl Kind {
@@ -47,6 +49,7 @@ impl Kind {
             "x402" => Some(Self::X402),
             "ssh" => Some(Self::Ssh),
             "template" => Some(Self::Template),
+            "solana" => Some(Self::Solana),
             _ => None,
         }
     }
@@ -112,6 +115,13 @@ struct X402 {
     payment_required: Value,
     accept: Option<usize>,
     ttl_s: Option<u64>,
+    idempotency_key: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Solana {
+    message: String,
     idempotency_key: Option<String>,
 }
 
@@ -185,6 +195,7 @@ pub fn parse(kind: Kind, bytes: &[u8]) -> Result<Sign, Problem> {
         Kind::X402 => x402(read(bytes)?),
         Kind::Ssh => ssh(read(bytes)?),
         Kind::Template => http(read(bytes)?, Input::Template),
+        Kind::Solana => solana(read(bytes)?),
     }
 }
 
@@ -298,6 +309,21 @@ fn x402(request: X402) -> Result<Sign, Problem> {
         input.map_err(|error| Problem::malformed(&format!("`payment_required`: {error}")))?;
     Ok(Sign {
         input: Input::X402(input),
+        idempotency_key,
+    })
+}
+
+fn solana(request: Solana) -> Result<Sign, Problem> {
+    let Solana {
+        message,
+        idempotency_key,
+    } = request;
+    let message = STANDARD.decode(message);
+    let message = message.map_err(|_| Problem::malformed("`message` is not padded base64"))?;
+    Ok(Sign {
+        input: Input::Solana(SolanaInput {
+            message: message.into(),
+        }),
         idempotency_key,
     })
 }
@@ -426,6 +452,9 @@ mod tests {
             (Kind::Evm, r#"{"raw_tx":"0xa"}"#),
             (Kind::Evm, r#"{"raw_tx":"c0"}"#),
             (Kind::Evm, r#"{"tx":{},"digest":"0x00"}"#),
+            (Kind::Solana, r#"{}"#),
+            (Kind::Solana, r#"{"message":"AQ"}"#),
+            (Kind::Solana, r#"{"message":"AQ==","transaction":"AQ=="}"#),
             (Kind::Ssh, r#"{"public_key":"k","principals":["a"]}"#),
             (
                 Kind::Ssh,

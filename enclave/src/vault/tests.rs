@@ -1,7 +1,8 @@
 //! What a key signs, and what it never does.
 
 use super::*;
-use claviger_kinds::{aws, ssh};
+use claviger_kinds::{aws, solana, ssh};
+use claviger_shared::solana::Pubkey;
 
 const ORIGIN: &str = "acme-prod/claviger";
 
@@ -48,6 +49,31 @@ fn an_ssh_key_signs_what_says_its_own_name_and_nothing_that_says_anothers() {
         message: Vec::new(),
     });
     assert_eq!(one.sign(&crossed), Err(Failed));
+}
+
+#[test]
+fn a_solana_key_signs_for_its_own_account_and_no_other_key_does() {
+    let (one, other) = (
+        held(Kind::Solana, Alg::Ed25519, 7),
+        held(Kind::Solana, Alg::Ed25519, 8),
+    );
+    let signing = |key: &Held| {
+        ToSign::Solana(solana::Signing {
+            account: Pubkey::of_public_key(&key.info.public).unwrap(),
+            message: b"message".to_vec(),
+        })
+    };
+    assert_eq!(one.sign(&signing(&one)).unwrap().len(), 64);
+    assert_eq!(other.sign(&signing(&one)), Err(Failed));
+    assert_eq!(one.sign(&signing(&other)), Err(Failed));
+    // The same key of another kind, and keys of other algorithms.
+    for key in [
+        held(Kind::Http, Alg::Ed25519, 7),
+        held(Kind::Ssh, Alg::P256, 7),
+        held(Kind::Evm, Alg::Secp256k1, 7),
+    ] {
+        assert_eq!(key.sign(&signing(&one)), Err(Failed));
+    }
 }
 
 #[test]

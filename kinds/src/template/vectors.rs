@@ -174,7 +174,8 @@ fn every_catalog_of_the_page_is_read_and_says_what_it_leaves_open() {
             | Route::Aws(_)
             | Route::Ssh(_)
             | Route::X402(_)
-            | Route::Evm(_) => None,
+            | Route::Evm(_)
+            | Route::Solana(_) => None,
         })
         .collect();
     assert_eq!(

@@ -266,7 +266,8 @@ fn token(asset: &Asset) -> Result<(&DomainName, Address), Denial> {
         } => Ok((name, *contract)),
         AssetForm::Token { eip712: None, .. }
         | AssetForm::Native { .. }
-        | AssetForm::Collection { .. } => Err(Denial::at(Code::DestinationDenied, ASSET_PARAM)),
+        | AssetForm::Collection { .. }
+        | AssetForm::Solana { .. } => Err(Denial::at(Code::DestinationDenied, ASSET_PARAM)),
     }
 }
 

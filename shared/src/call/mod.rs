@@ -5,6 +5,7 @@
 
 pub mod aws;
 pub mod http;
+pub mod solana;
 pub mod ssh;
 pub mod x402;
 
@@ -101,6 +102,8 @@ pub enum Input {
     Ssh(SshInput),
     /// A request that a template of the catalog signs.
     Template(HttpInput),
+    /// A transaction of Solana.
+    Solana(solana::SolanaInput),
 }
 
 /// An HTTP request as the caller will send it.
@@ -278,7 +281,7 @@ pub struct Reach {
     /// The kind of its credentials.
     pub kind: Kind,
     /// `http`: the methods that the grant permits; `jwt`: the token's profile, and of `dpop` the methods; `aws`: the actions, or methods; `template`:
-    /// as `http`; `x402`: `pay`; `ssh`: `certify`, or the objects, as `git:commit`; `evm`: what is called.
+    /// as `http`; `x402`: `pay`; `ssh`: `certify`, or the objects, as `git:commit`; `evm`: what is called; `solana`: `transfer` and `create_account`.
     pub methods: Vec<String>,
     /// `http` and `template`: the URL, its parameters in braces; `jwt`: the audience, of `dpop` the URL; `aws`: service, Region and resource, or the URL;
     /// `x402`: token, chain and payees; `ssh`: the principals, or the namespace; `evm`: the chain and contract.

@@ -7,16 +7,18 @@ mod assets;
 mod charge;
 mod evm;
 pub mod parse;
+mod solana;
 pub mod template;
 
 pub use template::TemplateRoute;
 
-pub use assets::{Asset, AssetForm, CollectionStandard, DomainName};
+pub use assets::{Asset, AssetForm, CollectionStandard, DomainName, Mint};
 pub use charge::{Extractor, Member, Prices, Source, Times};
 pub use evm::{
     Argument, CoinTransfer, ContractCall, EvmRoute, EvmSigns, MemberRule, MemberType, SEND,
     SIGN_IN, SignIn, TokenCall, TokenFunction, TypedData, TypedDomain, TypedMember, ValueRule,
 };
+pub use solana::{Payee, SolanaRoute};
 
 use crate::{
     call::{aws::Service, ssh::ObjectType},
@@ -74,6 +76,8 @@ pub enum Route {
     Ssh(SshRoute),
     /// Payees of one token, paid by HTTP.
     X402(X402Route),
+    /// Payees of one asset of Solana.
+    Solana(SolanaRoute),
 }
 
 /// Whom payments by HTTP (x402) may go to, in one token.
@@ -325,9 +329,12 @@ impl Route {
         match self {
             Self::Evm(evm) => evm.units(),
             Self::X402(route) => vec![&route.asset],
-            Self::Http(_) | Self::Jwt(_) | Self::Aws(_) | Self::Ssh(_) | Self::Template(_) => {
-                Vec::new()
-            }
+            Self::Http(_)
+            | Self::Jwt(_)
+            | Self::Aws(_)
+            | Self::Ssh(_)
+            | Self::Template(_)
+            | Self::Solana(_) => Vec::new(),
         }
     }
 }
@@ -367,7 +374,8 @@ impl Catalog {
             | Route::X402(_)
             | Route::Ssh(_)
             | Route::Evm(_)
-            | Route::Template(_) => None,
+            | Route::Template(_)
+            | Route::Solana(_) => None,
         })
     }
 }

@@ -8,6 +8,7 @@ mod charge;
 mod evm;
 mod http;
 mod jwt;
+mod solana;
 mod ssh;
 mod template;
 mod x402;
@@ -121,6 +122,7 @@ fn route(place: &Place<'_>, env: Env, around: &mut Around<'_>) -> Result<Route, 
         Kind::Aws => Route::Aws(aws::route(&mut object)?),
         Kind::Template => Route::Template(Box::new(template::route(&mut object)?)),
         Kind::Ssh => Route::Ssh(ssh::route(&mut object)?),
+        Kind::Solana => Route::Solana(solana::route(&mut object, env, around.assets)?),
         Kind::X402 => Route::X402(x402::route(&mut object, env, around.assets)?),
         Kind::Evm => Route::Evm(evm::route(&mut object, env, around)?),
     };
@@ -138,6 +140,7 @@ fn is_same_matcher(a: &Route, b: &Route) -> bool {
         (Route::X402(a), Route::X402(b)) => x402::is_same_matcher(a, b),
         (Route::Ssh(a), Route::Ssh(b)) => ssh::is_same_matcher(a, b),
         (Route::Template(a), Route::Template(b)) => http::is_same_matcher(&a.http, &b.http),
+        (Route::Solana(a), Route::Solana(b)) => solana::is_same_matcher(a, b),
         (
             Route::Http(_)
             | Route::Jwt(_)
@@ -145,7 +148,8 @@ fn is_same_matcher(a: &Route, b: &Route) -> bool {
             | Route::X402(_)
             | Route::Ssh(_)
             | Route::Evm(_)
-            | Route::Template(_),
+            | Route::Template(_)
+            | Route::Solana(_),
             _,
         ) => false,
     }

@@ -1,5 +1,6 @@
-//! The three codecs of the contract: canonical CBOR, strict JSON and frames.
+//! The codecs of the contract: canonical CBOR, strict JSON, frames and base58.
 
+pub mod base58;
 pub mod cbor;
 pub mod frame;
 pub mod json;

@@ -4,6 +4,7 @@
 //! that checks what the enclave made passes an implementation over another library. The `noise` module holds the
 //! handshake's primitives.
 
+pub mod edwards;
 pub mod handshake;
 pub mod import;
 pub mod keccak;

@@ -177,7 +177,7 @@ pub(crate) fn kind(place: &Place<'_>) -> Result<Kind, Error> {
     Kind::parse(place.str()?).ok_or_else(|| {
         Error::unsupported(
             place,
-            "\"http\", \"jwt\", \"aws\", \"evm\", \"x402\" or \"ssh\"",
+            "\"http\", \"jwt\", \"aws\", \"evm\", \"x402\", \"ssh\" or \"solana\"",
         )
     })
 }
@@ -308,7 +308,7 @@ const fn profiles(kind: Kind) -> (&'static [&'static str], &'static str) {
             &profile::OF_JWT,
             "\"assertion\", \"oidc\", \"github-app\", \"gcp\" or \"dpop\"",
         ),
-        Kind::Aws | Kind::Evm | Kind::X402 | Kind::Ssh | Kind::Template => {
+        Kind::Aws | Kind::Evm | Kind::X402 | Kind::Ssh | Kind::Template | Kind::Solana => {
             (&[], "no such member: this kind has no profiles")
         }
     }

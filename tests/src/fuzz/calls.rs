@@ -91,6 +91,7 @@ pub(super) fn told_of(denial: &Denial, catalog: &Catalog) {
         "/resource",
         "/extensions",
         "/version",
+        "/message",
         "/public_key",
         "/principals",
         "/namespace",

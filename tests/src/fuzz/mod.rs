@@ -15,6 +15,7 @@ pub mod log;
 pub mod mutate;
 pub mod owner;
 pub mod samples;
+pub mod solana;
 pub mod ssh;
 pub mod template;
 pub mod wire;
@@ -99,6 +100,7 @@ pub const TARGETS: &[Target] = &[
     target("sealed", calls::sealed, ITEMS),
     target("sidecar", edge::sidecar, TREE),
     target("snapshot", log::snapshot, TREE),
+    target("solana_call", solana::solana_call, ITEMS),
     target("ssh_agent", edge::ssh_agent, FLAT),
     target("ssh_call", ssh::ssh_call, FLAT),
     target("ssh_key", owner::ssh_key, FLAT),

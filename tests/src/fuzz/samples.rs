@@ -528,6 +528,42 @@ fn agents(deployment: &Deployment, enclave: &Enclave, granted: &Granted, agent: 
     put("agent_key", "key", key.expose().unwrap().as_bytes());
 }
 
+/// Messages of Solana.
+fn solana_messages() {
+    use crate::solana::{PAYEE, PAYER, build, build::Raw, create, key, usdc};
+    let me = super::solana::ME;
+    let payee = key(PAYEE);
+    let budget = build::compute(
+        claviger_shared::solana::COMPUTE_BUDGET.0,
+        Some(60_000),
+        Some(1000),
+    );
+    let whole = [budget, vec![create(me, payee), usdc(me, payee, 5)]].concat();
+    for (name, version, payer, calls) in [
+        (
+            "coin",
+            None,
+            me,
+            vec![build::transfer(me, payee, 1_000_000)],
+        ),
+        ("token", Some(0x80), me, vec![usdc(me, payee, 10_000)]),
+        ("whole", Some(0x80), me, whole),
+        (
+            "sponsored",
+            Some(0x80),
+            key(PAYER),
+            vec![usdc(me, payee, 10_000)],
+        ),
+        ("other", None, me, vec![build::transfer(me, key(PAYER), 1)]),
+    ] {
+        put(
+            "solana_call",
+            name,
+            &Raw::of(version, payer, &calls).bytes(),
+        );
+    }
+}
+
 /// Writes those that need no deployment.
 pub fn texts() {
     aws::texts();
@@ -535,6 +571,7 @@ pub fn texts() {
     http::texts();
     template::texts();
     x402::texts();
+    solana_messages();
     fuzz_ssh::texts();
     put("audit_place", "place", b"18446744073709551615.2047");
     put("audit_place", "small", b"0.0");

@@ -186,7 +186,8 @@ fn route<'a>(
         | Route::Evm(_)
         | Route::X402(_)
         | Route::Ssh(_)
-        | Route::Template(_) => None,
+        | Route::Template(_)
+        | Route::Solana(_) => None,
     });
     let meant = |route: &&JwtRoute| audience.is_none_or(|audience| route.audience == audience);
     let found: Vec<_> = oidc.filter(meant).collect();

@@ -399,5 +399,6 @@ fn jwk(text: &str) -> Result<PrivateKey, Bad> {
 }
 
 mod openssh;
+mod solana;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use crate::finding::Finding;
 use claviger_shared::{
     catalog::{
         AwsRoute, AwsTarget, BodyRule, Catalog, EvmRoute, EvmSigns, HttpRoute, Media, MemberRule,
-        Members, Resource, Route, Segment, SshRoute, TemplateRoute, ValueRule,
+        Members, Resource, Route, Segment, SolanaRoute, SshRoute, TemplateRoute, ValueRule,
     },
     effect::{Env, Verb},
     id::ResourceName,
@@ -35,6 +35,7 @@ pub fn check(catalog: &Catalog) -> Vec<Finding> {
             match way {
                 Route::Http(http) => found.extend(of_route(name, http, &at)),
                 Route::Jwt(_) | Route::X402(_) => {}
+                Route::Solana(solana) => found.extend(of_solana(name, solana, &at)),
                 Route::Aws(aws) => found.extend(of_aws(name, aws, &at)),
                 Route::Evm(evm) => found.extend(of_evm(evm, &at)),
                 Route::Ssh(ssh) => found.extend(of_ssh(ssh, &at)),
@@ -51,7 +52,7 @@ fn probe(name: &ResourceName, resource: &Resource) -> Option<Finding> {
     let probed = resource.routes.iter().any(|way| match way {
         Route::Http(http) => http.probe,
         Route::Jwt(jwt) => jwt.probe,
-        Route::Aws(_) | Route::X402(_) | Route::Ssh(_) | Route::Evm(_) => false,
+        Route::Aws(_) | Route::X402(_) | Route::Ssh(_) | Route::Evm(_) | Route::Solana(_) => false,
         Route::Template(template) => template.http.probe,
     });
     // What only changes or pays has no harmless call.
@@ -60,7 +61,7 @@ fn probe(name: &ResourceName, resource: &Resource) -> Option<Finding> {
         // A proof wants the hash of an access token.
         Route::Jwt(jwt) => jwt.http.is_none(),
         // No call of these kinds is tried.
-        Route::Aws(_) | Route::X402(_) | Route::Ssh(_) | Route::Evm(_) => false,
+        Route::Aws(_) | Route::X402(_) | Route::Ssh(_) | Route::Evm(_) | Route::Solana(_) => false,
         Route::Template(_) => !route::methods(way, Verb::Read).is_empty(),
     });
     (harmless && !probed).then(|| {
@@ -70,6 +71,19 @@ fn probe(name: &ResourceName, resource: &Resource) -> Option<Finding> {
             format!("no way to `{name}` is a probe"),
             "nobody learns that it is wrong before an agent needs it",
             "mark a harmless way with \"probe\": true",
+        )
+    })
+}
+
+/// A memo is kept by everybody, for ever, and nothing reads what it says.
+fn of_solana(name: &ResourceName, route: &SolanaRoute, at: &str) -> Option<Finding> {
+    route.memo.then(|| {
+        finding(
+            "public_memo",
+            at,
+            format!("payments of `{name}` may carry a text of the agent's"),
+            "whoever reads the chain reads it, for ever, and no rule does",
+            "take \"memo\" out, unless the payee tells payments apart by it",
         )
     })
 }

@@ -49,7 +49,7 @@ fn scope(grant: &mut Grant, around: &Around<'_>) {
                 Route::Jwt(jwt) => jwt.mints,
                 Route::Aws(aws) => aws.mints(),
                 Route::Evm(evm) => evm.mints(),
-                Route::X402(_) | Route::Ssh(_) => false,
+                Route::X402(_) | Route::Ssh(_) | Route::Solana(_) => false,
                 Route::Template(template) => template.http.mints,
             })
         })

@@ -5,7 +5,7 @@ use crate::{finding::Finding, owner::words::Around};
 use claviger_shared::{
     catalog::{
         AwsRoute, AwsTarget, BodyRule, EvmRoute, HttpRoute, JwtRoute, Media, Members, Resource,
-        Route, SshRoute, TemplateRoute, template::Uncovered,
+        Route, SolanaRoute, SshRoute, TemplateRoute, template::Uncovered,
     },
     effect::{Kind, Verb},
     grant::{Grant, Window, profile},
@@ -95,8 +95,26 @@ fn permission(
             Route::Evm(evm) => found.extend(way_of_evm(grant, verb, name, evm, &place)),
             Route::X402(route) => found.extend(unit_budget(grant, &route.asset, name, &place)),
             Route::Ssh(ssh) => found.extend(way_of_ssh(grant, verb, name, ssh, &place)),
+            Route::Solana(route) => found.extend(way_of_solana(grant, name, route, &place)),
         }
         found.extend(key_for(grant, way, name, around, &place));
+    }
+    found
+}
+
+/// What is paid, and the lamports that fees and rent are taken in.
+fn way_of_solana(
+    grant: &Grant,
+    name: &ResourceName,
+    route: &SolanaRoute,
+    at: &str,
+) -> Vec<Finding> {
+    let mut found: Vec<_> = unit_budget(grant, &route.asset, name, at)
+        .into_iter()
+        .collect();
+    let pays = route.fee_payer.is_empty() || route.rent.is_some();
+    if pays && route.coin != route.asset {
+        found.extend(unit_budget(grant, &route.coin, name, at));
     }
     found
 }
@@ -402,6 +420,7 @@ fn key_for(
         Route::Evm(_) => Kind::Evm,
         Route::X402(_) => Kind::X402,
         Route::Ssh(_) => Kind::Ssh,
+        Route::Solana(_) => Kind::Solana,
         Route::Template(_) => Kind::Template,
     };
     let signs = |key: &KeyState| match way {
@@ -411,7 +430,8 @@ fn key_for(
         | Route::Aws(_)
         | Route::X402(_)
         | Route::Ssh(_)
-        | Route::Evm(_) => true,
+        | Route::Evm(_)
+        | Route::Solana(_) => true,
     };
     let of_key = kind.of_key();
     let fits = |id| {
@@ -457,7 +477,7 @@ fn let_out(grant: &Grant, around: &Around<'_>) -> Vec<Finding> {
                 Route::Jwt(jwt) => jwt.mints,
                 Route::Aws(aws) => aws.mints(),
                 Route::Evm(evm) => evm.mints(),
-                Route::X402(_) | Route::Ssh(_) => false,
+                Route::X402(_) | Route::Ssh(_) | Route::Solana(_) => false,
                 Route::Template(template) => template.http.mints,
             })
         })

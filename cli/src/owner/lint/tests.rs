@@ -1,8 +1,11 @@
 //! Each breadth is found, and the narrower grant is narrower.
 
 use super::*;
-use crate::owner::words::tests::{CATALOG, a_grant, around};
-use claviger_shared::catalog::Catalog;
+use crate::owner::words::{
+    route,
+    tests::{CATALOG, a_grant, around},
+};
+use claviger_shared::{catalog::Catalog, effect::Verb};
 use serde_json::{Value, json};
 
 fn codes(change: impl FnOnce(&mut Value)) -> Vec<&'static str> {
@@ -373,6 +376,43 @@ fn a_catalog_of_chains_is_told_what_is_open_and_unpriced() {
     );
 }
 
+const SOLANA: &str = r#"{"v": 1, "resources": {"pay": [
+    {"kind": "solana", "network": "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp", "asset": "usdc",
+     "to": ["ErUUQhxai9qvXE2eB3V4PGLTJDNd4KFw9d9AnQFSArKz"], "rent": "2039280", "memo": true}]},
+    "assets": {"sol": {"cluster": "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp", "native": true, "decimals": 9},
+               "usdc": {"cluster": "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp",
+                        "mint": "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v", "decimals": 6}}}"#;
+
+#[test]
+fn a_public_text_is_told_and_a_route_of_solana_is_in_words() {
+    let catalog = Catalog::parse(SOLANA.as_bytes()).unwrap();
+    let found = catalog::check(&catalog);
+    let codes: Vec<_> = found.iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, ["public_memo"]);
+    let quiet = SOLANA.replace("\"memo\": true", "\"memo\": false");
+    let quiet = Catalog::parse(quiet.as_bytes()).unwrap();
+    assert!(catalog::check(&quiet).is_empty());
+    let way = &catalog.resources.values().next().unwrap().routes[0];
+    let line = route::line(way, Verb::Write).unwrap();
+    let to = "ErUUQhxai9qvXE2eB3V4PGLTJDNd4KFw9d9AnQFSArKz";
+    assert_eq!(
+        line,
+        format!("usdc on solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp to {to}")
+    );
+    assert_eq!(route::line(way, Verb::Read), None);
+    assert_eq!(
+        route::facts(way),
+        [
+            "fees are paid in sol",
+            "payees' accounts may be made, for 2039280 sol each",
+            "with a public text of the agent's"
+        ]
+    );
+    let assets = route::assets(&catalog).join("\n");
+    assert!(assets.contains("lamports on solana:"), "{assets}");
+    assert!(assets.contains("(token) on solana:"), "{assets}");
+}
+
 #[test]
 fn what_ssh_lets_out_is_told() {
     let certificate = r#"{"kind":"ssh","form":"certificate","principals":["deploy"]}"#;
@@ -467,7 +507,7 @@ fn a_template_tells_what_it_leaves_open() {
     assert!(told.contains(&"undated"), "{told:?}");
     let binance = of("binance-orders");
     let way = &binance.resources.values().next().unwrap().routes[0];
-    let words = crate::owner::words::route::facts(way).join("; ");
+    let words = route::facts(way).join("; ");
     for part in [
         "signed with hs256, written as hex: {query}",
         "the enclave writes timestamp={timestamp_ms} into the query, at the end",

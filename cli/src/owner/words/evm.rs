@@ -210,7 +210,8 @@ mod tests {
             | Route::Aws(_)
             | Route::X402(_)
             | Route::Ssh(_)
-            | Route::Template(_)) => panic!("{other:?}"),
+            | Route::Template(_)
+            | Route::Solana(_)) => panic!("{other:?}"),
         };
         resource.routes.iter().map(one).collect()
     }

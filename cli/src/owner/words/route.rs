@@ -5,8 +5,8 @@ use claviger_shared::{
     call::aws::{Action, Service, verb_by_name},
     catalog::{
         Asset, AssetForm, AwsPlace, AwsResource, AwsRoute, AwsTarget, BodyRule, Catalog,
-        CollectionStandard, HttpRoute, JwtRoute, Media, Members, Route, Segment, SshCertificate,
-        SshRoute, SshSignature, TemplateRoute, X402Route,
+        CollectionStandard, HttpRoute, JwtRoute, Media, Members, Mint, Route, Segment, SolanaRoute,
+        SshCertificate, SshRoute, SshSignature, TemplateRoute, X402Route,
         template::{Insert, Part},
     },
     chain::Address,
@@ -60,6 +60,9 @@ pub fn methods(route: &Route, verb: Verb) -> Vec<&str> {
         Route::Jwt(_) => Vec::new(),
         Route::X402(_) if verb == Verb::Write => vec!["pay"],
         Route::X402(_) => Vec::new(),
+        Route::Solana(_) if verb != Verb::Write => Vec::new(),
+        Route::Solana(route) if route.rent.is_none() => vec!["transfer"],
+        Route::Solana(_) => vec!["transfer", "create_account"],
         Route::Ssh(_) if verb != Verb::Write => Vec::new(),
         Route::Ssh(SshRoute::Certificate(_)) => vec!["certify"],
         Route::Ssh(SshRoute::Signature(route)) => {
@@ -191,6 +194,11 @@ pub fn destination(route: &Route) -> String {
             let payees = payees.join(" or ");
             format!("payments by HTTP in {asset} on eip155:{chain} to {payees}")
         }
+        Route::Solana(route) => {
+            let to: Vec<_> = route.to.iter().map(|one| one.owner.to_string()).collect();
+            let (asset, cluster) = (&route.asset, route.cluster);
+            format!("{asset} on {cluster} to {}", to.join(" or "))
+        }
         Route::Ssh(SshRoute::Certificate(route)) => format!(
             "an SSH certificate for {}, at most {} s",
             route.principals.join(", "),
@@ -221,7 +229,7 @@ pub fn line(route: &Route, verb: Verb) -> Option<String> {
             methods.join(", "),
             address(http)
         ),
-        Route::Jwt(_) | Route::X402(_) | Route::Ssh(_) | Route::Evm(_) => to,
+        Route::Jwt(_) | Route::X402(_) | Route::Ssh(_) | Route::Evm(_) | Route::Solana(_) => to,
         Route::Aws(aws) => aws_line(&methods, aws),
     })
 }
@@ -260,6 +268,15 @@ pub fn assets(catalog: &Catalog) -> Vec<String> {
                 contract,
                 standard: CollectionStandard::Erc1155,
             } => format!("the collection {contract} (ERC-1155)"),
+            AssetForm::Solana { cluster, mint } => {
+                let what = match mint {
+                    Some(Mint { address, program }) => {
+                        format!("the token {address} ({})", program.as_str())
+                    }
+                    None => "lamports".to_owned(),
+                };
+                return format!("{unit}, {env}: {what} on {cluster}, {decimals} decimals");
+            }
         };
         format!("{unit}, {env}: {what} on eip155:{chain}, {decimals} decimals")
     };
@@ -275,10 +292,38 @@ pub fn facts(route: &Route) -> Vec<String> {
         Route::Aws(aws) => of_aws(aws),
         Route::Evm(evm) => super::evm::facts(evm),
         Route::X402(_) => Vec::new(),
+        Route::Solana(route) => of_solana(route),
         Route::Ssh(SshRoute::Certificate(route)) => of_certificate(route),
         Route::Ssh(SshRoute::Signature(route)) => of_signature(route),
         Route::Template(template) => of_template(template),
     }
+}
+
+fn of_solana(route: &SolanaRoute) -> Vec<String> {
+    let SolanaRoute {
+        cluster: _,
+        asset: _,
+        coin,
+        to: _,
+        memo,
+        rent,
+        fee_payer,
+    } = route;
+    let mut facts = vec![if fee_payer.is_empty() {
+        format!("fees are paid in {coin}")
+    } else {
+        let payers: Vec<_> = fee_payer.iter().map(ToString::to_string).collect();
+        format!("fees are paid by {}", payers.join(" or "))
+    }];
+    if let Some(rent) = rent {
+        facts.push(format!(
+            "payees' accounts may be made, for {rent} {coin} each"
+        ));
+    }
+    if *memo {
+        facts.push("with a public text of the agent's".to_owned());
+    }
+    facts
 }
 
 fn of_certificate(route: &SshCertificate) -> Vec<String> {

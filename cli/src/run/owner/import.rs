@@ -27,7 +27,12 @@ use std::path::{Path, PathBuf};
 pub(super) async fn import(named: &Named, import: Import) -> Result<Outcome, Error> {
     let kind: Kind = import.kind.into();
     let asked: Option<Alg> = import.alg.map(Into::into);
-    let private = PrivateKey::read(&import.file, asked)?.for_kind(kind, asked)?;
+    let private = if kind == Kind::Solana {
+        PrivateKey::read_solana(&import.file)?
+    } else {
+        PrivateKey::read(&import.file, asked)?
+    };
+    let private = private.for_kind(kind, asked)?;
     let its = match private.alg {
         Alg::SigV4 => kind == Kind::Aws,
         Alg::Secp256k1 => kind == Kind::Evm,

@@ -88,6 +88,7 @@ impl From<KindArg> for Kind {
             KindArg::Evm => Self::Evm,
             KindArg::Ssh => Self::Ssh,
             KindArg::Template => Self::Template,
+            KindArg::Solana => Self::Solana,
         }
     }
 }

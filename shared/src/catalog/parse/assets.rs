@@ -2,12 +2,14 @@
 
 use crate::{
     amount::Amount,
-    catalog::{Asset, AssetForm, CollectionStandard, DomainName},
+    catalog::{Asset, AssetForm, CollectionStandard, DomainName, Mint},
     chain::{Address, MAX_CHAIN},
     codec::json::{Object, Place},
+    effect::Env,
     grant::parse as grant,
     id::Unit,
     owner::{Error, read},
+    solana::{Cluster, Pubkey, SYSTEM, TokenProgram},
 };
 use std::collections::BTreeMap;
 
@@ -21,6 +23,13 @@ const MAX_NAME: usize = 128;
 pub(super) const ADDRESS: &str =
     "an address: 0x and 40 hexadecimal digits, all lower case or with the checksum of EIP-55";
 
+/// What an account of Solana looks like.
+const ACCOUNT: &str = "an address: 32 bytes in base58";
+/// What a cluster looks like.
+pub(super) const CLUSTER: &str = "a cluster (CAIP-2): solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp for mainnet, or that of devnet or testnet";
+/// One SOL is 10^9 lamports.
+const SOL_DECIMALS: u8 = 9;
+
 pub(super) fn assets(place: &Place<'_>) -> Result<BTreeMap<Unit, Asset>, Error> {
     let entries = place.object()?.entries();
     if entries.len() > MAX_ASSETS {
@@ -33,9 +42,7 @@ pub(super) fn assets(place: &Place<'_>) -> Result<BTreeMap<Unit, Asset>, Error> 
         let unit = Unit::parse(name).ok().filter(|unit| !unit.is_call());
         let unit = unit.ok_or_else(|| Error::invalid(&place, expected))?;
         let asset = asset(&place)?;
-        let twin =
-            |other: &Asset| (other.chain, other.contract()) == (asset.chain, asset.contract());
-        if assets.values().any(twin) {
+        if assets.values().any(|other| other.is_twin(&asset)) {
             let expected = "an asset that has no other name";
             return Err(Error::invalid(&place, expected));
         }
@@ -46,6 +53,11 @@ pub(super) fn assets(place: &Place<'_>) -> Result<BTreeMap<Unit, Asset>, Error> 
 
 fn asset(place: &Place<'_>) -> Result<Asset, Error> {
     let mut object = place.object()?;
+    if let Some(place) = object.optional("cluster") {
+        let asset = on_solana(&mut object, &place)?;
+        object.finish()?;
+        return Ok(asset);
+    }
     let native = read::flag(&mut object, "native")?;
     let form = if native {
         let extra_fee_max = match object.optional("extra_fee_max") {
@@ -97,6 +109,49 @@ fn finished(mut object: Object<'_>, form: AssetForm) -> Result<Asset, Error> {
     };
     object.finish()?;
     Ok(asset)
+}
+
+/// Nothing that is signed says which cluster it is for: keys of the one environment sign for mainnet alone.
+fn on_solana(object: &mut Object<'_>, place: &Place<'_>) -> Result<Asset, Error> {
+    let cluster = read::parsed(place, CLUSTER, Cluster::parse)?;
+    let env = grant::env(object)?;
+    if (cluster == Cluster::Mainnet) != (env == Env::Live) {
+        let expected = "mainnet in the environment live, another cluster in sandbox";
+        return Err(Error::invalid(place, expected));
+    }
+    let mint = if read::flag(object, "native")? {
+        None
+    } else {
+        let address = account(&object.required("mint")?)?;
+        let program = match object.optional("program") {
+            Some(place) => {
+                let word = TokenProgram::parse(place.str()?);
+                word.ok_or_else(|| Error::unsupported(&place, "\"token\" or \"token-2022\""))?
+            }
+            None => TokenProgram::Token,
+        };
+        Some(Mint { address, program })
+    };
+    let decimals = object.required("decimals")?;
+    let count = self::decimals(&decimals)?;
+    if mint.is_none() && count != SOL_DECIMALS {
+        return Err(Error::invalid(&decimals, "9: a SOL is 10^9 lamports"));
+    }
+    Ok(Asset {
+        env,
+        chain: 0,
+        decimals: count,
+        form: AssetForm::Solana { cluster, mint },
+    })
+}
+
+/// An account of Solana; never nobody's, which is the System program's address.
+pub(super) fn account(place: &Place<'_>) -> Result<Pubkey, Error> {
+    let account = read::parsed(place, ACCOUNT, Pubkey::parse)?;
+    if account == SYSTEM {
+        return Err(Error::invalid(place, "an address that is somebody's"));
+    }
+    Ok(account)
 }
 
 /// A chain's id.

@@ -33,7 +33,8 @@ pub(super) fn route(members: Value) -> HttpRoute {
         | Route::X402(_)
         | Route::Ssh(_)
         | Route::Evm(_)
-        | Route::Template(_) => {
+        | Route::Template(_)
+        | Route::Solana(_) => {
             panic!("another kind")
         }
     }
@@ -598,7 +599,8 @@ fn token_routes(routes: Value) -> Result<JwtRoute, (String, &'static str)> {
         | Route::X402(_)
         | Route::Ssh(_)
         | Route::Evm(_)
-        | Route::Template(_)) => {
+        | Route::Template(_)
+        | Route::Solana(_)) => {
             panic!("{other:?}")
         }
     }

@@ -214,7 +214,7 @@ fn key_import(object: &mut Object<'_>) -> Result<KeyImport, Error> {
 
 fn alg(kind: Kind, place: &Place<'_>) -> Result<Alg, Error> {
     match (kind, place.str()?) {
-        (Kind::Http | Kind::Jwt | Kind::Ssh, "ed25519") => Ok(Alg::Ed25519),
+        (Kind::Http | Kind::Jwt | Kind::Ssh | Kind::Solana, "ed25519") => Ok(Alg::Ed25519),
         (Kind::Http | Kind::Jwt | Kind::Ssh, "p256") => Ok(Alg::P256),
         (Kind::Jwt, "rs256") => Ok(Alg::Rs256),
         (Kind::Aws, "sigv4") => Ok(Alg::SigV4),
@@ -242,6 +242,7 @@ fn alg(kind: Kind, place: &Place<'_>) -> Result<Alg, Error> {
         )),
         (Kind::Aws, _) => Err(Error::unsupported(place, "\"sigv4\"")),
         (Kind::Evm, _) => Err(Error::unsupported(place, "\"secp256k1\"")),
+        (Kind::Solana, _) => Err(Error::unsupported(place, "\"ed25519\"")),
         (Kind::X402, _) => Err(Error::unsupported(
             place,
             "a key of kind \"evm\": it signs payments too",

@@ -44,7 +44,8 @@ fn read(route: Value) -> AwsRoute {
         | Route::X402(_)
         | Route::Ssh(_)
         | Route::Evm(_)
-        | Route::Template(_) => {
+        | Route::Template(_)
+        | Route::Solana(_) => {
             panic!("another kind")
         }
     }

@@ -325,7 +325,12 @@ fn every_kind_with_a_body_has_prices() {
                 AwsTarget::Place(place) => &place.http.charge,
             },
             Route::Template(template) => &template.http.charge,
-            Route::Http(_) | Route::Jwt(_) | Route::Evm(_) | Route::X402(_) | Route::Ssh(_) => {
+            Route::Http(_)
+            | Route::Jwt(_)
+            | Route::Evm(_)
+            | Route::X402(_)
+            | Route::Ssh(_)
+            | Route::Solana(_) => {
                 panic!("{read:?}")
             }
         };

@@ -95,7 +95,7 @@ fn contract_of(place: &Place<'_>, on: &On<'_>) -> Result<(Address, Option<(Unit,
 fn function(asset: &Asset, text: &str) -> Option<TokenFunction> {
     use TokenFunction as F;
     let of: &[F] = match asset.form {
-        AssetForm::Native { .. } => &[],
+        AssetForm::Native { .. } | AssetForm::Solana { .. } => &[],
         AssetForm::Token { .. } => &[
             F::Transfer,
             F::TransferFrom,

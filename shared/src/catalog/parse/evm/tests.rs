@@ -47,7 +47,8 @@ fn parse(mut route: Value) -> Result<EvmRoute, Error> {
         | Route::Aws(_)
         | Route::X402(_)
         | Route::Ssh(_)
-        | Route::Template(_)) => panic!("{other:?}"),
+        | Route::Template(_)
+        | Route::Solana(_)) => panic!("{other:?}"),
     }
 }
 

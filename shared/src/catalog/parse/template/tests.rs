@@ -50,6 +50,7 @@ fn read(route: &Value) -> Result<TemplateRoute, Error> {
         | Route::Aws(_)
         | Route::Ssh(_)
         | Route::X402(_)
+        | Route::Solana(_)
         | Route::Evm(_)) => panic!("{other:?}"),
     }
 }
