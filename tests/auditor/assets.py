@@ -9,6 +9,9 @@ def meaning(asset):
     plain.setdefault("env", "live")
     if not plain.get("native"):
         plain.pop("native", None)
+        if "cluster" in plain:
+            plain.setdefault("program", "token")
+            return plain
         plain.setdefault("standard", "erc20")
         plain["contract"] = plain["contract"].lower()
     return plain
@@ -36,7 +39,7 @@ def charged(routes, assets):
         units = {rule["charge"] for rule in rules if "charge" in rule}
         contract = route.get("contract")
         for unit, asset in assets.items():
-            here = asset["chain"] == route["chain"]
+            here = asset.get("chain") == route["chain"]
             coin = here and asset.get("native") and not typed and "sign_in" not in route
             token = here and contract and contract.lower() in (unit.lower(), asset.get("contract", "").lower())
             if coin or token or unit in units:
