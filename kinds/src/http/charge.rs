@@ -106,10 +106,11 @@ impl Parts<'_> {
         let (place, name) = match from {
             Source::Const(price) => return Ok(*price),
             Source::Len => {
-                // A body's length fits u128 on every machine.
-                return u128::try_from(self.content.len())
-                    .map(Amount)
-                    .map_err(|_| Denial::at(Code::UnparsableContent, BODY));
+                // What is priced by its length and has none would be free: a request that says all in its query, say.
+                return match u128::try_from(self.content.len()) {
+                    Ok(0) | Err(_) => Err(Denial::at(Code::UnparsableContent, BODY)),
+                    Ok(length) => Ok(Amount(length)),
+                };
             }
             Source::Form(name) => (Place::Form, name),
             Source::Header(name) => (Place::Header, name),

@@ -322,7 +322,14 @@ fn every_place_can_name_a_price() {
         )
     };
     assert_eq!(charged(&path, &ask("/v1/b/a", b"12345")), [35]);
-    assert_eq!(charged(&path, &ask("/v1/b/a%20b", b"")), [0]);
+    assert_eq!(charged(&path, &ask("/v1/b/a%20b", b"1")), [11]);
+    // What has no length has no price.
+    denied(
+        &path,
+        &ask("/v1/b/a", b""),
+        Code::UnparsableContent,
+        "/body",
+    );
     denied(&path, &ask("/v1/a/b", b"1"), Code::PermissionDenied, "/url");
 
     let opaque = json!({"query": ["m"], "body": "opaque"});
