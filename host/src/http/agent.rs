@@ -19,7 +19,10 @@ use super::{
     problem::Problem,
     public,
 };
-use crate::relay::{post, source, stream};
+use crate::{
+    index::{Index, Unavailable},
+    relay::{post, source, stream},
+};
 use axum::{
     Extension, Router,
     extract::{Request, State},
@@ -129,10 +132,18 @@ fn asks_for_frames(request: &Request) -> bool {
     has(header::CONNECTION, "upgrade") && has(header::UPGRADE, UPGRADE)
 }
 
-async fn keys(app: Arc<App>, kind: Kind) -> Result<String, Problem> {
+/// Asks the index for what was stored by now: a key must be there as soon as its maker was told of it.
+async fn ask<R: Send + 'static>(
+    app: &App,
+    look: impl FnOnce(&Index) -> Result<R, Unavailable> + Send + 'static,
+) -> Result<R, Problem> {
     let index = Arc::clone(&app.index);
-    let keys = blocking(move || index.jwks(kind)).await?;
-    let keys = keys.map_err(|_| Problem::unavailable())?;
+    let found = blocking(move || index.follow().and_then(|()| look(&index)));
+    found.await?.map_err(|_| Problem::unavailable())
+}
+
+async fn keys(app: Arc<App>, kind: Kind) -> Result<String, Problem> {
+    let keys = ask(&app, move |index| index.jwks(kind)).await?;
     Ok(keys.to_string())
 }
 
@@ -142,9 +153,7 @@ async fn jwks(State(app): State<Arc<App>>) -> Result<Response, Problem> {
 }
 
 async fn discovery(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let index = Arc::clone(&app.index);
-    let document = blocking(move || index.discovery()).await?;
-    let document = document.map_err(|_| Problem::unavailable())?;
+    let document = ask(&app, Index::discovery).await?;
     Ok(public::json(&document.ok_or_else(Problem::not_found)?))
 }
 

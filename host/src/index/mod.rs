@@ -44,6 +44,8 @@ use view::CatalogText;
 
 /// Bytes of entries folded in one step.
 const STEP: u64 = 512 * 1024;
+/// Steps folded for one who asks without a name: more than half a second of a busy log, and an end to what a question costs.
+const SMALL: usize = 16;
 
 /// The index.
 pub struct Index {
@@ -98,13 +100,34 @@ impl Index {
             match self.step(&mut fold) {
                 Ok(true) => {}
                 Ok(false) => return,
+                Err(error) => return Self::broke(&mut fold, error),
+            }
+        }
+    }
+
+    /// Folds what was stored since as far as that is little, so that a key just made is there for who asks next; blocking.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] while the log is far ahead: half of the keys is a wrong answer.
+    pub fn follow(&self) -> Result<(), Unavailable> {
+        for _ in 0..SMALL {
+            let mut fold = lock(&self.fold);
+            match self.step(&mut fold) {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
                 Err(error) => {
-                    tracing::error!(index = fold.next, error, "log does not fold");
-                    fold.broken = true;
-                    return;
+                    Self::broke(&mut fold, error);
+                    return Err(Unavailable);
                 }
             }
         }
+        Err(Unavailable)
+    }
+
+    fn broke(fold: &mut Fold, error: &'static str) {
+        tracing::error!(index = fold.next, error, "log does not fold");
+        fold.broken = true;
     }
 
     /// Ends a folding under way.
