@@ -60,7 +60,7 @@ fn main() {
     let (mut agents, storage) = (deployment.agents, deployment.storage);
     let hub = Arc::clone(&deployment.hub);
     thread::spawn(move || store(storage));
-    let journal = Journal::new(Arc::clone(&hub), deployment.frontier);
+    let journal = Journal::new(Arc::clone(&hub));
     thread::spawn(move || journal.run());
     for agent in &mut agents {
         let channel = ChannelId([agent.number; 16]);

@@ -16,8 +16,8 @@ pub trait Nsm: Send + Sync {
 
 /// Elapsed time that never goes backwards and that the host cannot set.
 pub trait Clock: Send + Sync {
-    /// Milliseconds since an arbitrary start, monotonic.
-    fn monotonic_ms(&self) -> u64;
+    /// Microseconds since an arbitrary start, monotonic.
+    fn monotonic_us(&self) -> u64;
 }
 
 /// The source of every random byte that keys, nonces and salts are made of.

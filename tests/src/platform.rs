@@ -43,8 +43,8 @@ impl TestClock {
 }
 
 impl Clock for TestClock {
-    fn monotonic_ms(&self) -> u64 {
-        self.ahead_ms.load(Ordering::SeqCst)
+    fn monotonic_us(&self) -> u64 {
+        self.ahead_ms.load(Ordering::SeqCst) * 1000
     }
 }
 

@@ -9,8 +9,8 @@ use claviger_enclave::{
     platform::{Clock, Entropy, NoEntropy, Nsm},
     secret::{RootKeys, Secret},
     serve::{
+        entry::{Head, head_entry},
         hub::{BootFacts, Hub, Parts},
-        journal::{Head, head_entry},
         link::{Connection, Halves, Input, Output},
         nonces::Nonces,
         receipts::Receipts,
@@ -41,7 +41,7 @@ use claviger_shared::{
     time::{Millis, UnixMs},
     wire::control::Signed,
 };
-use std::{os::unix::net::UnixStream, sync::Arc, time::Instant};
+use std::{os::unix::net::UnixStream, sync::Arc, thread, time::Instant};
 
 const ORIGIN: &str = "bench/claviger";
 const BUNDLE: Digest = Digest([9; 32]);
@@ -63,7 +63,6 @@ pub(crate) struct Agent {
 /// What serves, and the host's end of its storage.
 pub(crate) struct Deployment {
     pub(crate) hub: Arc<Hub>,
-    pub(crate) frontier: Frontier,
     pub(crate) agents: Vec<Agent>,
     pub(crate) storage: UnixStream,
 }
@@ -71,8 +70,8 @@ pub(crate) struct Deployment {
 struct Here(Instant);
 
 impl Clock for Here {
-    fn monotonic_ms(&self) -> u64 {
-        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
+    fn monotonic_us(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 }
 
@@ -241,11 +240,13 @@ impl Deployment {
         let Halves {
             read, write, close, ..
         } = Box::new(there).split().expect("halves");
-        let connected = Storage::default();
-        connected.connect(Input::new(read), Output::new(write), close);
+        let connected = Arc::new(Storage::default());
+        let reading = Arc::clone(&connected);
+        thread::spawn(move || reading.serve(Input::new(read), Output::new(write), close));
         let nonces = Nonces::new(here.as_ref()).expect("entropy");
         let hub = Hub::new(Parts {
             core: Core::new(log.state, frontier.size(), frontier.root()),
+            frontier,
             vault,
             keys,
             time: Time::new(Arc::<Here>::clone(&here), START),
@@ -255,7 +256,7 @@ impl Deployment {
                 entropy: here,
                 version: claviger_enclave::version(),
             },
-            storage: Arc::new(connected),
+            storage: connected,
             boot: BootFacts {
                 instance: InstanceId([1; 16]),
                 origin: ORIGIN.to_owned(),
@@ -274,7 +275,6 @@ impl Deployment {
         });
         Self {
             hub: Arc::new(hub),
-            frontier,
             agents,
             storage,
         }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     secret::{RootKeys, Secret, on_wiped_stack},
     serve::{
-        journal::{Head, head_entry},
+        entry::{Head, head_entry},
         storage::Storage,
     },
 };

@@ -14,8 +14,8 @@ use crate::{
     core::Core,
     secret::RootKeys,
     serve::{
+        entry::{Head, head_entry},
         hub::{BootFacts, Hub, Parts},
-        journal::{Head, head_entry},
         nonces::Nonces,
         receipts::{Receipts, Terms},
         storage::Storage,
@@ -47,8 +47,6 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub struct Started {
     /// What the serving threads share.
     pub hub: Arc<Hub>,
-    /// The log's right edge.
-    pub frontier: Frontier,
 }
 
 /// Replays the log and begins this instance's part of it.
@@ -102,6 +100,7 @@ pub fn start(unsealed: Unsealed, storage: &Arc<Storage>) -> Result<Started, Erro
     let storage = Arc::clone(storage);
     let parts = Parts {
         core,
+        frontier: next,
         vault,
         keys,
         time,
@@ -114,7 +113,6 @@ pub fn start(unsealed: Unsealed, storage: &Arc<Storage>) -> Result<Started, Erro
     };
     Ok(Started {
         hub: Arc::new(Hub::new(parts)),
-        frontier: next,
     })
 }
 

@@ -40,16 +40,6 @@ impl<W> Core<W> {
         }
     }
 
-    /// Whether whoever waits for [`Self::pace`] has something to do now, or a time to wait for that it did not know of.
-    #[must_use]
-    pub fn is_due(&self, arriving: bool) -> bool {
-        match self.pace(arriving) {
-            Pace::Begin => true,
-            Pace::Soon => self.building.len() == 1,
-            Pace::Wait => false,
-        }
-    }
-
     /// Whether refusals, simulations or warnings wait to be recorded.
     #[must_use]
     pub fn has_tallies(&self) -> bool {

@@ -29,8 +29,7 @@ use std::collections::BTreeMap;
 pub const MAX_IN_FLIGHT: usize = 2048;
 /// Records after which an entry is begun though calls are still worked on (DESIGN §8).
 pub const COMMIT_RECORDS: usize = 64;
-/// Time after which an entry is begun though calls are still worked on (DESIGN §8: 300 µs, in whole milliseconds of this
-/// clock the next one).
+/// Time after which an entry is begun though calls are still worked on (DESIGN §8: 300 µs).
 pub const COMMIT_WAIT_US: u64 = 300;
 /// Longest a credential may wait for storage (DESIGN §6).
 pub const MAX_WAIT: Millis = Millis(5000);

@@ -114,8 +114,8 @@ impl Entropy for Mixed {
 struct Monotonic(Instant);
 
 impl Clock for Monotonic {
-    fn monotonic_ms(&self) -> u64 {
-        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
+    fn monotonic_us(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 }
 

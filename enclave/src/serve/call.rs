@@ -43,8 +43,8 @@ pub fn run(hub: &Arc<Hub>, handshakes: &super::handshake::Queue, mut input: Inpu
             output.flush();
         }
         if is_last {
-            // The last frame may have recorded nothing, and then nobody was told that the others wait.
-            hub.wake_journal(hub.lock());
+            // The last frame may have recorded nothing, and then nobody began the entry of the others.
+            hub.go_on(hub.lock());
         }
         if output.is_dead() {
             break;

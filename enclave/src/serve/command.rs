@@ -105,7 +105,7 @@ fn apply(hub: &Hub, signed: &Signed, sealed: &[u8]) -> Result<CommandDone, Comma
     });
     let (done, receipt) = sync_channel(1);
     let result = put(hub, &authorized, signed, recorded.as_ref(), done)?;
-    hub.wake.notify_one();
+    hub.go_on(hub.lock());
     if let Some(born) = born {
         hub.vault.insert(born);
     }

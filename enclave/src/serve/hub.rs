@@ -3,6 +3,7 @@
 use super::{
     link::Output,
     nonces::Nonces,
+    press::Press,
     receipts::{Once, Receipts, Terms},
     storage::Storage,
     time::Time,
@@ -18,6 +19,7 @@ use crate::{
 use claviger_shared::{
     credential::Issued,
     id::{Digest, InstanceId, X25519Public},
+    log::merkle::Frontier,
     owner::manifest::Durability,
     wire::FrameType,
     wire::call::Answer as AnswerFrame,
@@ -131,6 +133,8 @@ impl Counters {
 pub struct Hub {
     /// The core, behind the one lock.
     pub core: Mutex<Core<Waiting>>,
+    /// The log's right edge.
+    pub press: Press,
     /// Wakes the journal.
     pub wake: Condvar,
     /// Signing keys.
@@ -214,6 +218,8 @@ impl std::fmt::Debug for Hub {
 pub struct Parts {
     /// The core.
     pub core: Core<Waiting>,
+    /// The log's right edge.
+    pub frontier: Frontier,
     /// Signing keys.
     pub vault: Vault,
     /// Keys that follow from the root.
@@ -240,6 +246,7 @@ impl Hub {
     pub fn new(parts: Parts) -> Self {
         let Parts {
             core,
+            frontier,
             vault,
             keys,
             time,
@@ -258,6 +265,7 @@ impl Hub {
         } = platform;
         Self {
             core: Mutex::new(core),
+            press: Press::new(frontier),
             wake: Condvar::new(),
             vault,
             keys,
@@ -288,13 +296,9 @@ impl Hub {
         self.arriving.load(Ordering::Acquire) > 0
     }
 
-    /// Lets the core go, and wakes the journal where it has something to do, and only there: every wake-up is a system call.
-    pub fn wake_journal(&self, core: MutexGuard<'_, Core<Waiting>>) {
-        let due = core.is_due(self.is_arriving());
-        drop(core);
-        if due {
-            self.wake.notify_one();
-        }
+    /// Lets the core go, and begins the next entry if it is time.
+    pub fn go_on(&self, core: MutexGuard<'_, Core<Waiting>>) {
+        self.press.go_on(self, core);
     }
 
     /// Stops the instance: nothing is reserved, recorded or released again, and the journal ends with this reason.

@@ -239,7 +239,7 @@ fn issue(hub: &Arc<Hub>, to: Address, parsed: &Parsed, reserved: Reserved, sourc
     let now = hub.time.now();
     let mut core = hub.lock();
     core.step(now, Step::Signed(signed), &mut out);
-    hub.wake_journal(core);
+    hub.go_on(core);
     if let Some(Out::Withdrawn(withdrawn)) = out.pop() {
         withdraw(hub, parsed, withdrawn, (source, nonce));
     }
@@ -296,7 +296,9 @@ fn make(
     let Ok(to_sign) = parsed.call.to_sign(&key, &moment) else {
         return (reserved.spend(), None);
     };
+    let slow = key.alg.is_slow().then(|| hub.press.slow(hub));
     let (spent, signature) = hub.vault.sign(reserved, &to_sign);
+    drop(slow);
     let credential = signature.ok();
     let credential =
         credential.and_then(|signature| parsed.call.assemble(&moment, &to_sign, &signature).ok());
@@ -385,6 +387,7 @@ fn settle(hub: &Hub, to: Address, record: Vec<u8>, hash: Digest, code: Code) {
         settles: true,
     };
     let now = hub.time.now();
-    hub.lock().step(now, Step::Note(note), &mut Vec::new());
-    hub.wake.notify_one();
+    let mut core = hub.lock();
+    core.step(now, Step::Note(note), &mut Vec::new());
+    hub.go_on(core);
 }

@@ -1,61 +1,35 @@
-//! The journal: builds entries, signs their checkpoints, stores them, and releases what waited.
+//! The journal's thread: keeps the time of entries, and sends again what storage did not store.
 //!
-//! One entry is outstanding. It is sent byte for byte until storage says stored or conflict; an index is never skipped and
-//! never built twice. Only this thread knows the right edge of the tree.
+//! Most entries are begun by other threads ([`super::press`]). This one begins those that only time calls for, watches that
+//! storage answers, and ends when the instance does.
 
-use super::{
-    answer,
-    hub::{Counters, Hub, Leaving, Waiting},
-    link::Output,
-    receipts,
-};
-use crate::core::{
-    Batch, COMMIT_WAIT_US, Input as Step, Output as Out, Released, Standing, commit::Pace,
-};
-use crate::secret::RootKeys;
-use claviger_shared::{
-    call::{IssuedWithReceipt, Reply},
-    codec::cbor,
-    denial::{Code, Denial},
-    id::{Digest, InstanceId},
-    log::{
-        checkpoint::Checkpoint,
-        entry::{Leaf, VERSION},
-        merkle::{self, Frontier, Tree},
-        record::{self, Body, Record},
-    },
-    owner::manifest::Durability,
-    time::UnixMs,
-    wire::storage::{Appended, StoredEntry},
-};
+use super::{hub::Hub, link::STALL, press};
+use crate::core::{Batch, COMMIT_WAIT_US, Core, Standing, commit::Pace};
+use crate::serve::hub::Waiting;
+use claviger_shared::wire::storage::Appended;
 use std::{
-    sync::{Arc, PoisonError, atomic::Ordering, mpsc::SyncSender},
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
 /// How long refusals may wait to be recorded when nothing else is.
 const TALLY_WAIT: Duration = Duration::from_secs(1);
-/// Pause before a failed store is tried again, at first and at most.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
+/// Longest pause before a failed store is tried again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// The tree's right edge and the log's signer.
+/// The thread that keeps the time.
 #[derive(Debug)]
 pub struct Journal {
     hub: Arc<Hub>,
-    frontier: Frontier,
+    watch: Watch,
 }
 
-/// An entry that is being stored, and what its receipts are made of.
-struct Building {
-    stored: StoredEntry,
-    tree: Tree,
-    leaf_proof: Vec<Digest>,
-    root: Digest,
-    next: Frontier,
+/// How long the entry that storage owes an answer to has been owed.
+#[derive(Debug, Default)]
+struct Watch {
+    /// The entry that was seen last, and when it was seen first, in monotonic milliseconds.
+    seen: Option<(u64, u64)>,
 }
-
-/// A command that was applied: who waits for it, and its receipt.
-type Told = (SyncSender<Vec<u8>>, Vec<u8>);
 
 /// Why the journal ended: nothing is released again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,317 +40,146 @@ pub enum End {
     Fenced(&'static str),
 }
 
+/// What there is to do.
+enum Next {
+    Begin(Batch),
+    SendAgain(Duration),
+    End(End),
+}
+
 impl Journal {
-    /// A journal at the right edge of a replayed log.
+    /// The journal of an instance that is about to serve: it takes what storage says of entries.
     #[must_use]
-    pub const fn new(hub: Arc<Hub>, frontier: Frontier) -> Self {
-        Self { hub, frontier }
+    pub fn new(hub: Arc<Hub>) -> Self {
+        let weak = Arc::downgrade(&hub);
+        hub.storage.keep(Box::new(move |answer| {
+            if let Some(hub) = weak.upgrade() {
+                hub.press.answered(&hub, answer);
+            }
+        }));
+        Self {
+            hub,
+            watch: Watch::default(),
+        }
     }
 
     /// Runs until the instance is fenced or drained.
     pub fn run(mut self) -> End {
         loop {
-            let batch = match self.wait() {
-                Ok(batch) => batch,
-                Err(end) => return end,
-            };
-            let Some(building) = self.build(batch) else {
-                return self.fence("the platform failed");
-            };
-            let waits = self.hub.boot.durability == Durability::Durable;
-            let mut told = Vec::new();
-            if !waits {
-                told = self.release(&building);
-            }
-            if !self.store(&building.stored) {
-                return self.fence("storage holds another writer's entry");
-            }
-            self.frontier = building.next.clone();
-            if waits {
-                told = self.release(&building);
-            }
-            // What an owner is told of is stored, whatever agents wait for.
-            for (done, receipt) in told {
-                // The control thread may be gone with its connection; the command is applied all the same.
-                let _ = done.try_send(receipt);
+            match self.wait() {
+                Next::Begin(batch) => self.hub.press.press(&self.hub, batch),
+                Next::SendAgain(pause) => self.send_again(pause),
+                Next::End(end) => return end,
             }
         }
     }
 
-    /// The next batch, when it is time.
-    fn wait(&self) -> Result<Batch, End> {
-        let mut core = self.hub.lock();
+    /// What there is to do, when there is something.
+    fn wait(&mut self) -> Next {
+        let hub = Arc::clone(&self.hub);
+        let mut core = hub.lock();
+        let mut late = false;
         loop {
-            let wait = match core.pace(self.hub.is_arriving()) {
-                Pace::Begin => Duration::ZERO,
+            if let Some(next) = self.next(&mut core, late) {
+                return next;
+            }
+            let wait = match hub.press.pace(&core, hub.is_arriving()) {
+                Pace::Begin => continue,
                 Pace::Soon => Duration::from_micros(COMMIT_WAIT_US),
                 Pace::Wait => TALLY_WAIT,
             };
-            let mut due = wait.is_zero();
-            if !due {
-                let (guard, late) = self
-                    .hub
-                    .wake
-                    .wait_timeout(core, wait)
-                    .unwrap_or_else(PoisonError::into_inner);
-                core = guard;
-                due = late.timed_out() && (core.pace(false) != Pace::Wait || core.has_tallies());
-            }
-            if due {
-                let mut out = Vec::with_capacity(1);
-                let now = core.now();
-                core.step(now, Step::Begin, &mut out);
-                if let Some(Out::Commit(batch)) = out.pop() {
-                    return Ok(batch);
-                }
-            }
-            if core.standing() == Standing::Fenced {
-                return Err(self.fenced());
-            }
-            if core.standing() == Standing::Draining && core.in_flight() == 0 && !core.has_tallies()
-            {
-                return Err(End::Drained);
-            }
+            let waited = hub.wake.wait_timeout(core, wait);
+            let (guard, timed_out) = waited.unwrap_or_else(PoisonError::into_inner);
+            (core, late) = (guard, timed_out.timed_out());
+            self.watch();
         }
     }
 
-    fn build(&self, batch: Batch) -> Option<Building> {
-        let hub = &self.hub;
-        let mut records = batch.records;
-        let denied = batch.denied.into_iter().map(Body::Denied);
-        let simulated = batch.simulated.into_iter().map(Body::Simulated);
-        let warned = batch.warned.into_iter().map(Body::Warned);
-        for body in denied.chain(simulated).chain(warned) {
-            records.push(super::issue::encode(hub, &body)?);
+    /// What is to be done now; `late` says that this thread has waited as long as it would.
+    fn next(&self, core: &mut Core<Waiting>, late: bool) -> Option<Next> {
+        let press = &self.hub.press;
+        if core.standing() == Standing::Fenced {
+            let reason = self.hub.fenced.get().copied().unwrap_or("stopped");
+            return Some(Next::End(End::Fenced(reason)));
         }
-        let time = hub.time.now();
-        let instance = hub.boot.instance;
-        let hashes: Vec<Digest> = records.iter().map(|(_, hash)| *hash).collect();
-        let tree = Tree::new(hashes);
-        let count = u64::try_from(records.len()).ok()?;
-        let index = self.frontier.size();
-        if index != batch.index {
-            return None;
+        if let Some(pause) = press.again() {
+            return Some(Next::SendAgain(pause));
         }
-        let origin = hub.boot.log_origin.clone();
-        let parent = self.frontier.root();
-        let leaf = Leaf {
-            v: VERSION,
-            origin,
-            instance,
-            index,
-            parent,
-            time,
-            count,
-            records_root: tree.root(),
+        let due = match press.pace(core, self.hub.is_arriving()) {
+            Pace::Begin => true,
+            Pace::Soon => late,
+            Pace::Wait => late && core.has_tallies(),
         };
-        let records = records.into_iter().map(|(bytes, _)| bytes).collect();
-        let (stored, next) = seal_entry(&hub.keys, &self.frontier, &leaf, records)?;
-        let leaf_proof = self.frontier.next_leaf_proof();
-        Some(Building {
-            stored,
-            tree,
-            leaf_proof,
-            root: next.root(),
-            next,
-        })
+        if let Some(batch) = due.then(|| press.take(core)).flatten() {
+            return Some(Next::Begin(batch));
+        }
+        let drained = core.standing() == Standing::Draining
+            && core.in_flight() == 0
+            && !core.has_tallies()
+            && !press.is_busy();
+        drained.then_some(Next::End(End::Drained))
     }
 
-    /// Sends the same bytes until storage knows; whether they are stored.
-    fn store(&self, entry: &StoredEntry) -> bool {
-        let mut pause = BACK_OFF.0;
-        loop {
-            match self.hub.storage.append(entry) {
-                Ok(Appended::Stored) => return true,
-                Ok(Appended::Conflict) => return false,
-                Ok(Appended::Failed(_)) | Err(_) => {}
-            }
-            let now = self.hub.time.now();
-            self.hub
-                .lock()
-                .step(now, Step::StoreFailed, &mut Vec::new());
+    /// Ends a connection that owes the answer to an entry for too long.
+    fn watch(&mut self) {
+        let now = self.hub.time.monotonic_ms();
+        if let Some(late) = self.watch.late(self.hub.storage.unanswered(), now) {
+            self.hub.storage.give_up(late);
+        }
+    }
+
+    /// Sends the same bytes until storage knows them, or the instance is fenced.
+    fn send_again(&self, pause: Duration) {
+        let hub = &self.hub;
+        let mut pause = pause;
+        while hub.lock().standing() != Standing::Fenced {
             std::thread::sleep(pause);
-            pause = pause.saturating_mul(2).min(BACK_OFF.1);
+            match hub.press.append(hub) {
+                Some(Ok(answer @ (Appended::Stored | Appended::Conflict))) => {
+                    return hub.press.answered(hub, Ok(answer));
+                }
+                Some(Ok(Appended::Failed(_)) | Err(_)) => press::stall(hub),
+                None => return,
+            }
+            let longer = pause.saturating_mul(2).min(LONGEST_PAUSE);
+            pause = longer.max(press::FIRST_PAUSE);
         }
-    }
-
-    /// Lets calls go; gives back the commands that may be answered once the entry is stored.
-    fn release(&self, building: &Building) -> Vec<Told> {
-        let hub = &self.hub;
-        let mut out = Vec::new();
-        let now = hub.time.now();
-        let stored = {
-            let mut core = hub.lock();
-            core.step(
-                now,
-                Step::Stored {
-                    root: building.root,
-                },
-                &mut out,
-            );
-            core.stored()
-        };
-        hub.counters.entries.fetch_add(1, Ordering::Relaxed);
-        hub.counters.records.fetch_add(
-            u64::try_from(building.stored.records.len()).unwrap_or(0),
-            Ordering::Relaxed,
-        );
-        let mut outputs: Vec<Arc<Output>> = Vec::new();
-        let mut told = Vec::new();
-        for output in out {
-            if let Out::Release(released) = output
-                && let Some(written) = self.send(building, stored, released, &mut told)
-                && !outputs.iter().any(|known| Arc::ptr_eq(known, &written))
-            {
-                outputs.push(written);
-            }
-        }
-        for output in outputs {
-            output.flush();
-        }
-        told
-    }
-
-    /// Sends what waited; says on which connection. Commands are told later, with their receipts.
-    fn send(
-        &self,
-        building: &Building,
-        stored: (u64, Digest),
-        released: Released<Waiting>,
-        told: &mut Vec<Told>,
-    ) -> Option<Arc<Output>> {
-        let Released {
-            place,
-            record: _,
-            waiting,
-            withdrawn,
-        } = released;
-        match waiting {
-            Waiting::Command(done) => {
-                told.push((done, self.receipt(building, place).unwrap_or_default()));
-                None
-            }
-            Waiting::Reply(waiting) => {
-                let (to, reply) = *waiting;
-                let output = Arc::clone(&to.output);
-                to.send(answer::text(stored, reply));
-                Some(output)
-            }
-            Waiting::Credential(leaving) => {
-                let output = Arc::clone(&leaving.to.output);
-                let receipt = self.receipt(building, place);
-                self.leave(*leaving, stored, receipt, withdrawn);
-                Some(output)
-            }
-        }
-    }
-
-    /// Lets a credential go, or destroys it; the receipt of a call that may be repeated is kept either way.
-    fn leave(
-        &self,
-        leaving: Leaving,
-        stored: (u64, Digest),
-        receipt: Option<Vec<u8>>,
-        withdrawn: bool,
-    ) {
-        let hub = &self.hub;
-        let Leaving { to, issued, once } = leaving;
-        if let (Some(once), Some(receipt)) = (once, &receipt) {
-            hub.receipts.keep(once, receipt.clone(), hub.time.now());
-        }
-        let reply = match receipt.filter(|_| !withdrawn) {
-            Some(receipt) => {
-                Counters::add(&hub.counters.issued, 1);
-                Reply::Issued(Box::new(IssuedWithReceipt { issued, receipt }))
-            }
-            None => {
-                Counters::add(&hub.counters.withdrawn, 1);
-                Reply::Denied(Denial {
-                    sandbox: issued.sandbox,
-                    ..Denial::new(Code::Withdrawn)
-                })
-            }
-        };
-        to.send(answer::text(stored, reply));
-    }
-
-    fn receipt(&self, building: &Building, place: usize) -> Option<Vec<u8>> {
-        let Building {
-            stored,
-            tree,
-            leaf_proof,
-            ..
-        } = building;
-        receipts::make(self.hub.boot.terms(), stored, tree, leaf_proof, place)
-    }
-
-    fn fence(&self, reason: &'static str) -> End {
-        self.hub.fence(reason);
-        self.fenced()
-    }
-
-    /// The end of an instance that was stopped: the first reason counts.
-    fn fenced(&self) -> End {
-        End::Fenced(self.hub.fenced.get().copied().unwrap_or("stopped"))
     }
 }
 
-/// Hashes a leaf into the tree and signs the checkpoint that ends with it.
-fn seal_entry(
-    keys: &RootKeys,
-    frontier: &Frontier,
-    leaf: &Leaf,
-    records: Vec<Vec<u8>>,
-) -> Option<(StoredEntry, Frontier)> {
-    let bytes = cbor::encode(leaf).ok()?;
-    let mut next = frontier.clone();
-    next.append(merkle::leaf_hash(&bytes));
-    let checkpoint = Checkpoint {
-        origin: leaf.origin.clone(),
-        size: next.size(),
-        root: next.root(),
-    };
-    let signature = keys.sign_checkpoint(&checkpoint).ok()?;
-    let note = checkpoint.note(keys.log_key(), &signature);
-    let records = records.into_iter().map(Into::into).collect();
-    let stored = StoredEntry {
-        index: leaf.index,
-        leaf: bytes,
-        records,
-        checkpoint: note,
-    };
-    Some((stored, next))
+impl Watch {
+    /// The entry that is owed now, where it has been for [`STALL`].
+    fn late(&mut self, owed: Option<u64>, now_ms: u64) -> Option<u64> {
+        let stall = u64::try_from(STALL.as_millis()).unwrap_or(u64::MAX);
+        self.seen = owed.map(|id| match self.seen {
+            Some((seen, since)) if seen == id => (id, since),
+            Some(_) | None => (id, now_ms),
+        });
+        let (id, since) = self.seen?;
+        (now_ms.saturating_sub(since) >= stall).then_some(id)
+    }
 }
 
-/// Who writes an entry outside the serial core, and when.
-#[derive(Debug)]
-pub struct Head {
-    /// The writing instance.
-    pub instance: InstanceId,
-    /// Its time.
-    pub time: UnixMs,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// An entry written before anything is served: Genesis, or a boot's first.
-#[must_use]
-pub fn head_entry(
-    keys: &RootKeys,
-    head: &Head,
-    frontier: &Frontier,
-    records: &[Record],
-) -> Option<(StoredEntry, Frontier)> {
-    let encoded = records.iter().map(|record| record.encode().ok());
-    let encoded = encoded.collect::<Option<Vec<_>>>()?;
-    let hashes: Vec<Digest> = encoded.iter().map(|bytes| record::hash(bytes)).collect();
-    let leaf = Leaf {
-        v: VERSION,
-        origin: keys.log_key().name.clone(),
-        instance: head.instance,
-        index: frontier.size(),
-        parent: frontier.root(),
-        time: head.time,
-        count: u64::try_from(encoded.len()).ok()?,
-        records_root: merkle::root(&hashes),
-    };
-    seal_entry(keys, frontier, &leaf, encoded)
+    #[test]
+    fn an_entry_is_given_up_after_ten_seconds_without_an_answer() {
+        let mut watch = Watch::default();
+        assert_eq!(watch.late(None, 0), None, "nothing is owed");
+        assert_eq!(watch.late(Some(7), 5_000), None, "it was just sent");
+        assert_eq!(watch.late(Some(7), 14_999), None);
+        assert_eq!(watch.late(Some(7), 15_000), Some(7));
+    }
+
+    #[test]
+    fn an_answer_in_between_begins_the_time_again() {
+        let mut watch = Watch::default();
+        assert_eq!(watch.late(Some(7), 0), None);
+        assert_eq!(watch.late(Some(8), 9_000), None, "another entry");
+        assert_eq!(watch.late(None, 11_000), None);
+        assert_eq!(watch.late(Some(9), 18_000), None, "seen first just now");
+        assert_eq!(watch.late(Some(9), 28_000), Some(9));
+    }
 }

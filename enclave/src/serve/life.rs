@@ -267,12 +267,12 @@ impl Life {
     }
 
     fn serve(self: &Arc<Self>, started: Started) {
-        let Started { hub, frontier } = started;
+        let Started { hub } = started;
         let (queue, worker) = handshake::queue();
         let attestor = Arc::new(Attestor::new(Arc::clone(&hub)));
-        let size = frontier.size();
+        let (size, _) = hub.lock().stored();
         let boot_index = hub.boot.boot_index;
-        let journal = Journal::new(Arc::clone(&hub), frontier);
+        let journal = Journal::new(Arc::clone(&hub));
         let serving = Serving {
             hub: Arc::clone(&hub),
             handshakes: queue,

@@ -84,8 +84,7 @@ pub fn renew(hub: &Hub, to: Address, slot: Slot) {
     });
     let waiting = Waiting::Reply(Box::new((to, Reply::Renewed(expires_at))));
     put(&mut core, salt, body, waiting);
-    drop(core);
-    hub.wake.notify_one();
+    hub.go_on(core);
 }
 
 /// Ends the grant for ever, in any state; answered when its record is stored. Once it is revoked, there is nothing to record.
@@ -113,8 +112,7 @@ pub fn revoke_self(hub: &Hub, to: Address, slot: Slot, leaked: bool) {
     };
     let waiting = Waiting::Reply(Box::new((to, Reply::Revoked)));
     put(&mut core, salt, Body::RevokedSelf(revoked), waiting);
-    drop(core);
-    hub.wake.notify_one();
+    hub.go_on(core);
 }
 
 /// Puts a small record that was just applied into the next entry, under the same lock.

@@ -102,8 +102,8 @@ fn serve(life: &Arc<Life>, connection: Box<dyn Connection>, calls: &Arc<AtomicUs
     let Some((id, role)) = hello(&mut input) else {
         return close();
     };
-    // Storage owes an answer to every request; the others may be silent for as long as they like.
-    if role != Role::Storage && patience(None).is_err() {
+    // A connection may be silent for as long as it likes; what storage owes is watched by who waits for it.
+    if patience(None).is_err() {
         return close();
     }
     let (window, place) = match role {
@@ -133,7 +133,7 @@ fn serve(life: &Arc<Life>, connection: Box<dyn Connection>, calls: &Arc<AtomicUs
             life.attend(Arc::clone(&output));
             control::run(life, input, &output);
         }
-        (Role::Storage, _) => return life.storage().connect(input, output, close),
+        (Role::Storage, _) => return life.storage().serve(input, output, close),
         (Role::Call, Some(serving)) => call::run(&serving.hub, &serving.handshakes, input, output),
         (Role::Call, None) => {}
     }

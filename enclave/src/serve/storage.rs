@@ -1,13 +1,14 @@
 //! The storage connection: the enclave asks, the host answers, one request at a time.
 //!
-//! A request waits for a connection and is sent again on the next one when it breaks: every request here may be repeated.
-//! What comes back is not believed; callers check it against the log.
+//! Its own thread reads what comes. Most requests wait for their answer; an entry does not, so that whoever finished the last
+//! call of it can go on: its answer is handed to a keeper on the reading thread. Every request here may be repeated, and
+//! what comes back is not believed; callers check it against the log.
 
-use super::link::{Closer, Input, Output};
+use super::link::{Closer, Input, Output, STALL};
 use claviger_shared::{
     codec::{
         cbor::{self, MAX_ITEMS},
-        frame::MAX_BODY,
+        frame::{Head, MAX_BODY},
     },
     id::Digest,
     wire::{
@@ -20,7 +21,7 @@ use claviger_shared::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
-    sync::{Condvar, Mutex, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -32,19 +33,47 @@ const WAIT: Duration = Duration::from_secs(30);
 #[error("storage did not answer")]
 pub struct NoAnswer;
 
+/// Takes the answer to an entry that was sent with [`Storage::send`].
+pub type Keeper = Box<dyn Fn(Result<Appended, NoAnswer>) + Send + Sync>;
+
 /// The enclave's side of the storage connection.
 #[derive(Default)]
 pub struct Storage {
-    link: Mutex<Link>,
-    /// Ends the connection in `link`, also while somebody waits on it.
-    close: Mutex<Option<Closer>>,
-    connected: Condvar,
+    line: Mutex<Line>,
+    changed: Condvar,
+    keeper: OnceLock<Keeper>,
 }
 
 #[derive(Default)]
+struct Line {
+    link: Option<Link>,
+    last_link: u64,
+    last_request: u64,
+    /// The one request that the host owes an answer to, or whose answer nobody took yet.
+    owed: Option<Owed>,
+}
+
+/// Where requests are written, and how it is ended.
+#[derive(Clone)]
 struct Link {
-    halves: Option<(Input, Output)>,
-    next_id: u64,
+    number: u64,
+    output: Arc<Output>,
+    close: Closer,
+}
+
+struct Owed {
+    id: u64,
+    kind: FrameType,
+    state: State,
+}
+
+enum State {
+    /// An entry; its answer goes to the keeper.
+    Entry,
+    /// Somebody waits.
+    Waiting,
+    /// The answer, or nothing: the connection ended.
+    Answered(Option<Vec<u8>>),
 }
 
 impl std::fmt::Debug for Storage {
@@ -54,18 +83,139 @@ impl std::fmt::Debug for Storage {
 }
 
 impl Storage {
-    /// Takes a new connection; it replaces the old, which is closed whatever it is in.
-    pub fn connect(&self, input: Input, output: Output, close: Closer) {
-        let old = {
-            let mut closing = self.close.lock().unwrap_or_else(PoisonError::into_inner);
-            closing.replace(close)
-        };
-        if let Some(close) = old {
-            close();
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says who takes the answers to entries; the first one stays.
+    pub fn keep(&self, keeper: Keeper) {
+        // Set once, where serving begins.
+        let _first = self.keeper.set(keeper);
+    }
+
+    /// Takes a new connection and reads it until it ends; it replaces the old, which is closed whatever it is in.
+    pub fn serve(&self, mut input: Input, output: Output, close: Closer) {
+        let number = self.connect(output, Arc::clone(&close));
+        let mut body = Vec::new();
+        while let Ok(head) = input.next(&mut body) {
+            if !self.take(number, head, &mut body) {
+                break;
+            }
         }
-        let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
-        link.halves = Some((input, output));
-        self.connected.notify_all();
+        close();
+        self.disconnect(number);
+    }
+
+    fn connect(&self, output: Output, close: Closer) -> u64 {
+        let mut line = self.line();
+        line.last_link = line.last_link.saturating_add(1);
+        let number = line.last_link;
+        let output = Arc::new(output);
+        let old = line.link.replace(Link {
+            number,
+            output,
+            close,
+        });
+        let entry = line.lose();
+        drop(line);
+        self.changed.notify_all();
+        if let Some(old) = old {
+            (old.close)();
+        }
+        if entry {
+            self.tell(Err(NoAnswer));
+        }
+        number
+    }
+
+    fn disconnect(&self, number: u64) {
+        let mut line = self.line();
+        if line.link.as_ref().is_none_or(|link| link.number != number) {
+            return;
+        }
+        line.link = None;
+        let entry = line.lose();
+        drop(line);
+        self.changed.notify_all();
+        if entry {
+            self.tell(Err(NoAnswer));
+        }
+    }
+
+    /// Takes a frame of a connection; whether it is what was owed on it.
+    fn take(&self, number: u64, head: Head, body: &mut Vec<u8>) -> bool {
+        let mut line = self.line();
+        let current = line.link.as_ref().is_some_and(|link| link.number == number);
+        let Some(owed) = line
+            .owed
+            .as_mut()
+            .filter(|owed| current && owed.id == head.id && owed.kind.reply() == head.kind)
+        else {
+            return false;
+        };
+        match owed.state {
+            State::Entry => {
+                line.owed = None;
+                drop(line);
+                self.changed.notify_all();
+                self.tell(cbor::decode(body, MAX_BODY).map_err(|_| NoAnswer));
+                true
+            }
+            State::Waiting => {
+                owed.state = State::Answered(Some(std::mem::take(body)));
+                drop(line);
+                self.changed.notify_all();
+                true
+            }
+            State::Answered(_) => false,
+        }
+    }
+
+    fn tell(&self, answer: Result<Appended, NoAnswer>) {
+        if let Some(keeper) = self.keeper.get() {
+            keeper(answer);
+        }
+    }
+
+    /// Sends an entry without waiting; whether it was sent. Its answer, or the connection's end, goes to the keeper.
+    ///
+    /// Nothing is sent while there is no connection or another answer is owed: [`Self::append`] waits for that.
+    #[must_use]
+    pub fn send(&self, entry: &StoredEntry) -> bool {
+        let Ok(body) = cbor::encode(entry) else {
+            return false;
+        };
+        let mut line = self.line();
+        if line.owed.is_some() {
+            return false;
+        }
+        let Some((link, id)) = line.ask(FrameType::Append, State::Entry) else {
+            return false;
+        };
+        drop(line);
+        link.write(FrameType::Append, id, &body);
+        true
+    }
+
+    /// Which sent entry is unanswered, if one is: a number that no other entry gets.
+    #[must_use]
+    pub fn unanswered(&self) -> Option<u64> {
+        let line = self.line();
+        let entry = line.owed.as_ref();
+        entry
+            .filter(|owed| matches!(owed.state, State::Entry))
+            .map(|owed| owed.id)
+    }
+
+    /// Ends the connection on which this request is still unanswered.
+    pub fn give_up(&self, id: u64) {
+        let line = self.line();
+        let owed = line.owed.as_ref().is_some_and(|owed| owed.id == id);
+        let link = line.link.clone().filter(|_| owed);
+        drop(line);
+        if let Some(link) = link {
+            (link.close)();
+        }
     }
 
     /// Stores one entry.
@@ -205,36 +355,87 @@ impl Storage {
         max_items: u64,
     ) -> Result<A, NoAnswer> {
         let body = cbor::encode(question).map_err(|_| NoAnswer)?;
-        let link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut link, late) = self
-            .connected
-            .wait_timeout_while(link, WAIT, |link| link.halves.is_none())
+        let answer = self.exchange(kind, &body)?;
+        cbor::decode_many(&answer, MAX_BODY, max_items).map_err(|_| NoAnswer)
+    }
+
+    /// Waits for a connection on which nothing is owed, asks, and waits for the answer.
+    fn exchange(&self, kind: FrameType, body: &[u8]) -> Result<Vec<u8>, NoAnswer> {
+        let (mut line, _) = self
+            .changed
+            .wait_timeout_while(self.line(), WAIT, |line| {
+                line.link.is_none() || line.owed.is_some()
+            })
             .unwrap_or_else(PoisonError::into_inner);
-        if late.timed_out() {
+        if line.owed.is_some() {
             return Err(NoAnswer);
         }
-        link.next_id = link.next_id.saturating_add(1);
-        let id = link.next_id;
-        let answer = link
-            .halves
-            .as_mut()
-            .and_then(|halves| exchange(halves, kind, id, &body));
-        if answer.is_none() {
-            link.halves = None;
+        let (link, id) = line.ask(kind, State::Waiting).ok_or(NoAnswer)?;
+        drop(line);
+        link.write(kind, id, body);
+        let (mut line, late) = self
+            .changed
+            .wait_timeout_while(self.line(), STALL, |line| line.is_waiting(id))
+            .unwrap_or_else(PoisonError::into_inner);
+        let answer = line.answer(id);
+        drop(line);
+        self.changed.notify_all();
+        if late.timed_out() {
+            (link.close)();
         }
-        cbor::decode_many(&answer.ok_or(NoAnswer)?, MAX_BODY, max_items).map_err(|_| NoAnswer)
+        answer.ok_or(NoAnswer)
     }
 }
 
-fn exchange(
-    (input, output): &mut (Input, Output),
-    kind: FrameType,
-    id: u64,
-    body: &[u8],
-) -> Option<Vec<u8>> {
-    output.push(kind.code(), id, body);
-    output.flush();
-    let mut reply = Vec::new();
-    let head = input.next(&mut reply).ok()?;
-    (!output.is_dead() && head.kind == kind.reply() && head.id == id).then_some(reply)
+impl Line {
+    /// Notes what is about to be asked; where, and under which number.
+    fn ask(&mut self, kind: FrameType, state: State) -> Option<(Link, u64)> {
+        let link = self.link.clone()?;
+        self.last_request = self.last_request.saturating_add(1);
+        let id = self.last_request;
+        self.owed = Some(Owed { id, kind, state });
+        Some((link, id))
+    }
+
+    fn is_waiting(&self, id: u64) -> bool {
+        let owed = self.owed.as_ref();
+        owed.is_some_and(|owed| owed.id == id && matches!(owed.state, State::Waiting))
+    }
+
+    /// The answer to a request, which is then not owed any more.
+    fn answer(&mut self, id: u64) -> Option<Vec<u8>> {
+        match self.owed.take_if(|owed| owed.id == id)?.state {
+            State::Answered(answer) => answer,
+            State::Waiting | State::Entry => None,
+        }
+    }
+
+    /// No answer will come; whether it was to an entry.
+    fn lose(&mut self) -> bool {
+        match self.owed.as_mut().map(|owed| &mut owed.state) {
+            Some(State::Entry) => {
+                self.owed = None;
+                true
+            }
+            Some(state @ State::Waiting) => {
+                *state = State::Answered(None);
+                false
+            }
+            Some(State::Answered(_)) | None => false,
+        }
+    }
 }
+
+impl Link {
+    /// Writes a request; a connection that does not take it is ended, and its reader then says so.
+    fn write(&self, kind: FrameType, id: u64, body: &[u8]) {
+        self.output.push(kind.code(), id, body);
+        self.output.flush();
+        if self.output.is_dead() {
+            (self.close)();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

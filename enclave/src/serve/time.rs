@@ -29,7 +29,7 @@ impl Time {
     /// Time from a fresh NSM reading.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, nsm: UnixMs) -> Self {
-        let at = clock.monotonic_ms();
+        let at = ms(clock.monotonic_us());
         Self {
             clock,
             base: Mutex::new((nsm, at)),
@@ -41,20 +41,30 @@ impl Time {
     #[must_use]
     pub fn now(&self) -> UnixMs {
         let (nsm, at) = *self.base.lock().unwrap_or_else(PoisonError::into_inner);
-        let elapsed = self.clock.monotonic_ms().saturating_sub(at);
+        let elapsed = self.monotonic_ms().saturating_sub(at);
         let now = nsm.0.saturating_add(elapsed);
         UnixMs(self.last.fetch_max(now, Ordering::AcqRel).max(now))
     }
 
     /// Takes a new NSM reading; time never goes back behind what was told.
     pub fn reread(&self, nsm: UnixMs) {
-        let at = self.clock.monotonic_ms();
+        let at = self.monotonic_ms();
         *self.base.lock().unwrap_or_else(PoisonError::into_inner) = (nsm, at);
     }
 
     /// Milliseconds of the monotonic clock.
     #[must_use]
     pub fn monotonic_ms(&self) -> u64 {
-        self.clock.monotonic_ms()
+        ms(self.monotonic_us())
     }
+
+    /// Microseconds of the monotonic clock.
+    #[must_use]
+    pub fn monotonic_us(&self) -> u64 {
+        self.clock.monotonic_us()
+    }
+}
+
+const fn ms(us: u64) -> u64 {
+    us / 1000
 }

@@ -197,6 +197,13 @@ impl Alg {
         (self == Self::SigV4 && self.is_public(public)).then_some(text)
     }
 
+    /// Whether a signature takes longer than others should wait for it to share an entry of the log: hundreds of microseconds
+    /// and more, where the others take tens.
+    #[must_use]
+    pub const fn is_slow(self) -> bool {
+        matches!(self, Self::Rs256 | Self::Ps512 | Self::P521)
+    }
+
     /// Whether signer and verifier hold the same secret.
     #[must_use]
     pub const fn is_symmetric(self) -> bool {

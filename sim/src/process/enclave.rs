@@ -120,8 +120,8 @@ fn io_at(path: &Path) -> impl FnOnce(io::Error) -> Error {
 struct Monotonic(Instant);
 
 impl Clock for Monotonic {
-    fn monotonic_ms(&self) -> u64 {
-        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
+    fn monotonic_us(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 }
 

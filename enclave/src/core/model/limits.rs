@@ -50,13 +50,6 @@ fn an_entry_begins_when_nobody_works_or_enough_wait() {
     world.act(&Action::Sign(0));
     assert_eq!(world.core.pace(false), Pace::Begin, "nobody works");
     assert_eq!(world.core.pace(true), Pace::Soon, "frames are here already");
-    assert!(
-        world.core.is_due(false) && world.core.is_due(true),
-        "the first is told"
-    );
-    world.ask(2, 0);
-    world.act(&Action::Sign(0));
-    assert!(!world.core.is_due(true), "the second is waited for");
 }
 
 /// Many grants may be refused between two entries; what does not fit into one waits for the next.
