@@ -14,14 +14,14 @@ use claviger_shared::{
     owner::command::Alg,
 };
 use claviger_tests::{
-    ssh, template,
+    solana, ssh, template,
     vm::{Part, nitro},
     x402,
 };
 use serde_json::{Value, json};
 
 /// The algorithms that each kind's keys are born with.
-const BORN: [(Kind, Alg); 13] = [
+const BORN: [(Kind, Alg); 14] = [
     (Kind::Http, Alg::Ed25519),
     (Kind::Http, Alg::P256),
     (Kind::Http, Alg::Ps512),
@@ -29,6 +29,7 @@ const BORN: [(Kind, Alg); 13] = [
     (Kind::Jwt, Alg::P256),
     (Kind::Jwt, Alg::Rs256),
     (Kind::Evm, Alg::Secp256k1),
+    (Kind::Solana, Alg::Ed25519),
     (Kind::Ssh, Alg::Ed25519),
     (Kind::Ssh, Alg::P256),
     (Kind::Template, Alg::Ed25519),
@@ -40,7 +41,12 @@ const BORN: [(Kind, Alg); 13] = [
 /// The simulation's catalog and those of the kinds' tests.
 fn catalog() -> anyhow::Result<Value> {
     let mut all: Value = serde_json::from_str(include_str!("../../../sim/src/up/catalog.json"))?;
-    for more in [ssh::catalog(), template::catalog(), x402::catalog()] {
+    for more in [
+        ssh::catalog(),
+        template::catalog(),
+        x402::catalog(),
+        solana::catalog(),
+    ] {
         for part in ["resources", "assets"] {
             for (name, meaning) in more[part].as_object().into_iter().flatten() {
                 all[part][name] = meaning.clone();
@@ -50,8 +56,8 @@ fn catalog() -> anyhow::Result<Value> {
     Ok(all)
 }
 
-/// What a key of a kind is asked to sign, and the resource it is for.
-fn call(kind: Kind, alg: &str) -> anyhow::Result<(Input, String)> {
+/// What a key of a kind, with this account on a chain, is asked to sign, and the resource it is for.
+fn call(kind: Kind, alg: &str, account: Option<&str>) -> anyhow::Result<(Input, String)> {
     Ok(match kind {
         Kind::Http => (order(1).input, "order_history".to_owned()),
         Kind::Jwt => {
@@ -67,6 +73,12 @@ fn call(kind: Kind, alg: &str) -> anyhow::Result<(Input, String)> {
             (Input::Jwt(token), "tokens".to_owned())
         }
         Kind::Evm => (x402::input(&x402::requirements("1")), "data".to_owned()),
+        Kind::Solana => {
+            let own = solana::key(account.context("no address")?);
+            let to = solana::key(solana::PAYEE);
+            let coins = solana::build::transfer(own, to, 1);
+            (solana::input(own, &[coins]), "coins".to_owned())
+        }
         Kind::Ssh => (
             ssh::certificate(ssh::PUBLIC_KEY, &["deploy"], None),
             "hosts".to_owned(),
@@ -102,7 +114,8 @@ async fn every_algorithm_is_born_and_signs_in_the_image() -> anyhow::Result<()> 
             agent: AgentId::parse(&name).ok(),
         };
         desk.create_key(&key).await?;
-        let (input, resource) = call(kind, word)?;
+        let shown = desk.show_key(&KeyId::parse(&id).ok().context("no name")?)?;
+        let (input, resource) = call(kind, word, shown["address"].as_str())?;
         let mut wanted = grant(100, 5000, 20_000);
         wanted["agent"]["id"] = json!(name);
         wanted["keys"] = json!([id]);
@@ -118,6 +131,7 @@ async fn every_algorithm_is_born_and_signs_in_the_image() -> anyhow::Result<()> 
         wanted["budgets"] = json!([
             {"unit": "call", "max": "100", "window": "grant"},
             {"unit": "usdc.base-sepolia", "max": "1000", "window": "grant"},
+            {"unit": "sol", "max": "100000", "window": "grant"},
         ]);
         let agent = guest.stage.agent_by(&mut desk, &name, &wanted).await?;
         let sign = Sign {
