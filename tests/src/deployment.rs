@@ -1,7 +1,11 @@
 //! A deployment in this process: KMS, owners, and an enclave that boots as often as a test wants.
 
+mod enclave;
+
+pub use enclave::Enclave;
+
 use crate::{
-    courier::{Answer, Link, Tap, serve_storage},
+    courier::{Link, Tap, serve_storage},
     platform::{Recording, TestClock, nsm, platform},
     store::Store,
 };
@@ -30,11 +34,8 @@ use claviger_shared::{
     log::record::{Body, Record},
     owner::manifest::{Release, Version, chain::Chain},
     wire::{
-        FrameType, Phase, Role,
-        control::{
-            Attest, Born, Document, Genesis, Measure, Measured, PhaseEvent, Signed, Unseal,
-            Unsealed,
-        },
+        Phase, Role,
+        control::{Born, Measured, PhaseEvent, Signed, Unsealed},
         storage::StoredEntry,
     },
 };
@@ -104,18 +105,6 @@ impl std::fmt::Debug for Deployment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Deployment")
     }
-}
-
-/// One life of an enclave.
-#[derive(Debug)]
-pub struct Enclave {
-    socket: PathBuf,
-    /// The control connection.
-    pub control: Link,
-    tap: Tap,
-    gone: Arc<AtomicBool>,
-    /// What this life drew.
-    pub entropy: Arc<Recording>,
 }
 
 fn signer(dir: &TempDir, name: &str) -> Signer {
@@ -543,109 +532,5 @@ fn measurements() -> Measurements {
         pcr2: [0xa2; 48],
         role_arn: HOST.to_owned(),
         instance_id: "i-0123456789abcdef0".to_owned(),
-    }
-}
-
-impl Enclave {
-    /// Measures a chain.
-    #[track_caller]
-    #[must_use]
-    pub fn measure(&self, links: &[Signed]) -> Answer {
-        let manifests = links.to_vec();
-        self.control.ask(FrameType::Measure, &Measure { manifests })
-    }
-
-    /// Asks for genesis.
-    #[track_caller]
-    #[must_use]
-    pub fn genesis(&self) -> Answer {
-        let nonce = NONCE.to_vec();
-        self.control.ask(FrameType::Genesis, &Genesis { nonce })
-    }
-
-    /// A document for KMS.
-    #[track_caller]
-    #[must_use]
-    pub fn kms_document(&self) -> Vec<u8> {
-        let Document { document } = self.control.ask(FrameType::AttestKms, &()).reply();
-        document
-    }
-
-    /// Hands over KMS's reply and the bundle.
-    #[track_caller]
-    #[must_use]
-    pub fn unseal(&self, arn: &str, ciphertext: &[u8], bundle: &[u8]) -> Answer {
-        self.control.ask(
-            FrameType::Unseal,
-            &Unseal {
-                recipient: arn.to_owned(),
-                ciphertext: ciphertext.to_vec(),
-                bundle: bundle.to_vec(),
-            },
-        )
-    }
-
-    /// Lets it replay the log.
-    #[track_caller]
-    pub fn resume(&self) {
-        let () = self.control.ask(FrameType::Resume, &()).reply();
-    }
-
-    /// A document with its channel key.
-    #[track_caller]
-    #[must_use]
-    pub fn attest(&self, nonce: &[u8]) -> Vec<u8> {
-        let nonce = nonce.to_vec();
-        let Document { document } = self
-            .control
-            .ask(FrameType::Attest, &Attest { nonce })
-            .reply();
-        document
-    }
-
-    /// A new connection for calls.
-    #[track_caller]
-    #[must_use]
-    pub fn call_link(&self) -> Link {
-        let link = Link::connect(&self.socket, Role::Call, &self.tap);
-        assert!(link.welcome.is_some(), "call connection refused");
-        link
-    }
-
-    /// Where it listens.
-    #[must_use]
-    pub fn socket(&self) -> &std::path::Path {
-        &self.socket
-    }
-
-    /// A new connection in any role, or none yet.
-    #[must_use]
-    pub fn link(&self, role: Option<Role>) -> Link {
-        match role {
-            Some(role) => Link::connect(&self.socket, role, &self.tap),
-            None => Link::raw(&self.socket, &self.tap),
-        }
-    }
-
-    /// A new storage connection; the enclave closes the old one.
-    pub fn reconnect_storage(&self, store: &Arc<Store>) {
-        serve_storage(
-            self.socket.clone(),
-            Arc::clone(store),
-            Arc::clone(&self.tap),
-            Arc::clone(&self.gone),
-        );
-    }
-
-    /// This life ends for its store and its courier: nothing it does is stored or carried any more.
-    pub fn crash(&self) {
-        self.gone.store(true, Ordering::SeqCst);
-        self.control.close();
-    }
-}
-
-impl Drop for Enclave {
-    fn drop(&mut self) {
-        self.crash();
     }
 }
