@@ -415,7 +415,7 @@ const fn detail(code: Code) -> &'static str {
         Code::UnbudgetedUnit => "the grant has no budget in the unit this call spends",
         Code::Unavailable => "the log cannot be written just now; nothing was signed",
         Code::UnlistedMember => "the route does not list a member of this call",
-        Code::UnparsableContent => "the body cannot be read as the route's media type demands",
+        Code::UnparsableContent => "what was sent cannot be read as the route demands",
         Code::Unsupported => "the mechanism is not built",
         Code::Withdrawn => {
             "the grant changed, or storage took too long, while the credential was made; the charge stays"

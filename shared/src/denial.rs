@@ -102,8 +102,8 @@ codes! {
     Unavailable = "unavailable", 503, 5, "try again after a short pause";
     /// A query member, header, body member or claim is not listed by the route; `param` names it.
     UnlistedMember = "unlisted_member", 403, 1, "leave out the member that `param` names";
-    /// The body cannot be read as the route's media type demands.
-    UnparsableContent = "unparsable_content", 400, 2, "send a body of the route's media type";
+    /// The body, or the object to sign, cannot be read as the route demands.
+    UnparsableContent = "unparsable_content", 400, 2, "send a body of the route's media type, or the whole object that the route takes";
     /// The mechanism is not built.
     Unsupported = "unsupported", 400, 2, "use a kind and profile that `whoami` lists";
     /// The grant changed or the wait was too long while the credential was made; the charge stays.

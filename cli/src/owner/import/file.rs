@@ -95,10 +95,7 @@ impl PrivateKey {
             (read, Some(asked)) if read == asked => read,
             (Alg::Rs256, Some(Alg::Ps512)) => Alg::Ps512,
             (Alg::Hs256, Some(Alg::Hs512)) => Alg::Hs512,
-            (_, Some(_)) => {
-                let text = "the file is not of --alg; leave --alg out to take what it is";
-                return Err(Error::Usage(text.to_owned()));
-            }
+            (read, Some(asked)) => return Err(Error::Usage(other(read, asked))),
             (Alg::Rs256, None) if kind == Kind::Http => Alg::Ps512,
             (Alg::Hs256, None) if kind != Kind::Http => {
                 let text = "a secret does not say its hash: --alg hs256 or --alg hs512";
@@ -400,5 +397,21 @@ fn jwk(text: &str) -> Result<PrivateKey, Bad> {
 
 mod openssh;
 mod solana;
+
+/// A key of one algorithm where another was asked for.
+fn other(read: Alg, asked: Alg) -> String {
+    let hint = match (read, asked) {
+        (Alg::SigV4, Alg::Hs256 | Alg::Hs512) => {
+            "; a secret of HMAC is {\"key_id\", \"secret\", \"encoding\"}"
+        }
+        _ => "",
+    };
+    let word = |alg: Alg| serde_json::to_value(alg).unwrap_or_default();
+    let (read, asked) = (word(read), word(asked));
+    format!(
+        "the file has a key of {read}, not of {asked}; leave --alg out to take what it is{hint}"
+    )
+}
+
 #[cfg(test)]
 mod tests;

@@ -29,7 +29,7 @@ pub(super) fn check(grant: &Grant, around: &Around<'_>) -> Vec<Finding> {
             "no rate",
             "a hijacked agent can use all its calls in a moment, before anybody looks",
             format!(
-                "add {{\"max\": {}, \"per_s\": {}}} or what the task needs",
+                "add [{{\"max\": {}, \"per_s\": {}}}] or what the task needs",
                 RATE.max,
                 RATE.per.0 / 1000
             ),

@@ -163,7 +163,7 @@ fn the_rate_that_is_advised_is_the_rate_that_is_proposed() {
     let advice = found.iter().find(|found| found.code == "no_rate").unwrap();
     let proposed = narrower::grant(&without, &around).unwrap().to_json();
     let (max, per_s) = (&proposed["rate"][0]["max"], &proposed["rate"][0]["per_s"]);
-    let words = format!("{{\"max\": {max}, \"per_s\": {per_s}}}");
+    let words = format!("[{{\"max\": {max}, \"per_s\": {per_s}}}]");
     assert!(advice.mend.contains(&words), "{}: {words}", advice.mend);
 }
 

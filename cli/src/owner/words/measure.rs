@@ -1,6 +1,6 @@
-//! Lengths and windows in human terms.
+//! Lengths, windows and amounts of assets in human terms.
 
-use claviger_shared::{grant::Window, time::Millis};
+use claviger_shared::{amount::Amount, grant::Window, time::Millis};
 
 /// Seconds of each unit, largest first.
 const UNITS: [(u64, &str); 4] = [
@@ -31,6 +31,22 @@ pub fn length(length: Millis) -> String {
     }
 }
 
+/// What an amount in an asset's smallest unit is in whole ones, in brackets; nothing where the smallest is a whole one.
+///
+/// Whoever reads `100000 sol` in a budget must not take them for whole ones.
+#[must_use]
+pub fn whole(amount: Amount, decimals: u8) -> String {
+    let places = usize::from(decimals);
+    if places == 0 {
+        return String::new();
+    }
+    let digits = format!("{:0>width$}", amount.0, width = places + 1);
+    let (whole, part) = digits.split_at(digits.len() - places);
+    let part = part.trim_end_matches('0');
+    let point = if part.is_empty() { "" } else { "." };
+    format!(" (of the smallest unit: {whole}{point}{part} whole ones)")
+}
+
 /// The time that a budget counts over.
 #[must_use]
 pub fn window(window: Window) -> String {
@@ -46,6 +62,29 @@ pub fn window(window: Window) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_amount_is_said_in_whole_ones_too() {
+        for (amount, decimals, words) in [
+            (100_000, 9, " (of the smallest unit: 0.0001 whole ones)"),
+            (0, 6, " (of the smallest unit: 0 whole ones)"),
+            (
+                1,
+                18,
+                " (of the smallest unit: 0.000000000000000001 whole ones)",
+            ),
+            (12_500_000, 6, " (of the smallest unit: 12.5 whole ones)"),
+            (3_000_000, 6, " (of the smallest unit: 3 whole ones)"),
+            (7, 0, ""),
+        ] {
+            assert_eq!(whole(Amount(amount), decimals), words);
+        }
+        let most = whole(Amount(u128::MAX), 38);
+        assert!(
+            most.contains(": 3.40282366920938463463374607431768211455 "),
+            "{most}"
+        );
+    }
 
     #[test]
     fn a_length_is_said_in_its_two_largest_units() {

@@ -72,7 +72,7 @@ pub fn grant(grant: &Grant, around: &Around<'_>) -> Vec<String> {
             lines.extend(permission(grant, verb, name, around.catalog));
         }
     }
-    lines.extend(limits(grant));
+    lines.extend(limits(grant, around.catalog));
     lines.extend(keys(grant, around));
     lines.extend(let_out(grant));
     lines
@@ -130,15 +130,19 @@ fn permission(grant: &Grant, verb: Verb, name: &ResourceName, catalog: &Catalog)
     lines
 }
 
-fn limits(grant: &Grant) -> Vec<String> {
+fn limits(grant: &Grant, catalog: &Catalog) -> Vec<String> {
     let mut lines = vec!["spends at most:".to_owned()];
     for Budget { unit, max, window } in &grant.budgets {
-        let unit = if unit.is_call() {
-            "calls"
+        let what = if unit.is_call() {
+            "calls".to_owned()
         } else {
-            unit.as_str()
+            let asset = catalog.assets.get(unit);
+            format!(
+                "{unit}{}",
+                asset.map_or_else(String::new, |asset| measure::whole(*max, asset.decimals))
+            )
         };
-        lines.push(format!("  {max} {unit} {}", measure::window(*window)));
+        lines.push(format!("  {max} {what} {}", measure::window(*window)));
     }
     if grant.rate.is_empty() {
         lines.push("at any rate".to_owned());

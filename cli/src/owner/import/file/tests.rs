@@ -452,3 +452,13 @@ fn a_key_of_p521_is_read_in_each_form() {
         assert_eq!(PrivateKey::new(Alg::Ed25519, short).err(), Some(Bad::Form));
     }
 }
+
+#[test]
+fn a_key_of_another_algorithm_is_named_by_what_it_is() {
+    let aws = r#"{"access_key_id":"AKIAIOSFODNN7EXAMPLE","secret_access_key":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}"#;
+    let key = PrivateKey::parse(aws).unwrap();
+    let refused = key.for_kind(Kind::Template, Some(Alg::Hs256)).unwrap_err();
+    let text = refused.to_string();
+    let named = "\"sigv4\", not of \"hs256\"";
+    assert!(text.contains(named) && text.contains("key_id"), "{text}");
+}
