@@ -181,6 +181,8 @@ fn bounded<'a>(bytes: &'a [u8], place: &'static str) -> Result<&'a [u8], Denial>
 }
 
 #[cfg(test)]
+mod alloy;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod tests;

@@ -7,11 +7,15 @@
     reason = "a test that counts wrongly or panics fails"
 )]
 
+use super::alloy;
 use super::tests::{
     ITEMS, NFT, OTHER, OWN, PAYEE, POOL, USDC, assembled, base, catalog, parse, tx,
 };
 use super::*;
-use claviger_shared::effect::Verb;
+use claviger_shared::{
+    chain::{Address, Word},
+    effect::Verb,
+};
 use proptest::prelude::*;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -151,10 +155,12 @@ fn moves(found: &Plain) -> (BTreeMap<&'static str, u128>, Vec<String>) {
 
 /// Whatever a call says and charges covers what its bytes do.
 fn holds(call: &EvmCall) {
-    let Credential::Evm { raw_tx, .. } = assembled(call, [0x46; 32]) else {
+    let Credential::Evm { raw_tx, tx_hash } = assembled(call, [0x46; 32]) else {
         panic!("no transaction");
     };
-    let found = plain(&hex::decode(&raw_tx[2..]).unwrap());
+    let raw = hex::decode(&raw_tx[2..]).unwrap();
+    let found = plain(&raw);
+    read_alike(call, &found, &raw, tx_hash);
     let (moved, whom) = moves(&found);
     let one = &call.effects.first;
     for (unit, amount) in moved {
@@ -185,6 +191,34 @@ fn holds(call: &EvmCall) {
         (found.chain, found.nonce)
     );
     assert_eq!(found.access, 0);
+}
+
+/// A client library reads what the call is, and whose it is (EIP-155: the account of the key of 32 bytes 0x46).
+fn read_alike(call: &EvmCall, found: &Plain, raw: &[u8], hash: String) {
+    let Signs::Transaction(transaction) = &call.signs else {
+        panic!("no transaction");
+    };
+    let (typed, priority) = match transaction.fees {
+        Fees::Dynamic { priority, .. } => (true, Some(priority)),
+        Fees::Legacy { .. } => (false, None),
+    };
+    let told = alloy::Read {
+        typed,
+        chain: transaction.chain,
+        nonce: transaction.nonce,
+        price: transaction.fees.most(),
+        priority,
+        gas: transaction.gas_limit,
+        to: transaction.to.0,
+        value: Word::from(transaction.value).0,
+        data: transaction.data.clone(),
+        hash,
+        sender: Address::parse("0x9d8a62f656a8d1615c1294fd71e9cfb3e4855a4f")
+            .unwrap()
+            .0,
+    };
+    assert_eq!(alloy::read(raw), Some(told));
+    assert_eq!(found.data, transaction.data);
 }
 
 fn addresses() -> impl Strategy<Value = String> {
@@ -331,6 +365,22 @@ proptest! {
             prop_assert_eq!(call.message(), bytes);
             holds(&call);
         }
+    }
+}
+
+#[test]
+fn the_client_library_finds_fault_where_there_is_one() {
+    let call = parse(&tx(&base(PAYEE, "5", "0x"))).unwrap();
+    let Credential::Evm { raw_tx, .. } = assembled(&call, [0x46; 32]) else {
+        panic!("no transaction");
+    };
+    let raw = hex::decode(&raw_tx[2..]).unwrap();
+    let whole = alloy::read(&raw).unwrap();
+    assert_eq!(alloy::read(&[raw.clone(), vec![0]].concat()), None);
+    for at in 0..raw.len() {
+        let mut other = raw.clone();
+        other[at] ^= 1;
+        assert_ne!(alloy::read(&other).as_ref(), Some(&whole), "{at}");
     }
 }
 
