@@ -1,4 +1,4 @@
-//! Hashes of typed structured data (EIP-712): types, structures, domains.
+//! Hashes of typed structured data (EIP-712): types, structures, lists, domains.
 //!
 //! Each structure is its type's hash and one word for each member. What the members mean, and whether they may be signed,
 //! is not decided here.
@@ -39,6 +39,13 @@ pub fn hash_struct(encoded_type: &str, members: &[Word]) -> Word {
 #[must_use]
 pub fn hash_bytes(bytes: &[u8]) -> Word {
     Word(keccak256(&[bytes]))
+}
+
+/// The word of a list, from those of its elements.
+#[must_use]
+pub fn hash_list(elements: &[Word]) -> Word {
+    let parts: Vec<_> = elements.iter().map(|word| word.0.as_slice()).collect();
+    Word(keccak256(&parts))
 }
 
 impl Domain<'_> {

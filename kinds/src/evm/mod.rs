@@ -8,6 +8,7 @@ pub mod abi;
 pub mod eip712;
 mod matching;
 pub mod rlp;
+mod rules;
 pub mod sign_in;
 mod token;
 mod transaction;

@@ -6,12 +6,12 @@
 use super::Members;
 use crate::{
     amount::Amount,
-    chain::{Address, Atom, Word},
+    chain::{AbiType, Address, Atom, Word, abi},
     effect::Verb,
-    id::Unit,
+    id::{Unit, parsed},
     time::Millis,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -21,6 +21,12 @@ use std::{
 pub const SEND: &str = "send";
 /// What stands for a method where an account proves who it is.
 pub const SIGN_IN: &str = "sign-in";
+
+/// What stands for the number of a list's element in the pointer of a rule: no member's name.
+pub const EACH: &str = "*";
+
+/// Structures and lists of typed data in one another at most.
+pub(crate) const MAX_DEPTH: usize = 8;
 
 /// What may be signed for one chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,8 +178,11 @@ pub struct ContractCall {
     pub contract: Address,
     /// The function's name.
     pub function: String,
-    /// Its arguments, in order.
+    /// Its arguments, in order; in place of a tuple the parts of it, and of them.
     pub arguments: Vec<Argument>,
+    /// Where there is a tuple among them: the types of its arguments. Else they are those of `arguments`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub types: Option<Vec<AbiType>>,
     /// Whether coin may be sent along.
     pub payable: bool,
     /// What it does, in the words of `permissions`.
@@ -184,21 +193,28 @@ impl ContractCall {
     /// Name and types of arguments, as they are hashed for the selector (Solidity ABI).
     #[must_use]
     pub fn signature(&self) -> String {
-        let types = self.arguments.iter().map(|one| one.atom.to_string());
-        let types: Vec<_> = types.collect();
+        let types: Vec<_> = self.types().map(ToString::to_string).collect();
         format!("{}({})", self.function, types.join(","))
+    }
+
+    /// The types of its arguments.
+    pub fn types(&self) -> impl Iterator<Item = &AbiType> + Clone {
+        let whole = self.types.iter().flatten();
+        let own = self.arguments.iter().map(|one| &one.of);
+        whole.chain(own.filter(|_| self.types.is_none()))
     }
 }
 
-/// One argument of a call.
+/// One argument of a call, or a part of a tuple: no tuple is in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Argument {
     /// Its name as a parameter, for `only`; nothing for none.
     pub name: Option<String>,
     /// Its type.
-    pub atom: Atom,
-    /// What it may be.
+    #[serde(rename = "atom")]
+    pub of: AbiType,
+    /// What it may be; of a list, what each element may be.
     pub rule: ValueRule,
 }
 
@@ -216,9 +232,11 @@ pub enum ValueRule {
     Charge {
         /// In this unit.
         unit: Unit,
-        /// And up to this much at once.
+        /// And up to this much at once; of a list, of all its elements together.
         most: Option<Amount>,
     },
+    /// Of texts and bytes: one of these; bytes as `0x` and hexadecimal digits in lower case.
+    Texts(Vec<String>),
 }
 
 /// The form of typed data, and what each of its members may be.
@@ -231,7 +249,7 @@ pub struct TypedData {
     pub primary_type: String,
     /// Every structure, by name; each is part of the whole.
     pub types: BTreeMap<String, Vec<TypedMember>>,
-    /// One rule for each value, by its JSON pointer in the message.
+    /// One rule for each value, by its JSON pointer in the message; elements of a list have `*` for their number.
     pub members: BTreeMap<String, MemberRule>,
     /// How far ahead a deadline may be.
     pub longest: Millis,
@@ -265,7 +283,7 @@ pub struct TypedMember {
     pub of: MemberType,
 }
 
-/// Types of members; lists are not built.
+/// Types of members.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MemberType {
@@ -277,6 +295,17 @@ pub enum MemberType {
     String,
     /// A structure.
     Struct(String),
+    /// `T[]`, or `T[k]`.
+    List(ListType),
+}
+
+/// A list of typed data. It is kept as its name, which nests no deeper however its lists do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListType {
+    /// What each of its elements is.
+    pub of: Box<MemberType>,
+    /// How many, where the type says so.
+    pub count: Option<u16>,
 }
 
 /// What a member's value may be.
@@ -319,10 +348,28 @@ impl TypedData {
             return;
         }
         for member in self.types.get(name).into_iter().flatten() {
-            if let MemberType::Struct(name) = &member.of {
+            if let MemberType::Struct(name) = member.of.element() {
                 self.collect(name, into);
             }
         }
+    }
+
+    /// The type of what a rule's pointer stands for: a member, an element of a list, or one in these.
+    #[must_use]
+    pub fn type_at(&self, pointer: &str) -> Option<&MemberType> {
+        let member = |name: &str, part: &str| {
+            let mut members = self.types.get(name)?.iter();
+            members.find(|one| one.name == part).map(|one| &one.of)
+        };
+        let mut parts = pointer.strip_prefix('/')?.split('/');
+        let first = member(&self.primary_type, parts.next()?)?;
+        parts.try_fold(first, |of, part| match of {
+            MemberType::Struct(name) => member(name, part),
+            MemberType::List(list) if part == EACH => Some(&*list.of),
+            MemberType::List(_) | MemberType::Atom(_) | MemberType::Bytes | MemberType::String => {
+                None
+            }
+        })
     }
 
     /// Whether its reader takes it once.
@@ -340,6 +387,53 @@ impl TypedData {
     }
 }
 
+impl MemberType {
+    /// Reads a type's name, at most so many lists in one another; what is none of EIP-712's own types is a structure's.
+    pub(crate) fn parse(text: &str, depth: usize) -> Option<Self> {
+        if let Some((of, count)) = abi::list_of(text) {
+            let of = Box::new(Self::parse(of, depth.checked_sub(1)?)?);
+            return Some(Self::List(ListType { of, count }));
+        }
+        Some(match (text, Atom::parse(text)) {
+            (_, Ok(atom)) => Self::Atom(atom),
+            ("string", _) => Self::String,
+            ("bytes", _) => Self::Bytes,
+            (name, _) => Self::Struct(name.to_owned()),
+        })
+    }
+
+    /// What its elements are, and theirs in turn; itself, where it is no list.
+    #[must_use]
+    pub fn element(&self) -> &Self {
+        match self {
+            Self::List(list) => list.of.element(),
+            Self::Atom(_) | Self::Bytes | Self::String | Self::Struct(_) => self,
+        }
+    }
+}
+
+impl fmt::Display for ListType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        abi::write_list(f, &self.of, self.count)
+    }
+}
+
+impl Serialize for ListType {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ListType {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let list = |text: &str| match MemberType::parse(text, MAX_DEPTH) {
+            Some(MemberType::List(list)) => Ok(list),
+            Some(_) | None => Err(abi::BadType),
+        };
+        parsed(deserializer, list)
+    }
+}
+
 /// The type's name, as it is hashed.
 impl fmt::Display for MemberType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -348,6 +442,7 @@ impl fmt::Display for MemberType {
             Self::Bytes => f.write_str("bytes"),
             Self::String => f.write_str("string"),
             Self::Struct(name) => f.write_str(name),
+            Self::List(list) => list.fmt(f),
         }
     }
 }
@@ -469,6 +564,12 @@ impl MemberRule {
             Self::AnyText | Self::Deadline | Self::Nonce | Self::Texts(_) => None,
         }
     }
+
+    /// Whether it takes whatever is of the type.
+    #[must_use]
+    pub fn is_any(&self) -> bool {
+        matches!(self, Self::AnyText | Self::Value(ValueRule::Any))
+    }
 }
 
 impl ValueRule {
@@ -477,7 +578,7 @@ impl ValueRule {
     pub const fn unit(&self) -> Option<&Unit> {
         match self {
             Self::Charge { unit, .. } => Some(unit),
-            Self::Any | Self::Listed(_) | Self::Most(_) => None,
+            Self::Any | Self::Listed(_) | Self::Most(_) | Self::Texts(_) => None,
         }
     }
 }

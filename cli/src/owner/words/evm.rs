@@ -3,9 +3,9 @@
 use claviger_shared::{
     catalog::{
         Argument, AssetForm, Catalog, CoinTransfer, ContractCall, EvmRoute, EvmSigns, MemberRule,
-        Members, Resource, Route, SignIn, TokenCall, TypedData, ValueRule,
+        MemberType, Members, Resource, Route, SignIn, TokenCall, TypedData, ValueRule,
     },
-    chain::{Address, Atom, account},
+    chain::{AbiType, Address, Atom, account},
 };
 
 /// What is signed, and where it takes effect.
@@ -106,7 +106,11 @@ fn of_call(call: &ContractCall) -> Vec<String> {
     let one = |(number, argument): (usize, &Argument)| {
         let name = argument.name.clone();
         let name = name.unwrap_or_else(|| format!("argument {number}"));
-        value(&name, argument.atom, &argument.rule)
+        match argument.of.element() {
+            AbiType::Atom(atom) => value(&name, *atom, &argument.rule),
+            // Texts are as they are.
+            _ => value(&name, Atom::Uint(256), &argument.rule),
+        }
     };
     let mut facts: Vec<_> = call.arguments.iter().enumerate().map(one).collect();
     if call.payable {
@@ -124,7 +128,10 @@ fn of_typed(typed: &TypedData) -> Vec<String> {
         }
         MemberRule::Nonce => format!("{pointer}: its reader takes it once"),
         MemberRule::Texts(texts) => format!("{pointer}: {}", texts.join(" or ")),
-        MemberRule::Value(rule) => value(pointer, Atom::Uint(256), rule),
+        MemberRule::Value(rule) => match typed.type_at(pointer) {
+            Some(MemberType::Atom(atom)) => value(pointer, *atom, rule),
+            _ => value(pointer, Atom::Uint(256), rule),
+        },
     };
     let mut facts: Vec<_> = typed.members.iter().map(one).collect();
     if typed.replayable {
@@ -152,6 +159,7 @@ fn value(name: &str, atom: Atom, rule: &ValueRule) -> String {
             format!("{name}: {}", list.join(" or "))
         }
         ValueRule::Most(most) => format!("{name}: up to {most}"),
+        ValueRule::Texts(texts) => format!("{name}: {}", texts.join(" or ")),
         ValueRule::Charge { unit, most: None } => format!("charges {unit}: {name}"),
         ValueRule::Charge {
             unit,
@@ -236,5 +244,21 @@ mod tests {
         let arguments = ["charges usd: argument 0, up to 5", "sure: true"];
         let wanted = [&arguments[..], &["with eth sent along", gas, ends]].concat();
         assert_eq!(told[2].1, wanted);
+    }
+
+    #[test]
+    fn lists_and_parts_say_what_each_may_be() {
+        let to = "0x1111111111111111111111111111111111111111";
+        let told = routes(&format!(
+            r#"{{"kind":"evm","chain":1,"contract":"{to}","call":"f((address,uint256)[],string[2],bytes)",
+              "arguments":[{{"name":"whom","any_of":["{to}"]}},{{"charge":"usd","max":"5"}},{{"any":true}},{{"any_of":["0x"],"name":"data"}}]}},
+            {{"kind":"evm","chain":1,"typed_data":{{"domain":{{"contract":"{to}"}},"primary_type":"L",
+              "types":{{"L":[{{"name":"whom","type":"address[]"}}]}},"members":{{"/whom/*":{{"any_of":["{to}"]}}}}}}}}"#
+        ));
+        let whom = format!("whom: {to}");
+        let charge = "charges usd: argument 1, up to 5";
+        let arguments = [whom.as_str(), charge, "argument 2: any", "data: 0x"];
+        assert_eq!(told[0].1[..4], arguments);
+        assert_eq!(told[1].1[0], format!("/whom/*: {to}"));
     }
 }
