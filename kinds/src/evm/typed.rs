@@ -154,7 +154,8 @@ fn does(said: &Said<'_>, chain: u64, typed: &TypedData) -> Result<Done, Not> {
     if said.primary != typed.primary_type {
         return Err(at(Far::Contract, Code::MethodDenied, "/primaryType"));
     }
-    types(said, chain, typed).map_err(|denial| (Far::Contract, denial))?;
+    // The one form of its name: what is wrong with it is told, rather than another's name.
+    types(said, chain, typed).map_err(|denial| (Far::Function, denial))?;
     let mut walk = Walk {
         typed,
         kept: Kept::default(),

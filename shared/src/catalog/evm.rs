@@ -402,6 +402,15 @@ impl MemberType {
         })
     }
 
+    /// The type of one word that it is; nothing for others.
+    #[must_use]
+    pub const fn atom(&self) -> Option<Atom> {
+        match self {
+            Self::Atom(atom) => Some(*atom),
+            Self::Bytes | Self::String | Self::Struct(_) | Self::List(_) => None,
+        }
+    }
+
     /// What its elements are, and theirs in turn; itself, where it is no list.
     #[must_use]
     pub fn element(&self) -> &Self {

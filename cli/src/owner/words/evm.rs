@@ -8,6 +8,9 @@ use claviger_shared::{
     chain::{AbiType, Address, Atom, account},
 };
 
+/// What a value without a type of its own is written as.
+const NUMBER: Atom = Atom::Uint(256);
+
 /// What is signed, and where it takes effect.
 #[must_use]
 pub fn line(route: &EvmRoute) -> String {
@@ -106,11 +109,12 @@ fn of_call(call: &ContractCall) -> Vec<String> {
     let one = |(number, argument): (usize, &Argument)| {
         let name = argument.name.clone();
         let name = name.unwrap_or_else(|| format!("argument {number}"));
-        match argument.of.element() {
-            AbiType::Atom(atom) => value(&name, *atom, &argument.rule),
+        let atom = match argument.of.element() {
+            AbiType::Atom(atom) => *atom,
             // Texts are as they are.
-            _ => value(&name, Atom::Uint(256), &argument.rule),
-        }
+            AbiType::Bytes | AbiType::String | AbiType::List { .. } | AbiType::Tuple(_) => NUMBER,
+        };
+        value(&name, atom, &argument.rule)
     };
     let mut facts: Vec<_> = call.arguments.iter().enumerate().map(one).collect();
     if call.payable {
@@ -128,10 +132,10 @@ fn of_typed(typed: &TypedData) -> Vec<String> {
         }
         MemberRule::Nonce => format!("{pointer}: its reader takes it once"),
         MemberRule::Texts(texts) => format!("{pointer}: {}", texts.join(" or ")),
-        MemberRule::Value(rule) => match typed.type_at(pointer) {
-            Some(MemberType::Atom(atom)) => value(pointer, *atom, rule),
-            _ => value(pointer, Atom::Uint(256), rule),
-        },
+        MemberRule::Value(rule) => {
+            let atom = typed.type_at(pointer).and_then(MemberType::atom);
+            value(pointer, atom.unwrap_or(NUMBER), rule)
+        }
     };
     let mut facts: Vec<_> = typed.members.iter().map(one).collect();
     if typed.replayable {

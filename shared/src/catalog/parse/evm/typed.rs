@@ -152,9 +152,10 @@ fn member(place: &Place<'_>, names: &BTreeSet<&str>) -> Result<TypedMember, Erro
     let expected = "address, bool, bytesN, intN, uintN, string, bytes, one of types, or a list of these: [] or [1] to [64]";
     let refuse = || Error::unsupported(&of, expected);
     let read = MemberType::parse(of.str()?, MAX_DEPTH).ok_or_else(refuse)?;
-    match read.element() {
-        MemberType::Struct(name) if !names.contains(name.as_str()) => return Err(refuse()),
-        _ => {}
+    if let MemberType::Struct(name) = read.element()
+        && !names.contains(name.as_str())
+    {
+        return Err(refuse());
     }
     object.finish()?;
     Ok(TypedMember { name, of: read })
