@@ -1,5 +1,10 @@
 //! Arguments of every shape: published encodings, and another library (alloy) that decides what is canonical.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "a test that counts wrongly fails"
+)]
+
 use super::*;
 use alloy_dyn_abi::{DynSolType, DynSolValue};
 use alloy_primitives::{Address, B256, I256, U256};
@@ -95,7 +100,12 @@ fn in_range(value: &DynSolValue) -> bool {
         DynSolValue::Array(list) | DynSolValue::FixedArray(list) | DynSolValue::Tuple(list) => {
             list.iter().all(in_range)
         }
-        _ => true,
+        DynSolValue::Bool(_)
+        | DynSolValue::Address(_)
+        | DynSolValue::Function(_)
+        | DynSolValue::Bytes(_)
+        | DynSolValue::String(_)
+        | DynSolValue::CustomStruct { .. } => true,
     }
 }
 
