@@ -26,16 +26,15 @@ pub struct Domain<'a> {
     pub salt: Option<Word>,
 }
 
-/// The hash of a structure, from its type as a text and its members' words.
+/// The hash of a structure, from that of its type and its members' words.
 #[must_use]
-pub fn hash_struct(encoded_type: &str, members: &[Word]) -> Word {
-    let kind = keccak256(&[encoded_type.as_bytes()]);
-    let mut parts: Vec<&[u8]> = vec![&kind];
+pub fn hash_struct(kind: &Word, members: &[Word]) -> Word {
+    let mut parts: Vec<&[u8]> = vec![&kind.0];
     parts.extend(members.iter().map(|word| word.0.as_slice()));
     Word(keccak256(&parts))
 }
 
-/// The word of a text or of bytes.
+/// The word of a text or of bytes, and of a type from its text.
 #[must_use]
 pub fn hash_bytes(bytes: &[u8]) -> Word {
     Word(keccak256(&[bytes]))
@@ -78,7 +77,7 @@ impl Domain<'_> {
             self.salt,
         ];
         let words: Vec<_> = words.into_iter().flatten().collect();
-        hash_struct(&self.encoded_type(), &words)
+        hash_struct(&hash_bytes(self.encoded_type().as_bytes()), &words)
     }
 }
 

@@ -9,7 +9,9 @@
 
 use super::alloy;
 use super::tests::{
-    ITEMS, NFT, OTHER, OWN, PAYEE, POOL, USDC, assembled, base, catalog, parse, tx,
+    ITEMS, NFT, OTHER, OWN, PAYEE, POOL, USDC, assembled, base, catalog,
+    lists::{SPREAD, spread},
+    parse, tx,
 };
 use super::*;
 use claviger_shared::{
@@ -141,6 +143,17 @@ fn moves(found: &Plain) -> (BTreeMap<&'static str, u128>, Vec<String>) {
             assert_eq!(found.data.len(), 4 + 6 * 32);
             vec![account(1)]
         }
+        "3caba5d9" if is(POOL) => {
+            let count = usize::try_from(small(3)).unwrap();
+            assert!((1..=64).contains(&count));
+            let parts = (0..count).map(|part| {
+                let whom = account(4 + 2 * part);
+                assert!([PAYEE, OWN].contains(&whom.as_str()), "{whom}");
+                small(5 + 2 * part)
+            });
+            all.insert("usdc.base", parts.sum());
+            vec![POOL.to_owned()]
+        }
         _ if is(POOL) => {
             if found.data.len() == 4 + 64 {
                 all.insert("usdc.base", small(0));
@@ -261,6 +274,8 @@ fn datas() -> impl Strategy<Value = Vec<u8>> {
         "deposit(uint256,address)",
         "wrap()",
         "set(int16,bool,bytes4,uint8)",
+        SPREAD,
+        "mark(uint8[2][],bool)",
         "setApprovalForAll(address,bool)",
     ];
     let selectors: Vec<_> = known.iter().map(|text| selector(text)).collect();
@@ -287,7 +302,7 @@ fn good() -> impl Strategy<Value = (String, Vec<u8>)> {
     let word = |text: &str| hex::decode(format!("{:0>64}", &text[2..])).unwrap();
     let number = |n: u128| [vec![0; 16], n.to_be_bytes().to_vec()].concat();
     let hexed = |text: &str| hex::decode(text).unwrap();
-    (0..8_usize, any::<u64>()).prop_map(move |(which, amount)| {
+    (0..9_usize, any::<u64>()).prop_map(move |(which, amount)| {
         let amount = u128::from(amount);
         let pay = word(PAYEE);
         let (to, parts) = match which {
@@ -312,6 +327,11 @@ fn good() -> impl Strategy<Value = (String, Vec<u8>)> {
                     number(0),
                 ],
             ),
+            7 => {
+                let small = amount % 500_000;
+                let data = spread(&[(PAYEE, small), (OWN, 7)], &["note"], &[0, 0xff]);
+                (POOL, vec![hexed(&data[2..])])
+            }
             _ => (NFT, vec![hexed("23b872dd"), word(OWN), pay, number(7)]),
         };
         (to.to_owned(), parts.concat())

@@ -1,6 +1,6 @@
 //! Transactions, typed data and sign-in texts against a catalog that has one of every route.
 
-mod lists;
+pub(super) mod lists;
 mod refusals;
 mod signing;
 mod typed;

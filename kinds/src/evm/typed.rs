@@ -21,6 +21,7 @@ use claviger_shared::{
     grant::Grant,
     time::{Millis, UnixMs},
 };
+use std::collections::BTreeMap;
 
 /// Where it stands in the caller's input.
 pub(super) const TYPED: &str = "/typed_data";
@@ -160,6 +161,7 @@ fn does(said: &Said<'_>, chain: u64, typed: &TypedData) -> Result<Done, Not> {
         typed,
         kept: Kept::default(),
         elements: MAX_ELEMENTS,
+        kinds: BTreeMap::new(),
         ends_at: None,
     };
     let hash = walk.structure(&said.message, &typed.primary_type, "");
@@ -257,6 +259,8 @@ struct Walk<'a> {
     kept: Kept,
     /// Of lists; so many more may come.
     elements: usize,
+    /// Hashes of types, each made once however many elements are of it.
+    kinds: BTreeMap<String, Word>,
     ends_at: Option<UnixMs>,
 }
 
@@ -274,7 +278,16 @@ impl Walk<'_> {
         object
             .finish()
             .map_err(|error| Denial::at(Code::UnlistedMember, error.pointer))?;
-        Ok(hash_struct(&typed.encode_type(name), &words))
+        Ok(hash_struct(&self.kind(name), &words))
+    }
+
+    fn kind(&mut self, name: &str) -> Word {
+        if let Some(kind) = self.kinds.get(name) {
+            return *kind;
+        }
+        let kind = hash_bytes(self.typed.encode_type(name).as_bytes());
+        self.kinds.insert(name.to_owned(), kind);
+        kind
     }
 
     fn member(

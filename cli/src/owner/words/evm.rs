@@ -2,8 +2,8 @@
 
 use claviger_shared::{
     catalog::{
-        Argument, AssetForm, Catalog, CoinTransfer, ContractCall, EvmRoute, EvmSigns, MemberRule,
-        MemberType, Members, Resource, Route, SignIn, TokenCall, TypedData, ValueRule,
+        Argument, AssetForm, Catalog, CoinTransfer, ContractCall, EACH, EvmRoute, EvmSigns,
+        MemberRule, MemberType, Members, Resource, Route, SignIn, TokenCall, TypedData, ValueRule,
     },
     chain::{AbiType, Address, Atom, account},
 };
@@ -106,9 +106,14 @@ fn of_token(token: &TokenCall) -> Vec<String> {
 }
 
 fn of_call(call: &ContractCall) -> Vec<String> {
+    let lists: Vec<_> = call.types().flat_map(in_list).collect();
     let one = |(number, argument): (usize, &Argument)| {
         let name = argument.name.clone();
         let name = name.unwrap_or_else(|| format!("argument {number}"));
+        let name = match lists.get(number) {
+            Some(true) => of_each(&name, &argument.rule),
+            Some(false) | None => name,
+        };
         let atom = match argument.of.element() {
             AbiType::Atom(atom) => *atom,
             // Texts are as they are.
@@ -123,6 +128,25 @@ fn of_call(call: &ContractCall) -> Vec<String> {
     facts
 }
 
+/// Of each thing that a type is made of, whether it is an element of a list or in one.
+fn in_list(of: &AbiType) -> Vec<bool> {
+    match of {
+        AbiType::Tuple(parts) => parts.iter().flat_map(in_list).collect(),
+        AbiType::List { .. } => vec![true; of.pieces().len()],
+        AbiType::Atom(_) | AbiType::Bytes | AbiType::String => vec![false],
+    }
+}
+
+/// What the rule of a list is about: amounts add up, other rules are of each element.
+fn of_each(name: &str, rule: &ValueRule) -> String {
+    match rule {
+        ValueRule::Charge { .. } => format!("the sum of {name}"),
+        ValueRule::Any | ValueRule::Listed(_) | ValueRule::Most(_) | ValueRule::Texts(_) => {
+            format!("each of {name}")
+        }
+    }
+}
+
 fn of_typed(typed: &TypedData) -> Vec<String> {
     let one = |(pointer, rule): (&String, &MemberRule)| match rule {
         MemberRule::AnyText => format!("{pointer}: any"),
@@ -134,7 +158,12 @@ fn of_typed(typed: &TypedData) -> Vec<String> {
         MemberRule::Texts(texts) => format!("{pointer}: {}", texts.join(" or ")),
         MemberRule::Value(rule) => {
             let atom = typed.type_at(pointer).and_then(MemberType::atom);
-            value(pointer, atom.unwrap_or(NUMBER), rule)
+            let name = if pointer.split('/').any(|part| part == EACH) {
+                of_each(pointer, rule)
+            } else {
+                pointer.clone()
+            };
+            value(&name, atom.unwrap_or(NUMBER), rule)
         }
     };
     let mut facts: Vec<_> = typed.members.iter().map(one).collect();
@@ -259,10 +288,10 @@ mod tests {
             {{"kind":"evm","chain":1,"typed_data":{{"domain":{{"contract":"{to}"}},"primary_type":"L",
               "types":{{"L":[{{"name":"whom","type":"address[]"}}]}},"members":{{"/whom/*":{{"any_of":["{to}"]}}}}}}}}"#
         ));
-        let whom = format!("whom: {to}");
-        let charge = "charges usd: argument 1, up to 5";
-        let arguments = [whom.as_str(), charge, "argument 2: any", "data: 0x"];
+        let whom = format!("each of whom: {to}");
+        let charge = "charges usd: the sum of argument 1, up to 5";
+        let arguments = [whom.as_str(), charge, "each of argument 2: any", "data: 0x"];
         assert_eq!(told[0].1[..4], arguments);
-        assert_eq!(told[1].1[0], format!("/whom/*: {to}"));
+        assert_eq!(told[1].1[0], format!("each of /whom/*: {to}"));
     }
 }

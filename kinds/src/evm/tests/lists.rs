@@ -9,7 +9,7 @@ use alloy_primitives::U256;
 use claviger_shared::{chain::abi::MAX_ITEMS, crypto::keccak::keccak256};
 use proptest::prelude::*;
 
-const SPREAD: &str = "spread((address,uint256)[],string[],bytes)";
+pub(in crate::evm) const SPREAD: &str = "spread((address,uint256)[],string[],bytes)";
 
 fn address(text: &str) -> DynSolValue {
     DynSolValue::Address(text.parse().unwrap())
@@ -26,7 +26,7 @@ fn call(signature: &str, arguments: Vec<DynSolValue>) -> String {
     format!("0x{}{}", hex::encode(selector), hex::encode(words))
 }
 
-fn spread(parts: &[(&str, u128)], notes: &[&str], blob: &[u8]) -> String {
+pub(in crate::evm) fn spread(parts: &[(&str, u128)], notes: &[&str], blob: &[u8]) -> String {
     let parts = parts
         .iter()
         .map(|(whom, amount)| DynSolValue::Tuple(vec![address(whom), number(*amount)]));

@@ -30,7 +30,7 @@ const NEVER: [&str; 4] = [
     "safeBatchTransferFrom",
 ];
 /// The selectors of `setApprovalForAll(address,bool)`, of `permit` as EIP-2612 and as DAI have it, and of ERC-1155's batches.
-const NEVER_SELECTORS: [[u8; 4]; 4] = [
+pub(super) const NEVER_SELECTORS: [[u8; 4]; 4] = [
     [0xa2, 0x2c, 0xb4, 0x65],
     [0xd5, 0x05, 0xac, 0xcf],
     [0x8f, 0xcb, 0xaf, 0x0c],

@@ -128,6 +128,23 @@ fn lists_tell_routes_apart_as_their_elements_do() {
 }
 
 #[test]
+fn what_is_never_called_is_known_by_its_selector_too() {
+    let signatures = [
+        "setApprovalForAll(address,bool)",
+        "permit(address,address,uint256,uint256,uint8,bytes32,bytes32)",
+        "permit(address,address,uint256,uint256,bool,uint8,bytes32,bytes32)",
+        "safeBatchTransferFrom(address,address,uint256[],uint256[],bytes)",
+    ];
+    for (signature, selector) in signatures
+        .iter()
+        .zip(crate::catalog::parse::evm::call::NEVER_SELECTORS)
+    {
+        let hash = crate::crypto::keccak::keccak256(&[signature.as_bytes()]);
+        assert_eq!(hash[..4], selector, "{signature}");
+    }
+}
+
+#[test]
 fn types_of_one_word_are_kept_as_they_were() {
     let mut route = deposit();
     route["kind"] = json!("evm");
