@@ -128,8 +128,11 @@ fn check_effect(grant: &Grant, catalog: &Catalog, effect: &Effect) -> Result<(),
     }
     if let Some(only) = grant.only.get(&effect.resource) {
         for (parameter, allowed) in only {
-            let value = effect.parameters.iter().find(|(name, _)| name == parameter);
-            if !value.is_some_and(|(_, value)| allowed.contains(value)) {
+            // Elements of a list are several values of one name: each is one of these, and there is one at least.
+            let of_name = |(name, _): &&(String, String)| name == parameter;
+            let mut values = effect.parameters.iter().filter(of_name).peekable();
+            let some = values.peek().is_some();
+            if !some || !values.all(|(_, value)| allowed.contains(value)) {
                 return Err(Denial::at(Code::PermissionDenied, parameter.as_str()));
             }
         }

@@ -2,9 +2,11 @@
 //!
 //! An [`Address`] says nothing about what stands there; what a contract is, the catalog's assets say.
 
+pub mod abi;
 mod atom;
 mod word;
 
+pub use abi::{AbiType, BadType};
 pub use atom::{Atom, BadAtom};
 pub use word::{BadWord, Word};
 

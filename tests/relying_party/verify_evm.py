@@ -1,9 +1,10 @@
 """A chain's side of `evm` credentials: eth-account says whose they are, and reads again what was signed.
 
-Reads `{account, raw_tx, tx_hash, tx}`, `{account, typed_data, signature}` or `{account, sign_in, signature}` per line. Answers `ok`
+Reads `{account, raw_tx, tx_hash, tx}`, with `call` where eth-abi must read the data as these values, `{account, typed_data, signature}` or `{account, sign_in, signature}` per line. Answers `ok`
 where the signature is the account's, over exactly that transaction, typed data or text.
 """
 
+from eth_abi import decode
 from eth_account import Account
 from eth_account.messages import encode_defunct, encode_typed_data
 from eth_account.typed_transactions import TypedTransaction
@@ -30,6 +31,22 @@ def read(raw):
     return TypedTransaction.from_bytes(raw).as_dict()
 
 
+def plain(value):
+    """Values as JSON has them: numbers as texts, tuples as lists."""
+    if isinstance(value, (list, tuple)):
+        return [plain(one) for one in value]
+    return str(value) if isinstance(value, int) else value
+
+
+def check_call(call, data):
+    signature = f"{call['name']}({','.join(call['types'])})"
+    if data[:4] != keccak(text=signature)[:4]:
+        raise ValueError("another function")
+    found = plain(decode(call["types"], bytes(data[4:])))
+    if found != call["values"]:
+        raise ValueError(f"other arguments: {found}")
+
+
 def check_transaction(line, account):
     raw = HexBytes(line["raw_tx"])
     if Account.recover_transaction(raw) != account:
@@ -44,6 +61,8 @@ def check_transaction(line, account):
         raise ValueError("to another, or with other data")
     if found.get("accessList"):
         raise ValueError("with an access list")
+    if "call" in line:
+        check_call(line["call"], HexBytes(found["data"]))
 
 
 def check(line):

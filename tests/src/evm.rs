@@ -46,6 +46,9 @@ pub fn catalog() -> Value {
                 evm(json!({"contract": POOL, "call": "deposit(uint256,bool)", "payable": true, "arguments": [
                     {"charge": "usd", "max": "1000", "name": "amount"}, {"any": true},
                 ]})),
+                evm(json!({"contract": POOL, "call": "spread((address,uint256)[],string)", "arguments": [
+                    {"any_of": [PAYEE, OTHER], "name": "whom"}, {"charge": "usd", "max": "1000"}, {"any": true},
+                ]})),
             ],
             "orders": [evm(json!({"typed_data": {
                 "domain": {"name": "Shop", "version": "1", "contract": POOL}, "primary_type": "Order",
@@ -63,6 +66,20 @@ pub fn catalog() -> Value {
                     "/note": {"any": true}, "/extra": {"any": true},
                 },
             }}))],
+            "baskets": [evm(json!({"typed_data": {
+                "domain": {"name": "Shop", "contract": POOL}, "primary_type": "Basket",
+                "types": {
+                    "Basket": [
+                        {"name": "items", "type": "Item[]"}, {"name": "marks", "type": "bytes4[2][]"}, {"name": "notes", "type": "string[]"},
+                        {"name": "nonce", "type": "uint256"}, {"name": "until", "type": "uint64"},
+                    ],
+                    "Item": [{"name": "price", "type": "uint256"}, {"name": "whom", "type": "address[]"}],
+                },
+                "members": {
+                    "/items/*/price": {"charge": "usd", "max": "1000"}, "/items/*/whom/*": {"any_of": [PAYEE, OTHER]},
+                    "/marks/*/*": {"any": true}, "/notes/*": {"any": true}, "/nonce": {"nonce": true}, "/until": {"deadline": true},
+                },
+            }}))],
             "login": [evm(json!({"sign_in": {
                 "domain": "app.example", "uri": "https://app.example/login", "statements": ["I accept."],
             }}))],
@@ -71,7 +88,14 @@ pub fn catalog() -> Value {
 }
 
 /// Every name of [`catalog`].
-pub const NAMES: [&str; 5] = ["payouts", "allowances", "pool", "orders", "login"];
+pub const NAMES: [&str; 6] = [
+    "payouts",
+    "allowances",
+    "pool",
+    "orders",
+    "baskets",
+    "login",
+];
 
 /// A deployment that serves, with a key made inside, and a grant over all of [`catalog`]; `change` narrows it.
 #[must_use]
@@ -143,6 +167,56 @@ pub fn transfer(nonce: u64, amount: u128) -> Value {
 pub fn approve(nonce: u64, amount: u128) -> Value {
     let data = data("095ea7b3", &[&PAYEE[2..], &format!("{amount:x}")]);
     transaction(nonce, TOKEN, 0, &data)
+}
+
+/// `spread((address,uint256)[],string)` of the pool.
+///
+/// # Panics
+///
+/// For a note that is longer than a word.
+#[must_use]
+pub fn spread(nonce: u64, parts: &[(&str, u128)], note: &str) -> Value {
+    assert!(note.len() <= 32);
+    let mut words = vec![
+        "40".to_owned(),
+        format!("{:x}", 0x60 + 64 * parts.len()),
+        format!("{:x}", parts.len()),
+    ];
+    for (whom, amount) in parts {
+        words.extend([whom[2..].to_owned(), format!("{amount:x}")]);
+    }
+    words.push(format!("{:x}", note.len()));
+    if !note.is_empty() {
+        words.push(format!("{:0<64}", hex::encode(note)));
+    }
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    transaction(nonce, POOL, 0, &data(SPREAD, &words))
+}
+
+/// The selector of `spread((address,uint256)[],string)`.
+pub const SPREAD: &str = "5229a082";
+
+/// Typed data of the catalog's form with lists; an item for each price.
+#[must_use]
+pub fn basket(prices: &[&str], until: u64) -> Value {
+    let member = |name: &str, of: &str| json!({"name": name, "type": of});
+    let item = |price: &&str| json!({"price": price, "whom": [PAYEE, OTHER]});
+    json!({
+        "types": {
+            "EIP712Domain": [member("name", "string"), member("chainId", "uint256"), member("verifyingContract", "address")],
+            "Basket": [
+                member("items", "Item[]"), member("marks", "bytes4[2][]"), member("notes", "string[]"), member("nonce", "uint256"),
+                member("until", "uint64"),
+            ],
+            "Item": [member("price", "uint256"), member("whom", "address[]")],
+        },
+        "primaryType": "Basket",
+        "domain": {"name": "Shop", "chainId": CHAIN, "verifyingContract": POOL},
+        "message": {
+            "items": prices.iter().map(item).collect::<Vec<_>>(), "marks": [["0x01020304", "0x00000000"], ["0xffffffff", "0x00000001"]],
+            "notes": ["a", "", "\u{65e5}"], "nonce": 1, "until": until,
+        },
+    })
 }
 
 /// Typed data of the catalog's form.

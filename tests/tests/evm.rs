@@ -18,8 +18,8 @@ use claviger_tests::{
     agent::{Agent, issued},
     deployment::Deployment,
     evm::{
-        EXTRA_FEE, OTHER, PAYEE, address, approve, catalog, order, serving, sign_in, transaction,
-        transfer, tx, typed,
+        EXTRA_FEE, OTHER, PAYEE, address, approve, basket, catalog, order, serving, sign_in,
+        spread, transaction, transfer, tx, typed,
     },
     import::{attested, sealed},
     owner::{done, refused},
@@ -267,6 +267,49 @@ fn one_key_is_one_transaction_and_one_charge() {
     let later = ask(&agent, 5).unwrap().issued;
     assert_eq!((later.replayed, later.replaces), (false, true));
     assert_eq!(raw(&first), raw(&later));
+}
+
+#[test]
+fn lists_are_charged_together_and_each_element_is_within_the_grant() {
+    let (deployment, enclave, granted) = serving(|_| {});
+    let agent = Agent::connect(&deployment, &enclave, &granted);
+    let parts = [(PAYEE, 400), (OTHER, 600)];
+    let made = agent.sign(tx(&spread(0, &parts, "thanks"))).unwrap().issued;
+    assert_eq!(charged(&made)[2], ("usd".to_owned(), 1000));
+    let over = [(PAYEE, 400), (OTHER, 601)];
+    assert_eq!(
+        agent.denied(tx(&spread(1, &over, ""))),
+        Code::PerCallExceeded
+    );
+    assert_eq!(agent.denied(tx(&spread(1, &[], ""))), Code::UnlistedMember);
+    let until = deployment.clock.now().secs() + 60;
+    let made = agent
+        .sign(typed(&basket(&["400", "600"], until)))
+        .unwrap()
+        .issued;
+    assert_eq!(charged(&made)[1], ("usd".to_owned(), 1000));
+    assert_eq!(
+        agent.denied(typed(&basket(&["400", "601"], until))),
+        Code::PerCallExceeded
+    );
+    // `only` holds every element, not the first alone.
+    let (deployment, enclave, granted) = serving(|grant| {
+        grant["only"] =
+            json!({"pool": {"path.whom": [PAYEE]}, "baskets": {"path.notes": ["a", "[]"]}});
+    });
+    let agent = Agent::connect(&deployment, &enclave, &granted);
+    agent.sign(tx(&spread(0, &parts[..1], ""))).unwrap();
+    assert_eq!(
+        agent.denied(tx(&spread(1, &parts, ""))),
+        Code::PermissionDenied
+    );
+    let until = deployment.clock.now().secs() + 60;
+    let mut told = basket(&["1"], until);
+    assert_eq!(agent.denied(typed(&told)), Code::PermissionDenied);
+    told["message"]["notes"] = json!([]);
+    agent.sign(typed(&told)).unwrap();
+    told["message"]["notes"] = json!(["a", "a"]);
+    agent.sign(typed(&told)).unwrap();
 }
 
 #[test]

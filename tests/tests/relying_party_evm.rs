@@ -12,8 +12,8 @@ use claviger_shared::{
 use claviger_tests::{
     agent::Agent,
     evm::{
-        CHAIN, OTHER, PAYEE, POOL, TOKEN, address, approve, data, order, serving, sign_in,
-        transaction, transfer, tx, typed,
+        CHAIN, OTHER, PAYEE, POOL, TOKEN, address, approve, basket, data, order, serving, sign_in,
+        spread, transaction, transfer, tx, typed,
     },
     python::{self, Script},
 };
@@ -136,9 +136,23 @@ fn another_library_reads_what_is_signed_and_whose_it_is() -> anyhow::Result<()> 
     for nonce in 0..RANDOM {
         check(sent(&agent, &random(&mut dice, nonce))?.0)?;
     }
+    for (nonce, parts) in [
+        (RANDOM, &[(PAYEE, 5)][..]),
+        (RANDOM + 1, &[(OTHER, 0), (PAYEE, 999)]),
+    ] {
+        let (mut line, _) = sent(&agent, &spread(nonce, parts, "thanks"))?;
+        let parts = parts
+            .iter()
+            .map(|(whom, amount)| json!([whom, amount.to_string()]));
+        let parts: Vec<_> = parts.collect();
+        line["call"] = json!({"name": "spread", "types": ["(address,uint256)[]", "string"], "values": [parts, "thanks"]});
+        check(line)?;
+    }
     let now = deployment.clock.now();
-    for amount in ["0", "1", "500"] {
-        let data = order(amount, now.secs() + 60);
+    let until = now.secs() + 60;
+    let orders = ["0", "1", "500"].map(|amount| order(amount, until));
+    let baskets = [&["1"][..], &["5", "0", "995"]].map(|prices| basket(prices, until));
+    for data in orders.into_iter().chain(baskets) {
         let issued = agent
             .sign(typed(&data))
             .map_err(|denial| anyhow::anyhow!("{denial:?}"))?

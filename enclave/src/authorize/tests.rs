@@ -87,6 +87,7 @@ fn only_holds_each_parameter_that_it_names() {
         &[("path.id", "ord_1")][..],
         &[("path.id", "ord_2")],
         &[("query.x", "ord_9"), ("path.id", "ord_2")],
+        &[("path.id", "ord_1"), ("path.id", "ord_2")],
     ] {
         check_effect(&grant, &catalog(), &with(fine)).unwrap();
     }
@@ -95,6 +96,10 @@ fn only_holds_each_parameter_that_it_names() {
         &[],
         &[("query.x", "ord_1")],
         &[("path.id", "ord_3"), ("query.x", "ord_1")],
+        // Of several values of one name each is held.
+        &[("path.id", "ord_1"), ("path.id", "ord_3")],
+        &[("path.id", "ord_3"), ("path.id", "ord_1")],
+        &[("path.id", "ord_1"), ("path.id", "[]")],
     ] {
         refused(&grant, &with(wrong), Code::PermissionDenied, "path.id");
     }

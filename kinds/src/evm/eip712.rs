@@ -1,4 +1,4 @@
-//! Hashes of typed structured data (EIP-712): types, structures, domains.
+//! Hashes of typed structured data (EIP-712): types, structures, lists, domains.
 //!
 //! Each structure is its type's hash and one word for each member. What the members mean, and whether they may be signed,
 //! is not decided here.
@@ -26,19 +26,25 @@ pub struct Domain<'a> {
     pub salt: Option<Word>,
 }
 
-/// The hash of a structure, from its type as a text and its members' words.
+/// The hash of a structure, from that of its type and its members' words.
 #[must_use]
-pub fn hash_struct(encoded_type: &str, members: &[Word]) -> Word {
-    let kind = keccak256(&[encoded_type.as_bytes()]);
-    let mut parts: Vec<&[u8]> = vec![&kind];
+pub fn hash_struct(kind: &Word, members: &[Word]) -> Word {
+    let mut parts: Vec<&[u8]> = vec![&kind.0];
     parts.extend(members.iter().map(|word| word.0.as_slice()));
     Word(keccak256(&parts))
 }
 
-/// The word of a text or of bytes.
+/// The word of a text or of bytes, and of a type from its text.
 #[must_use]
 pub fn hash_bytes(bytes: &[u8]) -> Word {
     Word(keccak256(&[bytes]))
+}
+
+/// The word of a list, from those of its elements.
+#[must_use]
+pub fn hash_list(elements: &[Word]) -> Word {
+    let parts: Vec<_> = elements.iter().map(|word| word.0.as_slice()).collect();
+    Word(keccak256(&parts))
 }
 
 impl Domain<'_> {
@@ -71,7 +77,7 @@ impl Domain<'_> {
             self.salt,
         ];
         let words: Vec<_> = words.into_iter().flatten().collect();
-        hash_struct(&self.encoded_type(), &words)
+        hash_struct(&hash_bytes(self.encoded_type().as_bytes()), &words)
     }
 }
 

@@ -6,20 +6,18 @@
 
 use super::{
     Transaction, abi,
+    rules::Kept,
     token::{self, Moved},
 };
 use crate::routes::{Candidate, named, only_one};
 use claviger_shared::{
     amount::Amount,
-    catalog::{
-        AssetForm, Catalog, CoinTransfer, ContractCall, EvmRoute, EvmSigns, Route, SEND, ValueRule,
-    },
-    chain::{Atom, Word, account},
+    catalog::{AssetForm, Catalog, CoinTransfer, ContractCall, EvmRoute, EvmSigns, Route, SEND},
+    chain::{Atom, account},
     crypto::keccak::keccak256,
     denial::{Code, Denial},
     effect::{ChainNonce, Charge, Effect, Kind, Verb},
     grant::Grant,
-    id::Unit,
     time::Millis,
 };
 
@@ -214,15 +212,15 @@ fn contract(transaction: &Transaction, call: &ContractCall) -> Result<Does, Not>
         return Err(value_sent(transaction));
     }
     let refuse = |code| (Far::Function, Denial::at(code, transaction.at("data")));
-    let types = call.arguments.iter().map(|one| one.atom);
-    let words = abi::words(data, types).map_err(|_| refuse(Code::UnparsableContent))?;
-    let (mut parameters, mut charges) = (Vec::new(), Vec::<Charge>::new());
-    for (argument, word) in call.arguments.iter().zip(&words) {
-        charges.extend(rule(&argument.rule, word).map_err(refuse)?);
-        if let Some(name) = &argument.name {
-            parameters.push((format!("path.{name}"), argument.atom.show(word)));
-        }
+    let values = abi::arguments(data, call.types());
+    let values = values.map_err(|_| refuse(Code::UnparsableContent))?;
+    let (mut kept, mut first) = (Kept::default(), 0_usize);
+    for (of, value) in call.types().zip(&values) {
+        kept.argument(&call.arguments, first, of, value)
+            .map_err(refuse)?;
+        first = first.saturating_add(of.pieces().len());
     }
+    let (parameters, charges) = kept.done();
     Ok(Does {
         verb: call.verb,
         destination: account(transaction.chain, &call.contract),
@@ -230,29 +228,6 @@ fn contract(transaction: &Transaction, call: &ContractCall) -> Result<Does, Not>
         method: call.function.clone(),
         parameters,
         charges,
-    })
-}
-
-/// What a value charges, where it is within its rule.
-pub(super) fn rule(rule: &ValueRule, word: &Word) -> Result<Option<Charge>, Code> {
-    match rule {
-        ValueRule::Any => Ok(None),
-        ValueRule::Listed(list) if list.contains(word) => Ok(None),
-        ValueRule::Listed(_) => Err(Code::UnlistedMember),
-        ValueRule::Most(most) if word <= most => Ok(None),
-        ValueRule::Most(_) => Err(Code::PerCallExceeded),
-        ValueRule::Charge { unit, most } => charge(unit, *most, word).map(Some),
-    }
-}
-
-fn charge(unit: &Unit, most: Option<Amount>, word: &Word) -> Result<Charge, Code> {
-    let amount = word.as_u128().map(Amount).ok_or(Code::PerCallExceeded)?;
-    if most.is_some_and(|most| amount > most) {
-        return Err(Code::PerCallExceeded);
-    }
-    Ok(Charge {
-        unit: unit.clone(),
-        amount,
     })
 }
 

@@ -8,6 +8,7 @@ pub mod abi;
 pub mod eip712;
 mod matching;
 pub mod rlp;
+mod rules;
 pub mod sign_in;
 mod token;
 mod transaction;
@@ -180,6 +181,8 @@ fn bounded<'a>(bytes: &'a [u8], place: &'static str) -> Result<&'a [u8], Denial>
     }
 }
 
+#[cfg(test)]
+mod alloy;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -7,11 +7,17 @@
     reason = "a test that counts wrongly or panics fails"
 )]
 
+use super::alloy;
 use super::tests::{
-    ITEMS, NFT, OTHER, OWN, PAYEE, POOL, USDC, assembled, base, catalog, parse, tx,
+    ITEMS, NFT, OTHER, OWN, PAYEE, POOL, USDC, assembled, base, catalog,
+    lists::{SPREAD, spread},
+    parse, tx,
 };
 use super::*;
-use claviger_shared::effect::Verb;
+use claviger_shared::{
+    chain::{Address, Word},
+    effect::Verb,
+};
 use proptest::prelude::*;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -137,6 +143,17 @@ fn moves(found: &Plain) -> (BTreeMap<&'static str, u128>, Vec<String>) {
             assert_eq!(found.data.len(), 4 + 6 * 32);
             vec![account(1)]
         }
+        "3caba5d9" if is(POOL) => {
+            let count = usize::try_from(small(3)).unwrap();
+            assert!((1..=64).contains(&count));
+            let parts = (0..count).map(|part| {
+                let whom = account(4 + 2 * part);
+                assert!([PAYEE, OWN].contains(&whom.as_str()), "{whom}");
+                small(5 + 2 * part)
+            });
+            all.insert("usdc.base", parts.sum());
+            vec![POOL.to_owned()]
+        }
         _ if is(POOL) => {
             if found.data.len() == 4 + 64 {
                 all.insert("usdc.base", small(0));
@@ -151,10 +168,12 @@ fn moves(found: &Plain) -> (BTreeMap<&'static str, u128>, Vec<String>) {
 
 /// Whatever a call says and charges covers what its bytes do.
 fn holds(call: &EvmCall) {
-    let Credential::Evm { raw_tx, .. } = assembled(call, [0x46; 32]) else {
+    let Credential::Evm { raw_tx, tx_hash } = assembled(call, [0x46; 32]) else {
         panic!("no transaction");
     };
-    let found = plain(&hex::decode(&raw_tx[2..]).unwrap());
+    let raw = hex::decode(&raw_tx[2..]).unwrap();
+    let found = plain(&raw);
+    read_alike(call, &found, &raw, tx_hash);
     let (moved, whom) = moves(&found);
     let one = &call.effects.first;
     for (unit, amount) in moved {
@@ -185,6 +204,34 @@ fn holds(call: &EvmCall) {
         (found.chain, found.nonce)
     );
     assert_eq!(found.access, 0);
+}
+
+/// A client library reads what the call is, and whose it is (EIP-155: the account of the key of 32 bytes 0x46).
+fn read_alike(call: &EvmCall, found: &Plain, raw: &[u8], hash: String) {
+    let Signs::Transaction(transaction) = &call.signs else {
+        panic!("no transaction");
+    };
+    let (typed, priority) = match transaction.fees {
+        Fees::Dynamic { priority, .. } => (true, Some(priority)),
+        Fees::Legacy { .. } => (false, None),
+    };
+    let told = alloy::Read {
+        typed,
+        chain: transaction.chain,
+        nonce: transaction.nonce,
+        price: transaction.fees.most(),
+        priority,
+        gas: transaction.gas_limit,
+        to: transaction.to.0,
+        value: Word::from(transaction.value).0,
+        data: transaction.data.clone(),
+        hash,
+        sender: Address::parse("0x9d8a62f656a8d1615c1294fd71e9cfb3e4855a4f")
+            .unwrap()
+            .0,
+    };
+    assert_eq!(alloy::read(raw), Some(told));
+    assert_eq!(found.data, transaction.data);
 }
 
 fn addresses() -> impl Strategy<Value = String> {
@@ -227,6 +274,8 @@ fn datas() -> impl Strategy<Value = Vec<u8>> {
         "deposit(uint256,address)",
         "wrap()",
         "set(int16,bool,bytes4,uint8)",
+        SPREAD,
+        "mark(uint8[2][],bool)",
         "setApprovalForAll(address,bool)",
     ];
     let selectors: Vec<_> = known.iter().map(|text| selector(text)).collect();
@@ -253,7 +302,7 @@ fn good() -> impl Strategy<Value = (String, Vec<u8>)> {
     let word = |text: &str| hex::decode(format!("{:0>64}", &text[2..])).unwrap();
     let number = |n: u128| [vec![0; 16], n.to_be_bytes().to_vec()].concat();
     let hexed = |text: &str| hex::decode(text).unwrap();
-    (0..8_usize, any::<u64>()).prop_map(move |(which, amount)| {
+    (0..9_usize, any::<u64>()).prop_map(move |(which, amount)| {
         let amount = u128::from(amount);
         let pay = word(PAYEE);
         let (to, parts) = match which {
@@ -278,6 +327,11 @@ fn good() -> impl Strategy<Value = (String, Vec<u8>)> {
                     number(0),
                 ],
             ),
+            7 => {
+                let small = amount % 500_000;
+                let data = spread(&[(PAYEE, small), (OWN, 7)], &["note"], &[0, 0xff]);
+                (POOL, vec![hexed(&data[2..])])
+            }
             _ => (NFT, vec![hexed("23b872dd"), word(OWN), pay, number(7)]),
         };
         (to.to_owned(), parts.concat())
@@ -331,6 +385,22 @@ proptest! {
             prop_assert_eq!(call.message(), bytes);
             holds(&call);
         }
+    }
+}
+
+#[test]
+fn the_client_library_finds_fault_where_there_is_one() {
+    let call = parse(&tx(&base(PAYEE, "5", "0x"))).unwrap();
+    let Credential::Evm { raw_tx, .. } = assembled(&call, [0x46; 32]) else {
+        panic!("no transaction");
+    };
+    let raw = hex::decode(&raw_tx[2..]).unwrap();
+    let whole = alloy::read(&raw).unwrap();
+    assert_eq!(alloy::read(&[raw.clone(), vec![0]].concat()), None);
+    for at in 0..raw.len() {
+        let mut other = raw.clone();
+        other[at] ^= 1;
+        assert_ne!(alloy::read(&other).as_ref(), Some(&whole), "{at}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Transactions, typed data and sign-in texts against a catalog that has one of every route.
 
+pub(super) mod lists;
 mod refusals;
 mod signing;
 mod typed;
@@ -70,6 +71,11 @@ pub(super) fn catalog() -> Catalog {
                     {"charge": "usdc.base", "max": "1000000", "name": "amount"}, {"any_of": [OWN], "name": "for"},
                 ]})),
                 base(json!({"contract": POOL, "call": "wrap()", "payable": true})),
+                base(json!({"contract": POOL, "call": "spread((address,uint256)[],string[],bytes)", "arguments": [
+                    {"any_of": [PAYEE, OWN], "name": "whom"}, {"charge": "usdc.base", "max": "1000000"}, {"any": true, "name": "notes"},
+                    {"any_of": ["0x", "0x00ff"]},
+                ]})),
+                base(json!({"contract": POOL, "call": "mark(uint8[2][],bool)", "arguments": [{"max": "9"}, {"any": true}]})),
                 base(json!({"contract": POOL, "call": "set(int16,bool,bytes4,uint8)", "verb": "delete", "arguments": [
                     {"any_of": ["-5"]}, {"any_of": [true]}, {"any_of": ["0x01020304"]}, {"max": "9"},
                 ]})),
@@ -97,6 +103,20 @@ pub(super) fn catalog() -> Catalog {
                 },
                 "max_lifetime_s": 3600,
             }}))],
+            "baskets": [base(json!({"typed_data": {
+                "domain": {"name": "Shop", "contract": POOL}, "primary_type": "Basket",
+                "types": {
+                    "Basket": [
+                        {"name": "items", "type": "Item[]"}, {"name": "marks", "type": "bytes4[2][]"}, {"name": "notes", "type": "string[]"},
+                        {"name": "blobs", "type": "bytes[1]"}, {"name": "nonce", "type": "uint256"},
+                    ],
+                    "Item": [{"name": "price", "type": "uint256"}, {"name": "whom", "type": "address[]"}],
+                },
+                "members": {
+                    "/items/*/price": {"charge": "usdc.base", "max": "500"}, "/items/*/whom/*": {"any_of": [PAYEE, OWN]},
+                    "/marks/*/*": {"any": true}, "/notes/*": {"any": true}, "/blobs/*": {"any_of": ["0x00ff"]}, "/nonce": {"nonce": true},
+                },
+            }}))],
             "login": [evm(1, json!({"sign_in": {
                 "domain": "app.example", "uri": "https://app.example/login", "statements": ["I accept."],
                 "resources": ["https://app.example/terms"],
@@ -115,6 +135,7 @@ pub(super) fn grant() -> Grant {
         "pool",
         "mail",
         "orders",
+        "baskets",
         "login",
     ];
     fixture::grant(&names, &names, &names)

@@ -4,26 +4,30 @@
 //! member, and every value of the one type and spelling that the form has.
 
 use super::{
-    eip712::{self, Domain, hash_bytes, hash_struct},
-    matching::{Far, Not, rule},
+    eip712::{self, Domain, hash_bytes, hash_list, hash_struct},
+    matching::{Far, Not},
+    rules::{EMPTY, Kept},
 };
 use crate::routes::{Candidate, named, only_one};
 use claviger_shared::{
     catalog::{
-        Catalog, EvmRoute, EvmSigns, MemberRule, MemberType, Route, TypedData, TypedMember,
-        ValueRule,
+        Catalog, EACH, EvmRoute, EvmSigns, ListType, MemberRule, MemberType, Route, TypedData,
+        TypedMember,
     },
-    chain::{Address, Atom, Word, account, bytes},
+    chain::{Address, Atom, Word, abi::MAX_ITEMS, account, bytes},
     codec::json::{self, Object, Place, Value},
     denial::{Code, Denial},
     effect::{Charge, Effect, Kind},
     grant::Grant,
     time::{Millis, UnixMs},
 };
+use std::collections::BTreeMap;
 
 /// Where it stands in the caller's input.
 pub(super) const TYPED: &str = "/typed_data";
 const EIP712_DOMAIN: &str = "EIP712Domain";
+/// Elements of all lists of one message at most.
+pub(super) const MAX_ELEMENTS: usize = 256;
 
 /// What is signed, and what it does.
 pub(super) struct Matched {
@@ -151,18 +155,22 @@ fn does(said: &Said<'_>, chain: u64, typed: &TypedData) -> Result<Done, Not> {
     if said.primary != typed.primary_type {
         return Err(at(Far::Contract, Code::MethodDenied, "/primaryType"));
     }
-    types(said, chain, typed).map_err(|denial| (Far::Contract, denial))?;
+    // The one form of its name: what is wrong with it is told, rather than another's name.
+    types(said, chain, typed).map_err(|denial| (Far::Function, denial))?;
     let mut walk = Walk {
         typed,
-        parameters: Vec::new(),
-        charges: Vec::new(),
+        kept: Kept::default(),
+        elements: MAX_ELEMENTS,
+        kinds: BTreeMap::new(),
         ends_at: None,
     };
     let hash = walk.structure(&said.message, &typed.primary_type, "");
+    let hash = hash.map_err(|denial| (Far::Function, denial))?;
+    let (parameters, charges) = walk.kept.done();
     Ok(Done {
-        hash: hash.map_err(|denial| (Far::Function, denial))?,
-        parameters: walk.parameters,
-        charges: walk.charges,
+        hash,
+        parameters,
+        charges,
         ends_at: walk.ends_at,
     })
 }
@@ -248,8 +256,11 @@ fn encoded(name: &str, place: &Place<'_>) -> Result<String, Denial> {
 /// One way through a message.
 struct Walk<'a> {
     typed: &'a TypedData,
-    parameters: Vec<(String, String)>,
-    charges: Vec<Charge>,
+    kept: Kept,
+    /// Of lists; so many more may come.
+    elements: usize,
+    /// Hashes of types, each made once however many elements are of it.
+    kinds: BTreeMap<String, Word>,
     ends_at: Option<UnixMs>,
 }
 
@@ -262,18 +273,72 @@ impl Walk<'_> {
         for member in typed.types.get(name).into_iter().flatten() {
             let place = object.required(&member.name).map_err(denied)?;
             let pointer = format!("{prefix}/{}", member.name);
-            words.push(match &member.of {
-                MemberType::Struct(name) => self.structure(&place, name, &pointer)?,
-                MemberType::Atom(atom) => self.atom(&place, *atom, &pointer)?,
-                MemberType::Bytes | MemberType::String => {
-                    self.text(&place, &member.of, &pointer)?
-                }
-            });
+            words.push(self.member(&place, &member.of, &pointer)?);
         }
         object
             .finish()
             .map_err(|error| Denial::at(Code::UnlistedMember, error.pointer))?;
-        Ok(hash_struct(&typed.encode_type(name), &words))
+        Ok(hash_struct(&self.kind(name), &words))
+    }
+
+    fn kind(&mut self, name: &str) -> Word {
+        if let Some(kind) = self.kinds.get(name) {
+            return *kind;
+        }
+        let kind = hash_bytes(self.typed.encode_type(name).as_bytes());
+        self.kinds.insert(name.to_owned(), kind);
+        kind
+    }
+
+    fn member(
+        &mut self,
+        place: &Place<'_>,
+        of: &MemberType,
+        pointer: &str,
+    ) -> Result<Word, Denial> {
+        match of {
+            MemberType::Struct(name) => self.structure(place, name, pointer),
+            MemberType::Atom(atom) => self.atom(place, *atom, pointer),
+            MemberType::Bytes | MemberType::String => self.text(place, of, pointer),
+            MemberType::List(list) => self.list(place, list, pointer),
+        }
+    }
+
+    fn list(&mut self, place: &Place<'_>, list: &ListType, pointer: &str) -> Result<Word, Denial> {
+        let refuse = |code| Denial::at(code, place.pointer());
+        let places = place.array().map_err(|_| refuse(Code::InvalidRequest))?;
+        let fits = match list.count {
+            Some(count) => places.len() == usize::from(count),
+            None => places.len() <= usize::from(MAX_ITEMS),
+        };
+        let left = self.elements.checked_sub(places.len());
+        self.elements = left
+            .filter(|_| fits)
+            .ok_or_else(|| refuse(Code::InvalidRequest))?;
+        let pointer = format!("{pointer}/{EACH}");
+        if places.is_empty() {
+            self.empty(&pointer).map_err(refuse)?;
+        }
+        let words = places
+            .iter()
+            .map(|place| self.member(place, &list.of, &pointer));
+        Ok(hash_list(&words.collect::<Result<Vec<_>, _>>()?))
+    }
+
+    /// A list without elements: all that these are made of may be anything, else it keeps no rule.
+    fn empty(&mut self, pointer: &str) -> Result<(), Code> {
+        let under = |at: &str| {
+            let rest = at.strip_prefix(pointer);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let typed = self.typed;
+        for (at, rule) in typed.members.iter().filter(|(at, _)| under(at)) {
+            if !rule.is_any() {
+                return Err(Code::UnlistedMember);
+            }
+            self.parameter(at, EMPTY.to_owned());
+        }
+        Ok(())
     }
 
     fn atom(&mut self, place: &Place<'_>, atom: Atom, pointer: &str) -> Result<Word, Denial> {
@@ -281,7 +346,9 @@ impl Walk<'_> {
         let word = atom.read(place.value());
         let word = word.ok_or_else(|| refuse(Code::InvalidRequest))?;
         match self.typed.members.get(pointer) {
-            Some(MemberRule::Value(one)) => self.value(one, &word).map_err(refuse)?,
+            Some(MemberRule::Value(one)) => {
+                self.kept.word(one, &word, pointer).map_err(refuse)?;
+            }
             Some(MemberRule::Deadline) => {
                 // What no clock reaches is later than any rule allows.
                 let seconds = word.as_u64().unwrap_or(u64::MAX);
@@ -294,11 +361,6 @@ impl Walk<'_> {
         }
         self.parameter(pointer, atom.show(&word));
         Ok(word)
-    }
-
-    fn value(&mut self, one: &ValueRule, word: &Word) -> Result<(), Code> {
-        self.charges.extend(rule(one, word)?);
-        Ok(())
     }
 
     fn text(&mut self, place: &Place<'_>, of: &MemberType, pointer: &str) -> Result<Word, Denial> {
@@ -318,9 +380,11 @@ impl Walk<'_> {
         Ok(hash_bytes(&hashed))
     }
 
-    /// A value by its place, for `only`.
+    /// A value by its place, for `only`; elements of a list by that of the list.
     fn parameter(&mut self, pointer: &str, value: String) {
-        let name = pointer.trim_start_matches('/').replace('/', ".");
-        self.parameters.push((format!("path.{name}"), value));
+        let parts = pointer.split('/');
+        let parts = parts.filter(|part| !part.is_empty() && *part != EACH);
+        let name: Vec<_> = parts.collect();
+        self.kept.parameter(Some(&name.join(".")), || value);
     }
 }

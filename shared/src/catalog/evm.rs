@@ -3,19 +3,18 @@
 //! Having a route means that every account it pays is named, every unit it charges is an asset of its chain and
 //! environment, and every argument or member has one rule. A rule that is missing is none that allows.
 
+mod typed;
+
 use super::Members;
 use crate::{
     amount::Amount,
-    chain::{Address, Atom, Word},
+    chain::{AbiType, Address, Word},
     effect::Verb,
     id::Unit,
-    time::Millis,
 };
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+pub(crate) use typed::MAX_DEPTH;
+pub use typed::{EACH, ListType, MemberRule, MemberType, TypedData, TypedDomain, TypedMember};
 
 /// What stands for a method where the chain's coin is sent.
 pub const SEND: &str = "send";
@@ -172,8 +171,11 @@ pub struct ContractCall {
     pub contract: Address,
     /// The function's name.
     pub function: String,
-    /// Its arguments, in order.
+    /// Its arguments, in order; in place of a tuple the parts of it, and of them.
     pub arguments: Vec<Argument>,
+    /// Where there is a tuple among them: the types of its arguments. Else they are those of `arguments`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub types: Option<Vec<AbiType>>,
     /// Whether coin may be sent along.
     pub payable: bool,
     /// What it does, in the words of `permissions`.
@@ -184,21 +186,28 @@ impl ContractCall {
     /// Name and types of arguments, as they are hashed for the selector (Solidity ABI).
     #[must_use]
     pub fn signature(&self) -> String {
-        let types = self.arguments.iter().map(|one| one.atom.to_string());
-        let types: Vec<_> = types.collect();
+        let types: Vec<_> = self.types().map(ToString::to_string).collect();
         format!("{}({})", self.function, types.join(","))
+    }
+
+    /// The types of its arguments.
+    pub fn types(&self) -> impl Iterator<Item = &AbiType> + Clone {
+        let whole = self.types.iter().flatten();
+        let own = self.arguments.iter().map(|one| &one.of);
+        whole.chain(own.filter(|_| self.types.is_none()))
     }
 }
 
-/// One argument of a call.
+/// One argument of a call, or a part of a tuple: no tuple is in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Argument {
     /// Its name as a parameter, for `only`; nothing for none.
     pub name: Option<String>,
     /// Its type.
-    pub atom: Atom,
-    /// What it may be.
+    #[serde(rename = "atom")]
+    pub of: AbiType,
+    /// What it may be; of a list, what each element may be.
     pub rule: ValueRule,
 }
 
@@ -216,140 +225,11 @@ pub enum ValueRule {
     Charge {
         /// In this unit.
         unit: Unit,
-        /// And up to this much at once.
+        /// And up to this much at once; of a list, of all its elements together.
         most: Option<Amount>,
     },
-}
-
-/// The form of typed data, and what each of its members may be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TypedData {
-    /// Who reads it.
-    pub domain: TypedDomain,
-    /// The type of the whole.
-    pub primary_type: String,
-    /// Every structure, by name; each is part of the whole.
-    pub types: BTreeMap<String, Vec<TypedMember>>,
-    /// One rule for each value, by its JSON pointer in the message.
-    pub members: BTreeMap<String, MemberRule>,
-    /// How far ahead a deadline may be.
-    pub longest: Millis,
-    /// Whether charges may be made though nothing makes it single use.
-    pub replayable: bool,
-    /// What it does, in the words of `permissions`.
-    pub verb: Verb,
-}
-
-/// Who reads typed data; its chain is the route's.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TypedDomain {
-    /// `name`, where the contract has one.
-    pub name: Option<String>,
-    /// `version`, where the contract has one.
-    pub version: Option<String>,
-    /// `verifyingContract`.
-    pub contract: Address,
-    /// `salt`, where the contract has one.
-    pub salt: Option<Word>,
-}
-
-/// A member of a structure.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TypedMember {
-    /// Its name.
-    pub name: String,
-    /// Its type.
-    pub of: MemberType,
-}
-
-/// Types of members; lists are not built.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MemberType {
-    /// One word.
-    Atom(Atom),
-    /// `bytes`.
-    Bytes,
-    /// `string`.
-    String,
-    /// A structure.
-    Struct(String),
-}
-
-/// What a member's value may be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MemberRule {
-    /// Any text or bytes.
-    AnyText,
-    /// The number of seconds since the epoch when the reader no longer takes it.
-    Deadline,
-    /// Whatever makes it single use for its reader.
-    Nonce,
-    /// One of these texts; bytes as `0x` and hexadecimal digits in lower case.
+    /// Of texts and bytes: one of these; bytes as `0x` and hexadecimal digits in lower case.
     Texts(Vec<String>),
-    /// Of a value of one word.
-    Value(ValueRule),
-}
-
-impl TypedData {
-    /// A structure's type as it is hashed (EIP-712, `encodeType`): itself, then what it is made of by name.
-    #[must_use]
-    pub fn encode_type(&self, name: &str) -> String {
-        let mut names = BTreeSet::new();
-        self.collect(name, &mut names);
-        names.remove(name);
-        let all = std::iter::once(name).chain(names);
-        all.map(|name| self.own_type(name)).collect()
-    }
-
-    fn own_type(&self, name: &str) -> String {
-        let members = self.types.get(name).into_iter().flatten();
-        let members = members.map(|one| format!("{} {}", one.of, one.name));
-        let members: Vec<_> = members.collect();
-        format!("{name}({})", members.join(","))
-    }
-
-    /// A structure and all that it is made of.
-    pub(crate) fn collect<'a>(&'a self, name: &'a str, into: &mut BTreeSet<&'a str>) {
-        if !into.insert(name) {
-            return;
-        }
-        for member in self.types.get(name).into_iter().flatten() {
-            if let MemberType::Struct(name) = &member.of {
-                self.collect(name, into);
-            }
-        }
-    }
-
-    /// Whether its reader takes it once.
-    #[must_use]
-    pub fn is_single_use(&self) -> bool {
-        self.members.values().any(|rule| *rule == MemberRule::Nonce)
-    }
-
-    /// Whether a deadline ends it.
-    #[must_use]
-    pub fn has_deadline(&self) -> bool {
-        self.members
-            .values()
-            .any(|rule| *rule == MemberRule::Deadline)
-    }
-}
-
-/// The type's name, as it is hashed.
-impl fmt::Display for MemberType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Atom(atom) => atom.fmt(f),
-            Self::Bytes => f.write_str("bytes"),
-            Self::String => f.write_str("string"),
-            Self::Struct(name) => f.write_str(name),
-        }
-    }
 }
 
 /// Texts that prove who an account is.
@@ -460,24 +340,13 @@ impl EvmRoute {
     }
 }
 
-impl MemberRule {
-    /// The unit that is charged, where one is.
-    #[must_use]
-    pub const fn unit(&self) -> Option<&Unit> {
-        match self {
-            Self::Value(rule) => rule.unit(),
-            Self::AnyText | Self::Deadline | Self::Nonce | Self::Texts(_) => None,
-        }
-    }
-}
-
 impl ValueRule {
     /// The unit that is charged, where one is.
     #[must_use]
     pub const fn unit(&self) -> Option<&Unit> {
         match self {
             Self::Charge { unit, .. } => Some(unit),
-            Self::Any | Self::Listed(_) | Self::Most(_) => None,
+            Self::Any | Self::Listed(_) | Self::Most(_) | Self::Texts(_) => None,
         }
     }
 }

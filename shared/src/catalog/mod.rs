@@ -14,9 +14,11 @@ pub use template::TemplateRoute;
 
 pub use assets::{Asset, AssetForm, CollectionStandard, DomainName, Mint};
 pub use charge::{Extractor, Member, Prices, Source, Times};
+pub(crate) use evm::MAX_DEPTH as MAX_TYPED_DEPTH;
 pub use evm::{
-    Argument, CoinTransfer, ContractCall, EvmRoute, EvmSigns, MemberRule, MemberType, SEND,
-    SIGN_IN, SignIn, TokenCall, TokenFunction, TypedData, TypedDomain, TypedMember, ValueRule,
+    Argument, CoinTransfer, ContractCall, EACH, EvmRoute, EvmSigns, ListType, MemberRule,
+    MemberType, SEND, SIGN_IN, SignIn, TokenCall, TokenFunction, TypedData, TypedDomain,
+    TypedMember, ValueRule,
 };
 pub use solana::{Payee, SolanaRoute};
 

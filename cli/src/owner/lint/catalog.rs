@@ -145,13 +145,7 @@ fn of_evm(evm: &EvmRoute, at: &str) -> Vec<Finding> {
             found.into_iter().flatten().collect()
         }
         EvmSigns::TypedData(typed) => {
-            let any = |rule: &MemberRule| {
-                matches!(
-                    rule,
-                    MemberRule::AnyText | MemberRule::Value(ValueRule::Any)
-                )
-            };
-            let any = typed.members.values().any(any);
+            let any = typed.members.values().any(MemberRule::is_any);
             any.then(|| open("a member")).into_iter().collect()
         }
     }

@@ -2,11 +2,14 @@
 
 use claviger_shared::{
     catalog::{
-        Argument, AssetForm, Catalog, CoinTransfer, ContractCall, EvmRoute, EvmSigns, MemberRule,
-        Members, Resource, Route, SignIn, TokenCall, TypedData, ValueRule,
+        Argument, AssetForm, Catalog, CoinTransfer, ContractCall, EACH, EvmRoute, EvmSigns,
+        MemberRule, MemberType, Members, Resource, Route, SignIn, TokenCall, TypedData, ValueRule,
     },
-    chain::{Address, Atom, account},
+    chain::{AbiType, Address, Atom, account},
 };
+
+/// What a value without a type of its own is written as.
+const NUMBER: Atom = Atom::Uint(256);
 
 /// What is signed, and where it takes effect.
 #[must_use]
@@ -103,16 +106,45 @@ fn of_token(token: &TokenCall) -> Vec<String> {
 }
 
 fn of_call(call: &ContractCall) -> Vec<String> {
+    let lists: Vec<_> = call.types().flat_map(in_list).collect();
     let one = |(number, argument): (usize, &Argument)| {
         let name = argument.name.clone();
         let name = name.unwrap_or_else(|| format!("argument {number}"));
-        value(&name, argument.atom, &argument.rule)
+        let name = match lists.get(number) {
+            Some(true) => of_each(&name, &argument.rule),
+            Some(false) | None => name,
+        };
+        let atom = match argument.of.element() {
+            AbiType::Atom(atom) => *atom,
+            // Texts are as they are.
+            AbiType::Bytes | AbiType::String | AbiType::List { .. } | AbiType::Tuple(_) => NUMBER,
+        };
+        value(&name, atom, &argument.rule)
     };
     let mut facts: Vec<_> = call.arguments.iter().enumerate().map(one).collect();
     if call.payable {
         facts.push(format!("with {} sent along", call.coin));
     }
     facts
+}
+
+/// Of each thing that a type is made of, whether it is an element of a list or in one.
+fn in_list(of: &AbiType) -> Vec<bool> {
+    match of {
+        AbiType::Tuple(parts) => parts.iter().flat_map(in_list).collect(),
+        AbiType::List { .. } => vec![true; of.pieces().len()],
+        AbiType::Atom(_) | AbiType::Bytes | AbiType::String => vec![false],
+    }
+}
+
+/// What the rule of a list is about: amounts add up, other rules are of each element.
+fn of_each(name: &str, rule: &ValueRule) -> String {
+    match rule {
+        ValueRule::Charge { .. } => format!("the sum of {name}"),
+        ValueRule::Any | ValueRule::Listed(_) | ValueRule::Most(_) | ValueRule::Texts(_) => {
+            format!("each of {name}")
+        }
+    }
 }
 
 fn of_typed(typed: &TypedData) -> Vec<String> {
@@ -124,7 +156,15 @@ fn of_typed(typed: &TypedData) -> Vec<String> {
         }
         MemberRule::Nonce => format!("{pointer}: its reader takes it once"),
         MemberRule::Texts(texts) => format!("{pointer}: {}", texts.join(" or ")),
-        MemberRule::Value(rule) => value(pointer, Atom::Uint(256), rule),
+        MemberRule::Value(rule) => {
+            let atom = typed.type_at(pointer).and_then(MemberType::atom);
+            let name = if pointer.split('/').any(|part| part == EACH) {
+                of_each(pointer, rule)
+            } else {
+                pointer.clone()
+            };
+            value(&name, atom.unwrap_or(NUMBER), rule)
+        }
     };
     let mut facts: Vec<_> = typed.members.iter().map(one).collect();
     if typed.replayable {
@@ -152,6 +192,7 @@ fn value(name: &str, atom: Atom, rule: &ValueRule) -> String {
             format!("{name}: {}", list.join(" or "))
         }
         ValueRule::Most(most) => format!("{name}: up to {most}"),
+        ValueRule::Texts(texts) => format!("{name}: {}", texts.join(" or ")),
         ValueRule::Charge { unit, most: None } => format!("charges {unit}: {name}"),
         ValueRule::Charge {
             unit,
@@ -236,5 +277,21 @@ mod tests {
         let arguments = ["charges usd: argument 0, up to 5", "sure: true"];
         let wanted = [&arguments[..], &["with eth sent along", gas, ends]].concat();
         assert_eq!(told[2].1, wanted);
+    }
+
+    #[test]
+    fn lists_and_parts_say_what_each_may_be() {
+        let to = "0x1111111111111111111111111111111111111111";
+        let told = routes(&format!(
+            r#"{{"kind":"evm","chain":1,"contract":"{to}","call":"f((address,uint256)[],string[2],bytes)",
+              "arguments":[{{"name":"whom","any_of":["{to}"]}},{{"charge":"usd","max":"5"}},{{"any":true}},{{"any_of":["0x"],"name":"data"}}]}},
+            {{"kind":"evm","chain":1,"typed_data":{{"domain":{{"contract":"{to}"}},"primary_type":"L",
+              "types":{{"L":[{{"name":"whom","type":"address[]"}}]}},"members":{{"/whom/*":{{"any_of":["{to}"]}}}}}}}}"#
+        ));
+        let whom = format!("each of whom: {to}");
+        let charge = "charges usd: the sum of argument 1, up to 5";
+        let arguments = [whom.as_str(), charge, "each of argument 2: any", "data: 0x"];
+        assert_eq!(told[0].1[..4], arguments);
+        assert_eq!(told[1].1[0], format!("each of /whom/*: {to}"));
     }
 }

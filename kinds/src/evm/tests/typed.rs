@@ -72,6 +72,10 @@ fn the_example_of_eip_712_is_signed() {
         signature,
         "0x4355c47d63924e8a72e509b65029052eb6c299d53a04e167c5775fd466751c9d07299936d304c153f6443dfa05f40ff007d72911b6f72307f996231605b915621c"
     );
+    assert_eq!(
+        alloy::typed_hash(&mail().to_string()),
+        keccak256(&[&message])
+    );
     let kind = "Mail(Person from,Person to,string contents)Person(string name,address wallet)";
     assert_eq!(
         hex::encode(keccak256(&[kind.as_bytes()])),
@@ -180,6 +184,8 @@ fn a_form_is_signed_as_it_was_registered_and_in_no_other_way() {
 #[test]
 fn amounts_are_charged_and_deadlines_end_it() {
     let call = parse(&typed(&order())).unwrap();
+    let hash = keccak256(&[&call.message()]);
+    assert_eq!(alloy::typed_hash(&order().to_string()), hash);
     let one = effect(&call);
     assert_eq!(charges(&call), [("usdc.base".to_owned(), 500)]);
     assert_eq!(

@@ -30,6 +30,18 @@ pub(super) fn texts() {
         ),
         ("deposit", tx(&evm::transaction(4, evm::POOL, 9, &deposit))),
         (
+            "spread",
+            tx(&evm::spread(
+                5,
+                &[(evm::PAYEE, 5), (evm::OTHER, 7)],
+                "thanks",
+            )),
+        ),
+        (
+            "basket",
+            format!("typed\n{}", evm::basket(&["5", "6"], 1_795_424_500)).into_bytes(),
+        ),
+        (
             "creation",
             tx(
                 &json!({"chainId": 8453, "nonce": 0, "gas": 1, "maxFeePerGas": 1, "maxPriorityFeePerGas": 0, "data": "0x00"}),

@@ -6,7 +6,7 @@ use crate::{
         Argument, Asset, AssetForm, ContractCall, EvmSigns, Members, TokenCall, TokenFunction,
         ValueRule,
     },
-    chain::{Address, Atom, Word},
+    chain::{AbiType, Address, Word},
     codec::json::{Object, Place, Value},
     crypto::keccak::keccak256,
     effect::Verb,
@@ -15,19 +15,26 @@ use crate::{
     owner::{Error, read},
 };
 
-/// Arguments of one function at most.
-const MAX_ARGUMENTS: usize = 16;
+/// Arguments of one function at most; for a tuple, the parts of it count.
+const MAX_ARGUMENTS: usize = 32;
 /// Longest name of a function or argument in bytes.
 const MAX_NAME: usize = 64;
 /// Ids of one list at most.
 const MAX_IDS: usize = 256;
 /// Functions that hand over more than any amount says, or that carry out what somebody else signed.
-const NEVER: [&str; 3] = ["setApprovalForAll", "permit", "increaseApproval"];
-/// The selectors of `setApprovalForAll(address,bool)`, and of `permit` as EIP-2612 and as DAI have it.
-const NEVER_SELECTORS: [[u8; 4]; 3] = [
+/// Last, what moves many tokens of which no two need be alike (ERC-1155), whose amounts count nothing in common.
+const NEVER: [&str; 4] = [
+    "setApprovalForAll",
+    "permit",
+    "increaseApproval",
+    "safeBatchTransferFrom",
+];
+/// The selectors of `setApprovalForAll(address,bool)`, of `permit` as EIP-2612 and as DAI have it, and of ERC-1155's batches.
+pub(super) const NEVER_SELECTORS: [[u8; 4]; 4] = [
     [0xa2, 0x2c, 0xb4, 0x65],
     [0xd5, 0x05, 0xac, 0xcf],
     [0x8f, 0xcb, 0xaf, 0x0c],
+    [0x2e, 0xb2, 0xc2, 0xd6],
 ];
 /// What an address of a contract stands for.
 const CONTRACT: &str = "an asset's name, or a contract's address";
@@ -60,12 +67,13 @@ pub(super) fn call(
             return Ok(EvmSigns::Token(token));
         }
     }
-    let (name, atoms) = signature(&call)?;
+    let (name, types) = signature(&call)?;
     Ok(EvmSigns::Call(ContractCall {
         coin: on.coin(chain)?,
         contract: address,
         function: name,
-        arguments: arguments(object, &atoms, on)?,
+        arguments: arguments(object, &types, on)?,
+        types: types.iter().any(AbiType::has_tuple).then_some(types),
         payable: read::flag(object, "payable")?,
         verb: grant::verb(object)?.unwrap_or(Verb::Write),
     }))
@@ -146,9 +154,8 @@ fn ids(asset: &Asset, object: &mut Object<'_>) -> Result<Option<Members>, Error>
 }
 
 /// A function's name and the types of its arguments: `deposit(uint256,address)`.
-fn signature(place: &Place<'_>) -> Result<(String, Vec<Atom>), Error> {
-    let expected =
-        "a function of the asset's standard, or name(type,…) with static types of one word";
+fn signature(place: &Place<'_>) -> Result<(String, Vec<AbiType>), Error> {
+    let expected = "a function of the asset's standard, or name(type,…)";
     let refuse = || Error::invalid(place, expected);
     let text = place.str()?;
     let (name, rest) = text.split_once('(').ok_or_else(refuse)?;
@@ -165,19 +172,13 @@ fn signature(place: &Place<'_>) -> Result<(String, Vec<Atom>), Error> {
         let expected = "another function: those of standards are called on assets alone, and none that allows without an amount";
         return Err(Error::unsupported(place, expected));
     }
-    let mut atoms = Vec::new();
-    if !types.is_empty() {
-        for one in types.split(',') {
-            atoms.push(Atom::parse(one).map_err(|_| {
-                Error::unsupported(place, "types address, bool, bytesN, intN and uintN")
-            })?);
-        }
-    }
-    if atoms.len() > MAX_ARGUMENTS {
-        let expected = format!("at most {MAX_ARGUMENTS} arguments");
+    let types =
+        AbiType::parse_all(types).map_err(|error| Error::unsupported(place, error.to_string()))?;
+    if types.iter().flat_map(AbiType::pieces).count() > MAX_ARGUMENTS {
+        let expected = format!("at most {MAX_ARGUMENTS} arguments, parts of tuples among them");
         return Err(Error::invalid(place, expected));
     }
-    Ok((name.to_owned(), atoms))
+    Ok((name.to_owned(), types))
 }
 
 /// Solidity's identifiers, without `$`.
@@ -187,17 +188,23 @@ pub(super) fn is_name(text: &str) -> bool {
     first && text.len() <= MAX_NAME && text.bytes().all(fine)
 }
 
-fn arguments(object: &mut Object<'_>, atoms: &[Atom], on: &On<'_>) -> Result<Vec<Argument>, Error> {
-    if atoms.is_empty() {
+fn arguments(
+    object: &mut Object<'_>,
+    types: &[AbiType],
+    on: &On<'_>,
+) -> Result<Vec<Argument>, Error> {
+    if types.is_empty() {
         return Ok(Vec::new());
     }
+    let pieces: Vec<_> = types.iter().flat_map(AbiType::pieces).collect();
     let place = object.required("arguments")?;
     let places = place.array()?;
-    if places.len() != atoms.len() {
-        return Err(Error::invalid(&place, "one rule for each argument"));
+    if places.len() != pieces.len() {
+        let expected = "one rule for each argument, and in place of a tuple for each of its parts";
+        return Err(Error::invalid(&place, expected));
     }
     let mut arguments: Vec<Argument> = Vec::new();
-    for (place, atom) in places.iter().zip(atoms) {
+    for (place, of) in places.iter().zip(pieces) {
         let mut object = place.object()?;
         let name = object.optional("name");
         let known = |text: &str| {
@@ -210,13 +217,29 @@ fn arguments(object: &mut Object<'_>, atoms: &[Atom], on: &On<'_>) -> Result<Vec
         let name = name.map(|place| read::text(&place, expected, fine));
         let argument = Argument {
             name: name.transpose()?,
-            atom: *atom,
-            rule: value::rule(&mut object, *atom, on)?,
+            of: of.clone(),
+            rule: rule(&mut object, of, on)?,
         };
         object.finish()?;
         arguments.push(argument);
     }
     Ok(arguments)
+}
+
+/// What a value of a type may be; of a list, what each of its elements may be.
+fn rule(object: &mut Object<'_>, of: &AbiType, on: &On<'_>) -> Result<ValueRule, Error> {
+    match of.element() {
+        AbiType::Atom(atom) => value::rule(object, *atom, on),
+        AbiType::String => match object.optional("any_of") {
+            Some(place) => Ok(ValueRule::Texts(value::texts(&place, false)?)),
+            None => value::any(object).map(|()| ValueRule::Any),
+        },
+        // Bytes that may be anything may be another call. Of tuples and lists nothing is left here.
+        AbiType::Bytes | AbiType::List { .. } | AbiType::Tuple(_) => {
+            let place = object.required("any_of")?;
+            Ok(ValueRule::Texts(value::texts(&place, true)?))
+        }
+    }
 }
 
 impl On<'_> {
@@ -242,10 +265,11 @@ pub(super) fn common_ids(a: &TokenCall, b: &TokenCall) -> bool {
     }
 }
 
-/// Whether no argument tells two routes apart.
+/// Whether no argument tells two routes apart. A list that keeps a rule of these has an element.
 pub(super) fn overlap(a: &ContractCall, b: &ContractCall) -> bool {
     let apart = |(a, b): (&Argument, &Argument)| match (&a.rule, &b.rule) {
         (ValueRule::Listed(a), ValueRule::Listed(b)) => !a.iter().any(|one| b.contains(one)),
+        (ValueRule::Texts(a), ValueRule::Texts(b)) => !a.iter().any(|one| b.contains(one)),
         _ => false,
     };
     !a.arguments.iter().zip(&b.arguments).any(apart)

@@ -1,5 +1,7 @@
 //! Every rule of a route for a chain, on both sides.
 
+mod lists;
+
 use crate::{
     catalog::{Catalog, EvmRoute, EvmSigns, Route, TokenFunction},
     codec::cbor,
@@ -40,6 +42,9 @@ fn parse(mut route: Value) -> Result<EvmRoute, Error> {
     let bytes = cbor::encode(&catalog).unwrap();
     let read: Catalog = cbor::decode(&bytes, bytes.len()).unwrap();
     assert_eq!(read, catalog, "kept as it is read");
+    // A snapshot holds it two levels down.
+    let bytes = cbor::encode(&[[&catalog]]).unwrap();
+    let _within: Vec<Vec<Catalog>> = cbor::decode(&bytes, bytes.len()).unwrap();
     match &catalog.resources.values().next().unwrap().routes[0] {
         Route::Evm(route) => Ok(route.clone()),
         other @ (Route::Http(_)
@@ -301,10 +306,12 @@ fn what_allows_without_an_amount_is_not_written_whatever_it_is_called() {
         "permit(address,bool)",
         "transfer(address,bool)",
         "safeTransferFrom(address,uint256)",
-        "execute(bytes)",
-        "multicall(bytes[])",
-        "swap(uint256[],address)",
-        "f((uint256,address))",
+        "permit((address,uint256)[],bytes)",
+        "safeBatchTransferFrom(address,address,uint256[],uint256[],bytes)",
+        "transferFrom((address,address,uint160,address)[])",
+        "f(uint256[0])",
+        "f(uint256[65])",
+        "f((uint256,address)",
         "f(uint)",
     ] {
         let route = json!({"contract": POOL, "call": call, "arguments": any});
@@ -372,7 +379,7 @@ fn a_form_of_typed_data_is_whole() {
         (set("/types/Person", json!([])), "/types/Person"),
         (set("/types/Person/0/type", json!("Order")), "/primary_type"),
         (
-            set("/types/Person/0/type", json!("address[]")),
+            set("/types/Person/0/type", json!("address[0]")),
             "/types/Person/0/type",
         ),
         (

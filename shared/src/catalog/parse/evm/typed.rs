@@ -5,7 +5,10 @@
 
 use super::{On, call::is_name, value};
 use crate::{
-    catalog::{MemberRule, MemberType, TypedData, TypedDomain, TypedMember},
+    catalog::{
+        EACH, MAX_TYPED_DEPTH as MAX_DEPTH, MemberRule, MemberType, TypedData, TypedDomain,
+        TypedMember,
+    },
     chain::{Address, Atom},
     codec::json::{Object, Place},
     crypto::keccak::keccak256,
@@ -21,12 +24,6 @@ const MAX_TYPES: usize = 32;
 const MAX_MEMBERS: usize = 64;
 /// Values of one form at most.
 const MAX_LEAVES: usize = 128;
-/// Structures in structures at most.
-const MAX_DEPTH: usize = 8;
-/// Longest text in bytes.
-const MAX_TEXT: usize = 512;
-/// Texts of one list at most.
-const MAX_TEXTS: usize = 64;
 /// A year: the furthest deadline.
 const MAX_LONGEST: Millis = Millis(DAY.0.saturating_mul(366));
 /// The one contract of Permit2, the same on every chain.
@@ -117,14 +114,8 @@ fn domain(place: &Place<'_>) -> Result<TypedDomain, Error> {
 fn text(object: &mut Object<'_>, name: &str) -> Result<Option<String>, Error> {
     let place = object.optional(name);
     place
-        .map(|place| read::text(&place, TEXT, is_text))
+        .map(|place| read::text(&place, value::TEXT, value::is_text))
         .transpose()
-}
-
-const TEXT: &str = "a text of at most 512 bytes without control characters";
-
-fn is_text(text: &str) -> bool {
-    text.len() <= MAX_TEXT && !text.chars().any(char::is_control)
 }
 
 fn types(place: &Place<'_>) -> Result<BTreeMap<String, Vec<TypedMember>>, Error> {
@@ -158,19 +149,16 @@ fn member(place: &Place<'_>, names: &BTreeSet<&str>) -> Result<TypedMember, Erro
     let expected = "a name of letters, digits and _";
     let name = read::text(&object.required("name")?, expected, is_name)?;
     let of = object.required("type")?;
-    let text = of.str()?;
-    let of = match (text, Atom::parse(text)) {
-        (_, Ok(atom)) => MemberType::Atom(atom),
-        ("string", _) => MemberType::String,
-        ("bytes", _) => MemberType::Bytes,
-        (name, _) if names.contains(name) => MemberType::Struct(name.to_owned()),
-        _ => {
-            let expected = "address, bool, bytesN, intN, uintN, string, bytes or one of types; lists are not built";
-            return Err(Error::unsupported(&of, expected));
-        }
-    };
+    let expected = "address, bool, bytesN, intN, uintN, string, bytes, one of types, or a list of these: [] or [1] to [64]";
+    let refuse = || Error::unsupported(&of, expected);
+    let read = MemberType::parse(of.str()?, MAX_DEPTH).ok_or_else(refuse)?;
+    if let MemberType::Struct(name) = read.element()
+        && !names.contains(name.as_str())
+    {
+        return Err(refuse());
+    }
     object.finish()?;
-    Ok(TypedMember { name, of })
+    Ok(TypedMember { name, of: read })
 }
 
 /// Refuses forms by the names and by the hashes of their types.
@@ -196,7 +184,8 @@ fn leaves(typed: &TypedData, place: &Place<'_>) -> Result<BTreeMap<String, Membe
         return Err(Error::invalid(place, "a type that all others are part of"));
     }
     let mut leaves = BTreeMap::new();
-    if !walk(typed, &typed.primary_type, "", MAX_DEPTH, &mut leaves) {
+    let whole = MemberType::Struct(typed.primary_type.clone());
+    if !walk(typed, &whole, String::new(), MAX_DEPTH, &mut leaves) {
         let expected = "a form of at most 128 values, no structure in itself, none deeper than 8";
         return Err(Error::invalid(place, expected));
     }
@@ -205,24 +194,31 @@ fn leaves(typed: &TypedData, place: &Place<'_>) -> Result<BTreeMap<String, Membe
 
 fn walk(
     typed: &TypedData,
-    name: &str,
-    prefix: &str,
+    of: &MemberType,
+    pointer: String,
     depth: usize,
     into: &mut BTreeMap<String, MemberType>,
 ) -> bool {
-    let (Some(depth), Some(members)) = (depth.checked_sub(1), typed.types.get(name)) else {
-        return false;
-    };
-    members.iter().all(|member| {
-        let pointer = format!("{prefix}/{}", member.name);
-        match &member.of {
-            MemberType::Struct(name) => walk(typed, name, &pointer, depth, into),
-            other @ (MemberType::Atom(_) | MemberType::Bytes | MemberType::String) => {
-                into.insert(pointer, other.clone());
-                into.len() <= MAX_LEAVES
-            }
+    let deeper = depth.checked_sub(1);
+    match of {
+        MemberType::Struct(name) => {
+            let (Some(depth), Some(members)) = (deeper, typed.types.get(name)) else {
+                return false;
+            };
+            members.iter().all(|member| {
+                let pointer = format!("{pointer}/{}", member.name);
+                walk(typed, &member.of, pointer, depth, into)
+            })
         }
-    })
+        MemberType::List(list) => deeper.is_some_and(|depth| {
+            let pointer = format!("{pointer}/{EACH}");
+            walk(typed, &list.of, pointer, depth, into)
+        }),
+        MemberType::Atom(_) | MemberType::Bytes | MemberType::String => {
+            into.insert(pointer, of.clone());
+            into.len() <= MAX_LEAVES
+        }
+    }
 }
 
 fn members(
@@ -235,7 +231,13 @@ fn members(
         let of = leaves
             .get(pointer)
             .ok_or_else(|| Error::invalid(&place, "the JSON pointer of a value in the message"))?;
-        rules.insert(pointer.to_owned(), rule(&place, of, on)?);
+        let rule = rule(&place, of, on)?;
+        let whole = matches!(rule, MemberRule::Deadline | MemberRule::Nonce);
+        if whole && pointer.split('/').any(|part| part == EACH) {
+            let expected = "a deadline or nonce of the whole, not one of a list's elements";
+            return Err(Error::invalid(&place, expected));
+        }
+        rules.insert(pointer.to_owned(), rule);
     }
     let missing = leaves.keys().find(|pointer| !rules.contains_key(*pointer));
     if let Some(pointer) = missing {
@@ -264,27 +266,12 @@ fn rule(place: &Place<'_>, of: &MemberType, on: &On<'_>) -> Result<MemberRule, E
             }
         }
         MemberType::Bytes | MemberType::String => match object.optional("any_of") {
-            Some(place) => {
-                let bytes = |text: &str| {
-                    let lower = !text.bytes().any(|b| b.is_ascii_uppercase());
-                    lower && crate::chain::bytes(text).is_some()
-                };
-                let fine = |text: &str| {
-                    if *of == MemberType::Bytes {
-                        bytes(text) && text.len() <= MAX_TEXT
-                    } else {
-                        is_text(text)
-                    }
-                };
-                let expected = "a text; bytes as 0x and hexadecimal digits in lower case";
-                let list =
-                    read::each_once(&place, MAX_TEXTS, |place| read::text(place, expected, fine))?;
-                MemberRule::Texts(read::some(&place, list)?)
-            }
-            None if object.required("any")?.bool()? => MemberRule::AnyText,
-            None => return Err(Error::invalid(place, "any_of, or \"any\": true")),
+            Some(place) => MemberRule::Texts(value::texts(&place, *of == MemberType::Bytes)?),
+            None => value::any(&mut object).map(|()| MemberRule::AnyText)?,
         },
-        MemberType::Struct(_) => return Err(Error::invalid(place, "a value's pointer")),
+        MemberType::Struct(_) | MemberType::List(_) => {
+            return Err(Error::invalid(place, "a value's pointer"));
+        }
     };
     object.finish()?;
     Ok(rule)

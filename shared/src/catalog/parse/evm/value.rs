@@ -3,7 +3,7 @@
 use super::On;
 use crate::{
     catalog::ValueRule,
-    chain::{Atom, Word},
+    chain::{Atom, Word, bytes},
     codec::json::{Object, Place, Value},
     grant::parse::limits,
     owner::{Error, read},
@@ -11,6 +11,12 @@ use crate::{
 
 /// Values of one list at most.
 const MAX_VALUES: usize = 256;
+/// Texts of one list at most.
+const MAX_TEXTS: usize = 64;
+/// Longest text in bytes.
+const MAX_TEXT: usize = 512;
+/// What a text is.
+pub(super) const TEXT: &str = "a text of at most 512 bytes without control characters";
 /// What a value's rule is.
 const RULE: &str = "exactly one of any_of, max, charge, or \"any\": true";
 
@@ -38,6 +44,36 @@ pub(super) fn rule(object: &mut Object<'_>, atom: Atom, on: &On<'_>) -> Result<V
         }
         _ => Err(Error::invalid(&at, RULE)),
     }
+}
+
+/// `"any": true`, and nothing less.
+pub(super) fn any(object: &mut Object<'_>) -> Result<(), Error> {
+    if object.required("any")?.bool()? {
+        Ok(())
+    } else {
+        let at = object.place().clone();
+        Err(Error::invalid(&at, "any_of, or \"any\": true"))
+    }
+}
+
+/// Texts that a value may be, or bytes as texts.
+pub(super) fn texts(place: &Place<'_>, are_bytes: bool) -> Result<Vec<String>, Error> {
+    let lower = |text: &str| !text.bytes().any(|b| b.is_ascii_uppercase());
+    let is_bytes = |text: &str| text.len() <= MAX_TEXT && lower(text) && bytes(text).is_some();
+    let fine = |text: &str| {
+        if are_bytes {
+            is_bytes(text)
+        } else {
+            is_text(text)
+        }
+    };
+    let expected = "a text; bytes as 0x and hexadecimal digits in lower case";
+    let list = read::each_once(place, MAX_TEXTS, |place| read::text(place, expected, fine))?;
+    read::some(place, list)
+}
+
+pub(super) fn is_text(text: &str) -> bool {
+    text.len() <= MAX_TEXT && !text.chars().any(char::is_control)
 }
 
 /// One value, as JSON writes values of the type; numbers as texts.
