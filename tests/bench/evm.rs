@@ -1,5 +1,5 @@
-//! The `evm` kind in this process: a transfer of a token parsed and matched, and its signature, as the enclave makes them; and
-//! the curve alone.
+//! The `evm` kind in this process: a token's transfer and a call with a long list parsed and matched, and their signatures, as
+//! the enclave makes them; and the curve alone.
 
 use anyhow::ensure;
 use claviger_enclave::secret::ChainKey;
@@ -7,6 +7,7 @@ use claviger_kinds::{Moment, SigningKeyInfo, ToSign, any::AnyCall};
 use claviger_shared::{
     call::Sign,
     catalog::Catalog,
+    chain::abi::MAX_ITEMS,
     effect::Kind,
     grant::Grant,
     id::{KeyId, ResourceName},
@@ -14,9 +15,10 @@ use claviger_shared::{
     time::UnixMs,
 };
 use claviger_tests::evm;
+use serde_json::Value;
 use std::hint::black_box;
 
-/// One transfer, parsed and signed.
+/// One transaction, parsed and signed.
 pub struct Bench {
     sign: Sign,
     catalog: Catalog,
@@ -28,14 +30,25 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// Under a grant like `grant`, which then names payouts alone.
-    pub fn new(grant: &Grant, now: UnixMs) -> anyhow::Result<Self> {
+    /// A token's transfer.
+    pub fn transfer(grant: &Grant, now: UnixMs) -> anyhow::Result<Self> {
+        Self::new(grant, now, "payouts", &evm::transfer(7, 5_000_000))
+    }
+
+    /// A contract's call with the longest list that is read.
+    pub fn list(grant: &Grant, now: UnixMs) -> anyhow::Result<Self> {
+        let parts = [(evm::PAYEE, 10); MAX_ITEMS as usize];
+        Self::new(grant, now, "pool", &evm::spread(7, &parts, "thanks"))
+    }
+
+    /// Under a grant like `grant`, which then names one resource alone.
+    fn new(grant: &Grant, now: UnixMs, resource: &str, tx: &Value) -> anyhow::Result<Self> {
         let catalog = Catalog::parse(evm::catalog().to_string().as_bytes())
             .map_err(|error| anyhow::anyhow!("{error}"))?;
         let mut grant = grant.clone();
-        grant.permissions.write = vec![ResourceName::parse("payouts")?];
+        grant.permissions.write = vec![ResourceName::parse(resource)?];
         let sign = Sign {
-            input: evm::tx(&evm::transfer(7, 5_000_000)),
+            input: evm::tx(tx),
             idempotency_key: None,
         };
         let call = AnyCall::parse(&sign, &catalog, &grant)

@@ -110,11 +110,18 @@ pub fn measure(run: &mut Run) -> anyhow::Result<()> {
     aws.check()?;
     keep("aws: parse a GET of S3", timed(|_| aws.parse()));
     keep("aws: sign it", timed(|_| aws.sign()));
-    let evm = evm::Bench::new(&grant, deployment.clock.now())?;
+    let evm = evm::Bench::transfer(&grant, deployment.clock.now())?;
     evm.check()?;
     keep("evm: parse a transfer", timed(|_| evm.parse()));
     keep("evm: sign it", timed(|_| evm.sign()));
     keep("evm: secp256k1 alone", timed(|_| evm.raw()));
+    let list = evm::Bench::list(&grant, deployment.clock.now())?;
+    list.check()?;
+    keep(
+        "evm: parse a call with a list of 64",
+        timed(|_| list.parse()),
+    );
+    keep("evm: sign a call with a list of 64", timed(|_| list.sign()));
     let x402 = x402::Bench::new(&grant, deployment.clock.now())?;
     x402.check()?;
     keep("secp256k1: sign 66 bytes", timed(|_| x402.curve()));
