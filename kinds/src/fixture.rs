@@ -46,6 +46,7 @@ pub(crate) fn route(path: &str, methods: &[&str]) -> HttpRoute {
         probe: false,
         mints: false,
         directory: false,
+        wimse: None,
     }
 }
 

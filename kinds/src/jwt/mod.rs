@@ -107,6 +107,7 @@ impl Call for JwtCall {
             fixed: false,
             ends_at: None,
             signer: None,
+            token: None,
             nonce: None,
         };
         Ok(Self {

@@ -125,6 +125,21 @@ pub struct HttpRoute {
     /// Not a request to an endpoint: the response of a key directory that stands there is signed.
     #[serde(default, skip_serializing_if = "is_false")]
     pub directory: bool,
+    /// Between workloads: what a signature under the profile `wimse` says besides the request; absent means no such route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wimse: Option<Box<WimseRoute>>,
+}
+
+/// Who speaks to whom on a route between workloads (draft-ietf-wimse-http-signature).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WimseRoute {
+    /// `wimse-aud`; absent means the request's own URL without its query.
+    pub audience: Option<String>,
+    /// The one workload that a request's token may name: a URI, its authority the trust domain.
+    pub subject: String,
+    /// Whether the answer must be signed too (`wimse-sign-response`).
+    pub sign_response: bool,
 }
 
 /// One segment of a path.

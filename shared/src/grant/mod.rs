@@ -24,6 +24,8 @@ pub mod profile {
     pub const GENERIC: &str = "generic";
     /// `http`: the same, in the layout that sites ask of bots.
     pub const WEB_BOT_AUTH: &str = "web-bot-auth";
+    /// `http`: what one workload sends another, with the token that says who it is (draft-ietf-wimse-http-signature).
+    pub const WIMSE: &str = "wimse";
     /// `jwt`: a client assertion (RFC 7523).
     pub const ASSERTION: &str = "assertion";
     /// `jwt`: an identity token of OpenID Connect.
@@ -35,7 +37,7 @@ pub mod profile {
     /// `jwt`: a proof of possession for one request (RFC 9449).
     pub const DPOP: &str = "dpop";
     /// Of `http`, the default first.
-    pub const OF_HTTP: [&str; 2] = [GENERIC, WEB_BOT_AUTH];
+    pub const OF_HTTP: [&str; 3] = [GENERIC, WEB_BOT_AUTH, WIMSE];
     /// Of `jwt`, the default first.
     pub const OF_JWT: [&str; 5] = [ASSERTION, OIDC, GITHUB_APP, GCP, DPOP];
 
@@ -47,7 +49,7 @@ pub mod profile {
             WEB_BOT_AUTH => matches!(alg, Alg::Ed25519 | Alg::P256 | Alg::Ps512),
             ASSERTION | OIDC => matches!(alg, Alg::Ed25519 | Alg::P256 | Alg::Rs256),
             GITHUB_APP | GCP => alg == Alg::Rs256,
-            DPOP => matches!(alg, Alg::Ed25519 | Alg::P256),
+            DPOP | WIMSE => matches!(alg, Alg::Ed25519 | Alg::P256),
             _ => false,
         }
     }

@@ -6,7 +6,7 @@ use claviger_shared::{
     catalog::{
         Asset, AssetForm, AwsPlace, AwsResource, AwsRoute, AwsTarget, BodyRule, Catalog,
         CollectionStandard, HttpRoute, JwtRoute, Media, Members, Mint, Route, Segment, SolanaRoute,
-        SshCertificate, SshRoute, SshSignature, TemplateRoute, X402Route,
+        SshCertificate, SshRoute, SshSignature, TemplateRoute, WimseRoute, X402Route,
         template::{Insert, Part},
     },
     chain::Address,
@@ -383,6 +383,7 @@ fn of_http(http: &HttpRoute) -> Vec<String> {
         probe: _,
         mints,
         directory,
+        wimse,
     } = http;
     let mut facts = Vec::new();
     if *directory {
@@ -391,6 +392,7 @@ fn of_http(http: &HttpRoute) -> Vec<String> {
                 .to_owned(),
         );
     }
+    facts.extend(wimse.iter().flat_map(|route| of_workload(route)));
     if let Some(verb) = verb {
         let (methods, verb) = (methods.join(", "), verb_word(*verb));
         facts.push(format!("{methods} counts as {verb}"));
@@ -404,6 +406,27 @@ fn of_http(http: &HttpRoute) -> Vec<String> {
     }
     if *mints {
         facts.push("what it answers is itself a credential".to_owned());
+    }
+    facts
+}
+
+/// What is said between workloads.
+fn of_workload(route: &WimseRoute) -> Vec<String> {
+    let WimseRoute {
+        audience,
+        subject,
+        sign_response,
+    } = route;
+    let audience = audience.as_ref().map_or_else(
+        || "its own URL without the query".to_owned(),
+        |audience| format!("{audience}, whatever its host"),
+    );
+    let mut facts = vec![
+        format!("from the workload {subject} by its token, whose issuer is not checked here"),
+        format!("to the audience {audience}"),
+    ];
+    if *sign_response {
+        facts.push("asks for a signed answer".to_owned());
     }
     facts
 }
