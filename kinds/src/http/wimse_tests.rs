@@ -415,7 +415,7 @@ proptest! {
         let mut input = get(&format!("https://api.example.com{path}{query}"));
         input.headers.extend(tenant.iter().map(|value| ("x-tenant".to_owned(), value.clone())));
         let mut claims = claims();
-        claims["exp"] = json!(moment().now.secs() + left);
+        claims["exp"] = json!(moment().now.secs().saturating_add(left));
         claims["nbf"] = json!(moment().now.secs().checked_add_signed(late).unwrap());
         let input = with(input, &claims);
         let route = WimseRoute { audience: audience.clone(), sign_response, ..said() };
@@ -434,7 +434,7 @@ proptest! {
             ("@path".to_owned(), path.clone()),
             ("@query".to_owned(), if query.is_empty() { "?".to_owned() } else { query }),
         ];
-        expected.extend(input.headers.clone());
+        expected.extend(input.headers);
         prop_assert_eq!(lines, expected);
         if audience.as_ref().is_none_or(|text| !text.contains([';', '"', '\\'])) {
             let audience = audience.unwrap_or_else(|| format!("https://api.example.com{path}"));

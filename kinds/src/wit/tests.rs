@@ -208,6 +208,6 @@ proptest! {
         claims["exp"] = json!(exp);
         let wit = of(&header(), &claims).unwrap();
         prop_assert_eq!(Some(wit.bound.key), jwk::thumbprint(Alg::Ed25519, &public));
-        prop_assert_eq!(wit.bound.ends_at, UnixMs(exp * 1000));
+        prop_assert_eq!(wit.bound.ends_at, UnixMs(exp.saturating_mul(1000)));
     }
 }
