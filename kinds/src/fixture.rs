@@ -203,6 +203,7 @@ pub(crate) fn token(ttl_s: Option<u64>) -> JwtInput {
         method: None,
         url: None,
         ath: None,
+        wit: None,
     }
 }
 

@@ -4,9 +4,11 @@
 //! ends, names one workload, and is bound to one public key of Ed25519 or P-256. It does not mean that its issuer signed it:
 //! nobody here holds an issuer's key, and whoever receives it must check that. It reads no clock.
 
+use crate::{Moment, SigningKeyInfo, moment::Span};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use claviger_shared::{
     codec::json::{self, Object, Place},
+    denial::{Code, Denial},
     effect::Bound,
     jwk,
     owner::command::Alg,
@@ -15,7 +17,7 @@ use claviger_shared::{
 
 /// The field that carries one.
 pub(crate) const FIELD: &str = "workload-identity-token";
-/// Where it stands in the caller's input.
+/// Where that stands in the caller's input.
 pub(crate) const PARAM: &str = "/headers/workload-identity-token";
 const TYPE: &str = "wit+jwt";
 /// Asymmetric signature algorithms of JOSE (RFC 7518 §3.1, RFC 8037 §3.1, RFC 8812 §3.2, RFC 9864 §2); `none` and the
@@ -34,13 +36,15 @@ pub(crate) struct Wit {
     pub(crate) subject: String,
     /// The algorithm that a proof has.
     pub(crate) alg: Alg,
+    /// What the token calls it: a proof calls it the same.
+    pub(crate) name: &'static str,
     /// The key, and when it is good.
     pub(crate) bound: Bound,
 }
 
 impl Wit {
-    /// Reads the value of [`FIELD`]; nothing for what is no such token.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    /// Reads a token that stands at `param` of the caller's input; nothing for what is none.
+    pub(crate) fn parse(text: &str, param: &'static str) -> Option<Self> {
         let mut parts = text.split('.');
         let (header, claims, signature) = (parts.next()?, parts.next()?, parts.next()?);
         parts.next().is_none().then_some(())?;
@@ -58,18 +62,42 @@ impl Wit {
         let mut key = cnf.required("jwk").ok()?.object().ok()?;
         // RFC 7800 §3.1: one key, in one form.
         cnf.finish().ok()?;
-        let (alg, public) = confirmed(&mut key)?;
+        let (alg, name, public) = confirmed(&mut key)?;
         key.finish().ok()?;
         Some(Self {
             subject,
             alg,
+            name,
             bound: Bound {
                 key: jwk::thumbprint(alg, &public)?,
                 from,
                 ends_at,
-                param: PARAM,
+                param,
             },
         })
+    }
+
+    /// Whether a key and a moment are the token's.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::KeyDenied`] for a key that is not the token's; [`Code::Outliving`] for a proof that would be made before the
+    /// token begins or end after it.
+    pub(crate) fn check(
+        &self,
+        span: Span,
+        key: &SigningKeyInfo,
+        moment: &Moment,
+    ) -> Result<(), Denial> {
+        let Self { alg, bound, .. } = self;
+        if key.alg != *alg || key.thumbprint != bound.key {
+            return Err(Denial::at(Code::KeyDenied, key.kind.as_str()));
+        }
+        let ends_at = UnixMs(span.to.saturating_mul(1000));
+        if ends_at > bound.ends_at || moment.now < bound.from {
+            return Err(Denial::at(Code::Outliving, bound.param));
+        }
+        Ok(())
     }
 }
 
@@ -86,16 +114,17 @@ fn check_header(bytes: &[u8]) -> bool {
 }
 
 /// The public key alone, and nothing beside it but its name and use: a private one has members that are not asked for.
-fn confirmed(key: &mut Object<'_>) -> Option<(Alg, Vec<u8>)> {
+fn confirmed(key: &mut Object<'_>) -> Option<(Alg, &'static str, Vec<u8>)> {
     let mut word = |name: &str| key.required(name).ok()?.str().ok();
     let (kty, crv, alg) = (word("kty")?, word("crv")?, word("alg")?);
     let x = coordinate(word("x")?)?;
     let found = match (kty, crv, alg) {
         // RFC 9864 §2.2 names `Ed25519` what RFC 8037 named `EdDSA`.
-        ("OKP", "Ed25519", "EdDSA" | "Ed25519") => (Alg::Ed25519, x),
+        ("OKP", "Ed25519", "EdDSA") => (Alg::Ed25519, "EdDSA", x),
+        ("OKP", "Ed25519", "Ed25519") => (Alg::Ed25519, "Ed25519", x),
         ("EC", "P-256", "ES256") => {
             let y = coordinate(word("y")?)?;
-            (Alg::P256, [&[4][..], &x, &y].concat())
+            (Alg::P256, "ES256", [&[4][..], &x, &y].concat())
         }
         _ => return None,
     };

@@ -313,6 +313,7 @@ impl Run {
                 method: word(jwt, "method"),
                 url: word(jwt, "url"),
                 ath: word(jwt, "ath"),
+                wit: word(jwt, "wit"),
             }),
             [None, None, None, Some(ssh), None] => Input::Ssh(ssh_input(ssh)),
             _ => panic!("one of http, jwt, aws, ssh, template, x402, evm and solana: {call}"),

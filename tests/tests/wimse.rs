@@ -1,5 +1,5 @@
-//! Requests between workloads, end to end: of a grant's keys the token's own signs, others' code verifies what it signed, and
-//! no signature outlives the token.
+//! Requests between workloads and proofs beside their tokens, end to end: of a grant's keys the token's own signs, others' code
+//! verifies what it signed, and no signature outlives the token.
 //!
 //! The verifier is the crate `web-bot-auth` (Cloudflare, Apache-2.0), which reads RFC 9421 and has Ed25519 only; ring has P-256.
 
@@ -8,8 +8,9 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use claviger_shared::{
-    call::{HttpInput, Input},
+    call::{HttpInput, Input, JwtInput},
     credential::Credential,
+    crypto::sha256,
     denial::{Code, Denial},
     id::KeyId,
     jwk,
@@ -20,7 +21,7 @@ use claviger_tests::{
     deployment::{Deployment, Enclave},
     owner::Granted,
 };
-use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+use ring::signature::{ECDSA_P256_SHA256_FIXED, ED25519, UnparsedPublicKey};
 use serde_json::{Value, json};
 use web_bot_auth::{
     components::{CoveredComponent, DerivedComponent, HTTPField},
@@ -33,7 +34,7 @@ const BILLING: &str = "wimse://example.com/billing";
 const LEDGER: &str = "wimse://example.com/ledger";
 const ORDER: &str = "https://api.example.com/v1/orders/7?expand=items";
 
-/// A deployment with three keys, and one of P-256; the grant has all but `k_3`, `k_1` first.
+/// A deployment with three keys, and one of P-256, and two of tokens; the grant has all but `k_3`, `k_1` first.
 fn serving() -> (Deployment, Enclave, Granted) {
     let (deployment, enclave) = Deployment::serving();
     let route = |host: &str, path: &str| json!({"kind": "http", "profile": "wimse", "subject": BILLING, "host": host, "path": path});
@@ -43,24 +44,30 @@ fn serving() -> (Deployment, Enclave, Granted) {
     entries["body"] = json!(["/text"]);
     entries["audience"] = json!(LEDGER);
     entries["sign_response"] = json!(true);
-    let catalog = json!({"v": 1, "resources": {"orders": [orders], "entries": [entries]}});
+    let proof = json!({"kind": "jwt", "profile": "wpt", "subject": BILLING, "audience": LEDGER});
+    let catalog =
+        json!({"v": 1, "resources": {"orders": [orders], "entries": [entries], "ledger": [proof]}});
     deployment.widen(
         &enclave,
         &json!({"type": "catalog.set", "catalog": catalog}),
     );
-    for (id, alg) in [
-        ("k_1", "ed25519"),
-        ("k_2", "ed25519"),
-        ("k_3", "ed25519"),
-        ("k_4", "p256"),
+    for (id, kind, alg) in [
+        ("k_1", "http", "ed25519"),
+        ("k_2", "http", "ed25519"),
+        ("k_3", "http", "ed25519"),
+        ("k_4", "http", "p256"),
+        ("k_5", "jwt", "ed25519"),
+        ("k_6", "jwt", "ed25519"),
     ] {
-        let key = json!({"id": id, "kind": "http", "alg": alg, "env": "live", "agent": "bot"});
+        let key = json!({"id": id, "kind": kind, "alg": alg, "env": "live", "agent": "bot"});
         deployment.widen(&enclave, &json!({"type": "key.create", "key": key}));
     }
     let granted = deployment.grant(&enclave, "gr_1", |grant| {
-        grant["keys"] = json!(["k_1", "k_2", "k_4"]);
-        grant["permissions"] = json!({"read": ["orders"], "write": ["entries"]});
-        grant["credentials"] = json!({"http": {"profile": "wimse", "ttl_s": 60}});
+        grant["keys"] = json!(["k_1", "k_2", "k_4", "k_5", "k_6"]);
+        grant["permissions"] = json!({"read": ["orders"], "write": ["entries", "ledger"]});
+        let rule = |profile: &str| json!({"profile": profile, "ttl_s": 60});
+        grant["credentials"] = json!({"http": rule("wimse"), "jwt": rule("wpt")});
+        grant["allow_identity_only"] = json!(["ledger"]);
         grant.as_object_mut().unwrap().remove("allow_minting");
     });
     (deployment, enclave, granted)
@@ -293,6 +300,63 @@ fn a_token_of_a_key_that_is_not_the_grants_is_signed_by_none() {
     assert_eq!(
         (denial.code, denial.param.as_deref()),
         (Code::KeyDenied, Some("http"))
+    );
+    assert_eq!(agent.left(), before);
+}
+
+fn proof(wit: &str) -> Input {
+    Input::Jwt(JwtInput {
+        profile: "wpt".to_owned(),
+        audience: LEDGER.to_owned(),
+        nonce: None,
+        ttl_s: None,
+        method: None,
+        url: None,
+        ath: None,
+        wit: Some(wit.to_owned()),
+    })
+}
+
+#[test]
+fn a_proof_is_signed_by_its_tokens_key_and_ends_with_it() {
+    let (deployment, enclave, granted) = serving();
+    let agent = Agent::connect(&deployment, &enclave, &granted);
+    let now = deployment.clock.now().secs();
+    for (id, left, exp) in [("k_5", 300, now + 60), ("k_6", 20, now + 20)] {
+        let wit = token(&deployment, id, left);
+        let issued = agent.sign(proof(&wit)).unwrap().issued;
+        let Some(Credential::Jwt { jwt }) = issued.credential else {
+            panic!("no token")
+        };
+        let (signed, signature) = jwt.rsplit_once('.').unwrap();
+        let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+        let key = UnparsedPublicKey::new(&ED25519, public(&deployment, id).1);
+        key.verify(signed.as_bytes(), &signature).unwrap();
+        let parts: Vec<Value> = signed
+            .split('.')
+            .map(|part| serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap())
+            .collect();
+        assert_eq!(parts[0], json!({"alg": "EdDSA", "typ": "wpt+jwt"}));
+        let wth = URL_SAFE_NO_PAD.encode(sha256(&[wit.as_bytes()]).0);
+        let expected = json!({"aud": LEDGER, "exp": exp, "jti": parts[1]["jti"], "wth": wth});
+        assert_eq!(parts[1], expected);
+        assert_eq!(parts[1]["jti"].as_str().unwrap().len(), 22);
+    }
+    let before = agent.left();
+    let ends = token(&deployment, "k_5", 20);
+    // A key of another kind is no more the token's than a key of another grant.
+    for id in ["k_1", "k_3"] {
+        let denial = agent.sign(proof(&token(&deployment, id, 300))).unwrap_err();
+        assert_eq!(
+            (denial.code, denial.param.as_deref()),
+            (Code::KeyDenied, Some("jwt"))
+        );
+    }
+    deployment.clock.advance_ms(20_000);
+    let denial = agent.sign(proof(&ends)).unwrap_err();
+    assert_eq!(
+        (denial.code, denial.param.as_deref()),
+        (Code::InvalidRequest, Some("/wit"))
     );
     assert_eq!(agent.left(), before);
 }

@@ -15,8 +15,7 @@ use crate::{
 use claviger_shared::{
     catalog::WimseRoute,
     denial::{Code, Denial},
-    effect::{Effect, Kind},
-    time::UnixMs,
+    effect::Effect,
 };
 
 /// Parameters at most.
@@ -40,8 +39,9 @@ impl Wimse {
     /// At the token's field: [`Code::InvalidRequest`] where it is missing or cannot be read; [`Code::PermissionDenied`] where
     /// it names another workload.
     pub(super) fn of(route: &WimseRoute, parts: &Parts<'_>) -> Result<Self, Denial> {
-        let token = parts.headers.value(wit::FIELD).and_then(Wit::parse);
-        let wit = token.ok_or_else(|| Denial::at(Code::InvalidRequest, wit::PARAM))?;
+        let token = parts.headers.value(wit::FIELD);
+        let wit = token.and_then(|token| Wit::parse(token, wit::PARAM));
+        let wit = wit.ok_or_else(|| Denial::at(Code::InvalidRequest, wit::PARAM))?;
         if wit.subject != route.subject {
             return Err(Denial::at(Code::PermissionDenied, wit::PARAM));
         }
@@ -73,22 +73,14 @@ impl Wimse {
     ///
     /// # Errors
     ///
-    /// [`Code::KeyDenied`] for a key that is not the token's; [`Code::Outliving`] for a signature that would be made before
-    /// the token begins or end after it.
+    /// As [`Wit::check`].
     pub(super) fn parameters<'a>(
         &'a self,
         span: Span,
         key: &SigningKeyInfo,
         moment: &Moment,
     ) -> Result<Vec<(&'static str, Parameter<'a>)>, Denial> {
-        let Wit { alg, bound, .. } = &self.wit;
-        if key.alg != *alg || key.thumbprint != bound.key {
-            return Err(Denial::at(Code::KeyDenied, Kind::Http.as_str()));
-        }
-        let ends_at = UnixMs(span.to.saturating_mul(1000));
-        if ends_at > bound.ends_at || moment.now < bound.from {
-            return Err(Denial::at(Code::Outliving, bound.param));
-        }
+        self.wit.check(span, key, moment)?;
         let mut all = Vec::with_capacity(PARAMETERS);
         all.push(("created", Parameter::Integer(span.from)));
         all.push(("expires", Parameter::Integer(span.to)));

@@ -193,10 +193,11 @@ pub struct JwtRoute {
     /// Exact; of `github-app` where the token is sent, as none is signed; empty for `dpop`.
     pub audience: String,
     /// `iss`; of `oidc`, the deployment's one issuer URL; of `github-app`, the app's id or client id; of `gcp`, the service
-    /// account; empty for `dpop`.
+    /// account; empty for `dpop` and `wpt`.
     pub issuer: String,
     /// `sub`; empty for `oidc`, whose subject is said by deployment, agent and grant, for `github-app` and `dpop`, which have
-    /// none, and for `gcp`, unless an account speaks for somebody else at a token endpoint.
+    /// none, and for `gcp`, unless an account speaks for somebody else at a token endpoint. Of `wpt` no claim: the one workload
+    /// that a call's token may name.
     pub subject: String,
     /// Whether a call may put a `nonce` into the token; only of `oidc`.
     #[serde(default, skip_serializing_if = "is_false")]

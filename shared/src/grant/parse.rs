@@ -309,7 +309,7 @@ const fn profiles(kind: Kind) -> (&'static [&'static str], &'static str) {
         ),
         Kind::Jwt => (
             &profile::OF_JWT,
-            "\"assertion\", \"oidc\", \"github-app\", \"gcp\" or \"dpop\"",
+            "\"assertion\", \"oidc\", \"github-app\", \"gcp\", \"dpop\" or \"wpt\"",
         ),
         Kind::Aws | Kind::Evm | Kind::X402 | Kind::Ssh | Kind::Template | Kind::Solana => {
             (&[], "no such member: this kind has no profiles")

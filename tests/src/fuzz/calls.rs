@@ -83,6 +83,8 @@ pub(super) fn told_of(denial: &Denial, catalog: &Catalog) {
         "/audience",
         "/ttl_s",
         "/nonce",
+        "/ath",
+        "/wit",
         "/service",
         "/region",
         "/presign",
@@ -347,6 +349,7 @@ pub fn jwt_call(data: &[u8]) {
         method: None,
         url: None,
         ath: None,
+        wit: None,
     };
     let sign = Sign {
         input: Input::Jwt(input),

@@ -1,4 +1,5 @@
-//! Profiles of HTTP requests besides the default, against other readings: between workloads, and a bot's key directory.
+//! Profiles besides the default, against other readings: requests between workloads, proofs beside their tokens, and a bot's key
+//! directory.
 
 use super::calls::told_of;
 use base64::{
@@ -7,7 +8,7 @@ use base64::{
 };
 use claviger_kinds::{Moment, SigningKeyInfo, any::AnyCall};
 use claviger_shared::{
-    call::{HttpInput, Input, Sign},
+    call::{HttpInput, Input, JwtInput, Sign},
     catalog::{Catalog, DIRECTORY},
     crypto::sha256,
     effect::{Effect, Kind, Verb},
@@ -37,6 +38,7 @@ pub fn catalog_text() -> Value {
         "entries": [{"kind": "http", "profile": "wimse", "subject": BILLING, "audience": LEDGER, "sign_response": true,
             "host": "ledger.example.com", "path": "/entries", "body": ["/text"]}],
         "keys": [{"kind": "http", "directory": true, "host": "agents.example.com"}],
+        "proofs": [{"kind": "jwt", "profile": "wpt", "subject": BILLING, "audience": LEDGER}],
     }})
 }
 
@@ -59,6 +61,12 @@ static CATALOG: LazyLock<Catalog> =
 static WORKLOAD: LazyLock<Grant> = LazyLock::new(|| {
     let permissions = json!({"read": ["between"], "write": ["entries"]});
     grant(json!({"profile": "wimse"}), permissions)
+});
+static PROVER: LazyLock<Grant> = LazyLock::new(|| {
+    let mut text = grant_text(json!({}), json!({"write": ["proofs"]}));
+    text["credentials"] = json!({"jwt": {"profile": "wpt"}});
+    text["allow_identity_only"] = json!(["proofs"]);
+    Grant::parse(text.to_string().as_bytes()).unwrap()
 });
 static BOT: LazyLock<Grant> = LazyLock::new(|| {
     let profile = json!({"profile": "web-bot-auth", "signature_agent": AGENT});
@@ -87,9 +95,13 @@ fn moment() -> Moment {
 }
 
 fn key(alg: Alg, public: Vec<u8>) -> SigningKeyInfo {
+    of_kind(Kind::Http, alg, public)
+}
+
+fn of_kind(kind: Kind, alg: Alg, public: Vec<u8>) -> SigningKeyInfo {
     SigningKeyInfo {
         id: KeyId::parse("k_1").unwrap(),
-        kind: Kind::Http,
+        kind,
         alg,
         deployment: "acme-prod/claviger".into(),
         thumbprint: jwk::thumbprint(alg, &public).unwrap(),
@@ -105,7 +117,7 @@ fn base(call: &AnyCall, key: &SigningKeyInfo) -> Option<String> {
     Some(text.expect("a signature base is text"))
 }
 
-/// One request under each of the two profiles.
+/// One request under each of the two profiles, and the proof that could go with it.
 pub(super) fn tried(sign: &Sign) {
     let Input::Http(input) = &sign.input else {
         return;
@@ -114,6 +126,7 @@ pub(super) fn tried(sign: &Sign) {
         Ok(call) => between(&call, input),
         Err(denial) => told_of(&denial, &CATALOG),
     }
+    proved(input);
     match AnyCall::parse(sign, &CATALOG, &BOT) {
         Ok(call) => directory(&call, input),
         Err(denial) => told_of(&denial, &CATALOG),
@@ -163,6 +176,62 @@ fn between(call: &AnyCall, input: &HttpInput) {
         !last.contains(";keyid=") && !last.contains(";alg="),
         "{base}"
     );
+}
+
+/// What proves a request's token says nothing but the audience, an end, and the token's own hash, under the token's key alone.
+fn proved(input: &HttpInput) {
+    let field = |name: &str| input.headers.iter().find(|(own, _)| own == name);
+    let value = |name| field(name).map(|(_, value)| value.clone());
+    let (wit, ath) = (value("workload-identity-token"), value("authorization"));
+    let sign = Sign {
+        input: Input::Jwt(JwtInput {
+            profile: "wpt".to_owned(),
+            audience: LEDGER.to_owned(),
+            nonce: None,
+            ttl_s: None,
+            method: None,
+            url: None,
+            ath: ath.clone().filter(|ath| ath.len() == 43),
+            wit: wit.clone(),
+        }),
+        idempotency_key: None,
+    };
+    let call = match AnyCall::parse(&sign, &CATALOG, &PROVER) {
+        Ok(call) => call,
+        Err(denial) => return told_of(&denial, &CATALOG),
+    };
+    let wit = wit.expect("a token");
+    let claims = wit.split('.').nth(1).unwrap();
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+    let jwk = &claims["cnf"]["jwk"];
+    let (alg, public) = public(jwk);
+    let key = of_kind(Kind::Jwt, alg, public);
+    let thief = of_kind(Kind::Jwt, Alg::Ed25519, vec![7; 32]);
+    assert!(base(&call, &thief).is_none() || thief.thumbprint == key.thumbprint);
+    let Some(signed) = base(&call, &key) else {
+        return;
+    };
+    assert!(
+        claims["sub"] == BILLING && claims["exp"].as_u64().unwrap() >= moment().expires_at.secs()
+    );
+    let read = |part: &str| -> Value {
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+    };
+    let (header, said) = signed.split_once('.').unwrap();
+    assert_eq!(read(header), json!({"alg": jwk["alg"], "typ": "wpt+jwt"}));
+    let mut said = read(said);
+    let said = said.as_object_mut().unwrap();
+    let wth = URL_SAFE_NO_PAD.encode(sha256(&[wit.as_bytes()]).0);
+    assert_eq!(said.remove("wth"), Some(json!(wth)));
+    assert_eq!(said.remove("aud"), Some(json!(LEDGER)));
+    assert_eq!(said.remove("exp"), Some(json!(moment().expires_at.secs())));
+    assert_eq!(
+        said.remove("jti"),
+        Some(json!(URL_SAFE_NO_PAD.encode(moment().nonce)))
+    );
+    let hash = said.remove("ath");
+    assert!(hash.is_none() || hash == ath.map(|ath| json!(ath)));
+    assert!(said.is_empty(), "{said:?}");
 }
 
 /// The audience and what stands behind it, by the route's own name.

@@ -63,6 +63,7 @@ fn call(kind: Kind, alg: &str) -> anyhow::Result<(Input, String)> {
                 method: None,
                 url: None,
                 ath: None,
+                wit: None,
             };
             (Input::Jwt(token), "tokens".to_owned())
         }

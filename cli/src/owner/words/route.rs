@@ -1,17 +1,20 @@
 //! Routes of the catalog in words: what a name lets an agent do.
 
-use super::{charge::charged, env_word};
+use super::{
+    charge::charged,
+    env_word,
+    token::{of_jwt, of_workload},
+};
 use claviger_shared::{
     call::aws::{Action, Service, verb_by_name},
     catalog::{
         Asset, AssetForm, AwsPlace, AwsResource, AwsRoute, AwsTarget, BodyRule, Catalog,
         CollectionStandard, HttpRoute, JwtRoute, Media, Members, Mint, Route, Segment, SolanaRoute,
-        SshCertificate, SshRoute, SshSignature, TemplateRoute, WimseRoute, X402Route,
+        SshCertificate, SshRoute, SshSignature, TemplateRoute, X402Route,
         template::{Insert, Part},
     },
     chain::Address,
     effect::Verb,
-    grant::profile,
     id::Unit,
 };
 
@@ -410,27 +413,6 @@ fn of_http(http: &HttpRoute) -> Vec<String> {
     facts
 }
 
-/// What is said between workloads.
-fn of_workload(route: &WimseRoute) -> Vec<String> {
-    let WimseRoute {
-        audience,
-        subject,
-        sign_response,
-    } = route;
-    let audience = audience.as_ref().map_or_else(
-        || "its own URL without the query".to_owned(),
-        |audience| format!("{audience}, whatever its host"),
-    );
-    let mut facts = vec![
-        format!("from the workload {subject} by its token, whose issuer is not checked here"),
-        format!("to the audience {audience}"),
-    ];
-    if *sign_response {
-        facts.push("asks for a signed answer".to_owned());
-    }
-    facts
-}
-
 fn of_template(template: &TemplateRoute) -> Vec<String> {
     let TemplateRoute {
         http,
@@ -534,52 +516,6 @@ fn of_aws(aws: &AwsRoute) -> Vec<String> {
     }
     if aws.mints() {
         facts.push("what it answers is itself a credential, or may be".to_owned());
-    }
-    facts
-}
-
-fn of_jwt(jwt: &JwtRoute) -> Vec<String> {
-    let JwtRoute {
-        profile,
-        audience: _,
-        issuer,
-        subject,
-        nonce,
-        scope,
-        key_id,
-        token_endpoint,
-        http,
-        verb: _,
-        probe: _,
-        mints,
-    } = jwt;
-    let mut facts = Vec::new();
-    if http.is_none() {
-        let subject = match (profile.as_str(), subject.as_str()) {
-            (profile::OIDC, _) => "this deployment, agent and grant",
-            (profile::GITHUB_APP, _) => "all that the app is installed on",
-            (_, "") => "itself",
-            (_, subject) => subject,
-        };
-        facts.push(format!("issued by {issuer} for {subject}"));
-    }
-    if let Some(scope) = scope {
-        facts.push(format!("scope {scope}"));
-    }
-    if let Some(key_id) = key_id {
-        facts.push(format!("under the key that the account knows as {key_id}"));
-    }
-    if profile::is_identity_only(profile) {
-        facts.push("it says who, not where: whoever has one acts as that anywhere".to_owned());
-    }
-    if *token_endpoint {
-        facts.push("where tokens are asked for".to_owned());
-    }
-    if *nonce {
-        facts.push("with a nonce that the caller may choose".to_owned());
-    }
-    if *mints {
-        facts.push("what it answers is itself a credential".to_owned());
     }
     facts
 }

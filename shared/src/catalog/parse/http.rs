@@ -102,15 +102,23 @@ fn wimse(profile: &Place<'_>, object: &mut Object<'_>) -> Result<WimseRoute, Err
         let expected = "\"wimse\", or no such member: other profiles are the grant's";
         return Err(Error::unsupported(profile, expected));
     }
-    let audience = object.optional("audience");
-    let expected = "1 to 512 visible ASCII characters";
-    let audience = audience.map(|place| read::text(&place, expected, is_visible));
-    let subject = "a workload's URI, as wimse://example.com/billing";
+    let named = object.optional("audience");
     Ok(WimseRoute {
-        audience: audience.transpose()?,
-        subject: read::text(&object.required("subject")?, subject, is_workload)?,
+        audience: named.map(|place| audience(&place)).transpose()?,
+        subject: workload(&object.required("subject")?)?,
         sign_response: read::flag(object, "sign_response")?,
     })
+}
+
+/// Whom a workload's proof is for: a URI, or any word that needs no quoting.
+pub(super) fn audience(place: &Place<'_>) -> Result<String, Error> {
+    read::text(place, "1 to 512 visible ASCII characters", is_visible)
+}
+
+/// Whose token may be shown.
+pub(super) fn workload(place: &Place<'_>) -> Result<String, Error> {
+    let expected = "a workload's URI, as wimse://example.com/billing";
+    read::text(place, expected, is_workload)
 }
 
 fn is_visible(text: &str) -> bool {

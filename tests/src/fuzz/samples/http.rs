@@ -95,6 +95,13 @@ fn between() {
             ),
         ),
         (
+            "workload-proof",
+            format!(
+                "{order}{}\nauthorization: fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo",
+                token(json!({}))
+            ),
+        ),
+        (
             "workload-p256",
             format!("{order}{}", token(json!({"cnf": p256}))),
         ),

@@ -1,10 +1,14 @@
 //! Routes between workloads: whose, for whom, and nothing that only a caller could know.
 
 use super::{
-    super::tests::{invalid, refused, route},
+    super::tests::{invalid, refused, route, token_routes},
     *,
 };
-use crate::{catalog::Catalog, codec::cbor, sample::with};
+use crate::{
+    catalog::{Catalog, JwtRoute},
+    codec::cbor,
+    sample::with,
+};
 use serde_json::{Value, json};
 
 const BILLING: &str = "wimse://example.com/billing";
@@ -122,4 +126,40 @@ fn what_no_route_says_is_not_written() {
     assert!(has(&written));
     let read: HttpRoute = cbor::decode(&written, written.len()).unwrap();
     assert_eq!(read, route(between(&json!({}))));
+}
+
+fn proof(more: &Value) -> Result<JwtRoute, (String, &'static str)> {
+    let mut way = json!({"kind": "jwt", "profile": "wpt", "subject": BILLING, "audience": "https://b.example/"});
+    for (name, value) in more.as_object().unwrap() {
+        way[name] = value.clone();
+    }
+    token_routes(json!([way]))
+}
+
+/// A proof beside a token is a route of kind `jwt`, of the same words.
+#[test]
+fn a_proof_of_a_workload_says_whose_token_and_which_audience() {
+    let route = proof(&json!({})).unwrap();
+    assert_eq!(
+        (route.subject.as_str(), route.audience.as_str()),
+        (BILLING, "https://b.example/")
+    );
+    assert!(!route.mints && !route.probe && route.issuer.is_empty() && route.http.is_none());
+    assert!(proof(&json!({"mints": true})).unwrap().mints);
+    for (member, value) in [
+        ("subject", json!("billing")),
+        ("subject", json!("")),
+        ("audience", json!("")),
+        ("audience", json!("a b")),
+        ("audience", json!(null)),
+        ("issuer", json!("a")),
+        ("probe", json!(true)),
+        ("nonce", json!(true)),
+        ("token_endpoint", json!(true)),
+        ("host", json!("b.example")),
+        ("mints", json!(1)),
+    ] {
+        let (at, _) = proof(&json!({ member: value })).unwrap_err();
+        assert_eq!(at, format!("/resources/a/0/{member}"));
+    }
 }
