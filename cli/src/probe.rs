@@ -79,6 +79,7 @@ fn one(grant: &Grant, route: &Reach, values: &[(String, String)]) -> Option<Prob
                 method: None,
                 url: None,
                 ath: None,
+                wit: None,
             };
             let call = format!("jwt {method} for {}", route.destination);
             (call, Ok(Input::Jwt(input)))

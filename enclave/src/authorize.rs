@@ -7,9 +7,10 @@ use claviger_shared::{
     call::solana::FROM,
     catalog::{Catalog, Route},
     denial::{Code, Denial},
-    effect::{Charge, Effect, Effects, Kind},
+    effect::{Bound, Charge, Effect, Effects, Kind},
     grant::{Grant, SourcePrefix, profile},
     id::KeyId,
+    jwk,
     ledger::{KeyState, State, reserve},
     owner::command::Alg,
     solana::Pubkey,
@@ -77,7 +78,7 @@ pub fn authorize(
     };
     let (key, _) = state
         .key_of(grant, kind, grant.env, |key| {
-            signs(key) && is_signer(effects, key)
+            signs(key) && is_signer(effects, key) && is_bound(effects, key)
         })
         .ok_or_else(|| Denial::at(Code::KeyDenied, kind.as_str()))?;
     let charges = reserve::charges(effects.iter())?;
@@ -95,16 +96,24 @@ fn is_signer(effects: &Effects, key: &KeyState) -> bool {
     named.all(|account| key.alg.address(&key.public) == Some(account))
 }
 
+/// Whether a key is the one that a token names, where what is signed proves its possession.
+fn is_bound(effects: &Effects, key: &KeyState) -> bool {
+    let mut tokens = effects.iter().filter_map(|effect| effect.token.as_ref());
+    tokens.all(|token| jwk::thumbprint(key.alg, &key.public).as_ref() == Some(&token.key))
+}
+
 /// Whether a key signs what the effect's route asks for: the profile of a token or of requests, or a template, says which do.
 fn is_signed_by(catalog: &Catalog, grant: &Grant, effect: &Effect, key: &KeyState) -> bool {
     let resource = catalog.resources.get(&effect.resource);
     let route = resource.and_then(|resource| resource.routes.get(usize::from(effect.route)));
     match route {
         Some(Route::Jwt(route)) => profile::signs(&route.profile, key.alg),
-        Some(Route::Http(_)) => {
+        Some(Route::Http(route)) => {
             let rule = grant.credentials.get(&Kind::Http);
             let named = rule.and_then(|rule| rule.profile.as_deref());
-            profile::signs(named.unwrap_or(profile::GENERIC), key.alg)
+            // A directory is of its key, and not every key of a bot can stand in one.
+            let stands = !route.directory || jwk::directory(key.alg, &key.public).is_some();
+            stands && profile::signs(named.unwrap_or(profile::GENERIC), key.alg)
         }
         Some(Route::Aws(_) | Route::Ssh(_)) => true,
         Some(Route::Template(route)) => route.takes(key.alg, &key.public),
@@ -200,7 +209,9 @@ fn lifetime(grant: &Grant, effects: &Effects, now: UnixMs) -> Result<UnixMs, Den
             Err(too_long(effects, endless))
         };
     }
-    let wanted = now.plus(length);
+    let wanted = effects.iter().try_fold(now.plus(length), |end, effect| {
+        proved(effect.token.as_ref(), now).map(|token| token.map_or(end, |token| end.min(token)))
+    })?;
     let end = if outlives {
         wanted
     } else if fixed && wanted > grant.expires_at {
@@ -214,6 +225,17 @@ fn lifetime(grant: &Grant, effects: &Effects, now: UnixMs) -> Result<UnixMs, Den
         Ok(end)
     } else {
         Err(Code::Outliving.into())
+    }
+}
+
+/// When a token ends that a proof goes with: it has begun, and has not ended.
+fn proved(token: Option<&Bound>, now: UnixMs) -> Result<Option<UnixMs>, Denial> {
+    match token {
+        Some(token) if token.from > now || token.ends_at <= now => {
+            Err(Denial::at(Code::InvalidRequest, token.param))
+        }
+        Some(token) => Ok(Some(token.ends_at)),
+        None => Ok(None),
     }
 }
 

@@ -46,6 +46,7 @@ pub(crate) fn route(path: &str, methods: &[&str]) -> HttpRoute {
         probe: false,
         mints: false,
         directory: false,
+        wimse: None,
     }
 }
 
@@ -202,6 +203,7 @@ pub(crate) fn token(ttl_s: Option<u64>) -> JwtInput {
         method: None,
         url: None,
         ath: None,
+        wit: None,
     }
 }
 

@@ -20,6 +20,7 @@ mod routes;
 pub mod solana;
 pub mod ssh;
 pub mod template;
+mod wit;
 pub mod x402;
 
 pub use moment::MAX_SECONDS;

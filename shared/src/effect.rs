@@ -159,9 +159,25 @@ pub struct Effect {
     /// The account whose key must sign, where that stands in what is signed; never recorded: the key is.
     #[serde(skip)]
     pub signer: Option<Address>,
+    /// The token whose key must sign, where what is signed proves that its bearer holds that key; never recorded.
+    #[serde(skip)]
+    pub token: Option<Bound>,
     /// Of a transaction: the number that makes it single use on its chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<ChainNonce>,
+}
+
+/// A token that is bound to a key (RFC 7800), as far as its bearer's side reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bound {
+    /// RFC 7638 thumbprint of the key.
+    pub key: String,
+    /// From when on it is good; zero where it does not say.
+    pub from: UnixMs,
+    /// Until when: a proof ends no later.
+    pub ends_at: UnixMs,
+    /// Where it stands in the caller's input.
+    pub param: &'static str,
 }
 
 /// An account's number of a transaction on one chain: one transaction of a number takes effect, whoever signed how many.
@@ -194,6 +210,7 @@ impl Effect {
             fixed: self.fixed,
             ends_at: self.ends_at,
             signer: self.signer,
+            token: self.token.clone(),
             nonce: self.nonce,
         }
     }
@@ -271,6 +288,7 @@ mod tests {
             ends_at: None,
             nonce: None,
             signer: None,
+            token: None,
         };
         let bound = effect(false, false);
         assert_eq!(

@@ -44,6 +44,7 @@ pub fn token(audience: &str) -> Sign {
         method: None,
         url: None,
         ath: None,
+        wit: None,
     };
     Sign {
         input: Input::Jwt(input),

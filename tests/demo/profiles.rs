@@ -65,6 +65,7 @@ pub async fn work(report: &mut Report, stage: &Stage) -> anyhow::Result<()> {
         method: None,
         url: None,
         ath: None,
+        wit: None,
     };
     let sign = Sign {
         input: Input::Jwt(input),

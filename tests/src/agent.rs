@@ -316,5 +316,6 @@ pub fn token(ttl_s: Option<u64>) -> Input {
         method: None,
         url: None,
         ath: None,
+        wit: None,
     })
 }

@@ -26,11 +26,16 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Kinds, and what several of them have, whose vectors have a file of their own.
-const KINDS: [(&str, &str); 4] = [
+const KINDS: [(&str, &str); 6] = [
     ("prices", include_str!("../vectors/denials/prices.json")),
     ("x402", include_str!("../vectors/denials/x402.json")),
     ("evm", include_str!("../vectors/denials/evm.json")),
     ("solana", include_str!("../vectors/denials/solana.json")),
+    ("wimse", include_str!("../vectors/denials/wimse.json")),
+    (
+        "directory",
+        include_str!("../vectors/denials/directory.json"),
+    ),
 ];
 
 /// The table, and beside each row's vectors those of every kind.
@@ -308,6 +313,7 @@ impl Run {
                 method: word(jwt, "method"),
                 url: word(jwt, "url"),
                 ath: word(jwt, "ath"),
+                wit: word(jwt, "wit"),
             }),
             [None, None, None, Some(ssh), None] => Input::Ssh(ssh_input(ssh)),
             _ => panic!("one of http, jwt, aws, ssh, template, x402, evm and solana: {call}"),

@@ -98,6 +98,7 @@ async fn token(agent: &Agent, audience: &str) -> anyhow::Result<String> {
         method: None,
         url: None,
         ath: None,
+        wit: None,
     });
     let sign = Sign {
         input,

@@ -8,6 +8,7 @@ use aws_lc_rs::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use claviger_shared::{
     call::{HttpInput, Input},
+    catalog::DIRECTORY,
     credential::Credential,
     denial::Code,
     id::Digest,
@@ -223,4 +224,37 @@ fn a_bot_has_no_shared_secret() {
         (denial.code, denial.param.as_deref()),
         (Code::KeyDenied, Some("http"))
     );
+}
+
+/// What cannot stand in a directory signs none, and nothing is spent in finding out.
+#[test]
+fn an_rsa_key_signs_no_directory() {
+    let (deployment, enclave) = Deployment::serving();
+    deployment.widen(&enclave, &create("k_pss", "ps512"));
+    let set = json!({"type": "catalog.set", "catalog": {"v": 1, "resources": {
+        "directory": [{"kind": "http", "directory": true, "host": "agents.example.com"}]
+    }}});
+    deployment.widen(&enclave, &set);
+    let grant = deployment.grant(&enclave, "gr_1", |grant| {
+        grant["keys"] = json!(["k_pss"]);
+        grant["permissions"] = json!({"write": ["directory"]});
+        for member in ["only", "allow_minting"] {
+            grant.as_object_mut().unwrap().remove(member);
+        }
+        grant["credentials"] = json!({
+            "http": {"profile": "web-bot-auth", "signature_agent": "https://agents.example.com"}
+        });
+    });
+    let agent = Agent::connect(&deployment, &enclave, &grant);
+    let before = agent.whoami().remaining;
+    let input = Input::Http(HttpInput {
+        method: "GET".to_owned(),
+        url: format!("https://agents.example.com{DIRECTORY}"),
+        headers: Vec::new(),
+        body: None,
+    });
+    let denial = agent.sign(input).unwrap_err();
+    let place = denial.param.as_deref();
+    assert_eq!((denial.code, place), (Code::KeyDenied, Some("http")));
+    assert_eq!(agent.whoami().remaining, before);
 }

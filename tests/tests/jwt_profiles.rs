@@ -79,6 +79,7 @@ fn token(profile: &str, audience: &str) -> Input {
         method: None,
         url: None,
         ath: None,
+        wit: None,
     })
 }
 
@@ -218,6 +219,7 @@ fn a_proof_is_for_one_request_under_the_key_it_shows() {
             method: Some("GET".to_owned()),
             url: Some(url.to_owned()),
             ath: Some(ATH.to_owned()),
+            wit: None,
         })
     };
     let url = "https://api.example.com/v2/orders/ord_1";

@@ -95,6 +95,7 @@ async fn tokens(agent: &Agent, jwk: &Value, other: &Value) -> anyhow::Result<()>
         method: None,
         url: None,
         ath: None,
+        wit: None,
     };
     let sign = Sign {
         input: Input::Jwt(input),

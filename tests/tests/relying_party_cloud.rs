@@ -85,6 +85,7 @@ fn token(profile: &str, audience: &str) -> JwtInput {
         method: None,
         url: None,
         ath: None,
+        wit: None,
     }
 }
 
@@ -172,6 +173,7 @@ async fn proofs(agent: &Agent, jwk: &Value) -> anyhow::Result<()> {
         method: Some("GET".to_owned()),
         url: Some(url.to_owned()),
         ath: Some(ath),
+        wit: None,
         ttl_s: None,
         ..token("dpop", "")
     };
@@ -179,6 +181,7 @@ async fn proofs(agent: &Agent, jwk: &Value) -> anyhow::Result<()> {
         method: Some("POST".to_owned()),
         url: Some("https://idp.example.com/token".to_owned()),
         ath: None,
+        wit: None,
         nonce: Some("server-1".to_owned()),
         ..resource.clone()
     };

@@ -277,6 +277,7 @@ fn identity(nonce: Option<&str>) -> Input {
         method: None,
         url: None,
         ath: None,
+        wit: None,
     })
 }
 

@@ -198,7 +198,7 @@ pub(crate) struct SshSigCall {
 
 #[derive(Debug, Args)]
 pub(crate) struct JwtCall {
-    /// The token's profile: assertion, oidc, github-app, gcp or dpop
+    /// The token's profile: assertion, oidc, github-app, gcp, dpop or wpt
     #[arg(long, default_value = "assertion", value_name = "PROFILE")]
     pub(crate) profile: String,
     /// Whom the token is for, exactly as the catalog names it; not of dpop
@@ -216,12 +216,15 @@ pub(crate) struct JwtCall {
     /// The URL of the request to be proved, without its query (dpop)
     #[arg(long, value_name = "URL", requires = "method")]
     pub(crate) url: Option<String>,
-    /// SHA-256 of the access token that goes with the request, base64url without padding (dpop)
-    #[arg(long, value_name = "HASH", requires = "url")]
+    /// SHA-256 of the access token that goes with the request, base64url without padding (dpop, wpt)
+    #[arg(long, value_name = "HASH")]
     pub(crate) ath: Option<String>,
     /// A file that holds the access token, to make --ath of; it is not sent
-    #[arg(long, value_name = "F", requires = "url", conflicts_with = "ath")]
+    #[arg(long, value_name = "F", conflicts_with = "ath")]
     pub(crate) access_token: Option<PathBuf>,
+    /// A file that holds the Workload Identity Token that the proof goes with (wpt)
+    #[arg(long, value_name = "F")]
+    pub(crate) wit: Option<PathBuf>,
     /// Makes a repetition of this call give the same token for one charge
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,

@@ -391,6 +391,7 @@ fn jwt(call: JwtCall) -> Result<Sign, Error> {
         url,
         ath,
         access_token,
+        wit,
         idempotency_key,
     } = call;
     if audience.is_none() && profile != profile::DPOP {
@@ -398,6 +399,7 @@ fn jwt(call: JwtCall) -> Result<Sign, Error> {
         return Err(Error::Usage(what.to_owned()));
     }
     let hashed = access_token.map(|path| hash(&path)).transpose()?;
+    let wit = wit.map(|path| shown(&path)).transpose()?;
     Ok(Sign {
         input: Input::Jwt(JwtInput {
             profile,
@@ -407,9 +409,16 @@ fn jwt(call: JwtCall) -> Result<Sign, Error> {
             method,
             url,
             ath: ath.or(hashed),
+            wit,
         }),
         idempotency_key,
     })
+}
+
+/// A token that is shown as it is: it is no bearer's.
+fn shown(path: &Path) -> Result<String, Error> {
+    let token = std::fs::read_to_string(path).map_err(Error::io("cannot read the token", path))?;
+    Ok(token.trim().to_owned())
 }
 
 /// RFC 9449 §4.2: `ath` of the access token in a file; the token itself goes no further.

@@ -137,11 +137,12 @@ fn written(sign: &Sign) -> Result<(&'static str, String), Error> {
             method,
             url,
             ath,
+            wit,
         }) => {
             let audience = Some(audience).filter(|audience| !audience.is_empty());
             let value = json!({
                 "profile": profile, "audience": audience, "ttl_s": ttl_s, "nonce": nonce, "method": method, "url": url,
-                "ath": ath,
+                "ath": ath, "wit": wit,
             });
             ("jwt", value)
         }
@@ -296,6 +297,7 @@ mod tests {
                 method: None,
                 url: None,
                 ath: None,
+                wit: None,
             }),
             idempotency_key: None,
         };
@@ -308,6 +310,7 @@ mod tests {
                 method: Some("GET".to_owned()),
                 url: Some("https://b.example/".to_owned()),
                 ath: Some("h".to_owned()),
+                wit: Some("a.b.c".to_owned()),
             }),
             idempotency_key: None,
         };

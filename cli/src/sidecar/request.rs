@@ -77,6 +77,7 @@ struct Jwt {
     method: Option<String>,
     url: Option<String>,
     ath: Option<String>,
+    wit: Option<String>,
     idempotency_key: Option<String>,
 }
 
@@ -368,6 +369,7 @@ fn jwt(request: Jwt) -> Result<Sign, Problem> {
         method,
         url,
         ath,
+        wit,
         idempotency_key,
     } = request;
     if audience.is_none() && profile != profile::DPOP {
@@ -382,6 +384,7 @@ fn jwt(request: Jwt) -> Result<Sign, Problem> {
             method,
             url,
             ath,
+            wit,
         }),
         idempotency_key,
     })

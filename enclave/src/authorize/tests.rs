@@ -47,6 +47,7 @@ fn effect(resource: &str) -> Effect {
         fixed: false,
         ends_at: None,
         signer: None,
+        token: None,
         nonce: None,
     }
 }
@@ -270,4 +271,35 @@ fn an_end_that_is_signed_has_not_come_and_is_no_later_than_it_may_be() {
         Ok(NOW.plus(Millis(60_000)))
     );
     assert_eq!(ends(ttl, NOW.plus(Millis(61_000))), Err(Code::Outliving));
+}
+
+/// A proof ends with the token that it goes with, and there is none before the token begins.
+#[test]
+fn a_proof_lives_no_longer_than_its_token() {
+    let of = |from: UnixMs, ends_at: UnixMs| {
+        let token = Bound {
+            key: String::new(),
+            from,
+            ends_at,
+            param: "/headers/token",
+        };
+        let effect = Effect {
+            token: Some(token),
+            ..effect("orders")
+        };
+        lifetime(&grant(""), &Effects::one(effect), NOW)
+    };
+    let (zero, longest) = (UnixMs(0), NOW.plus(Millis(300_000)));
+    assert_eq!(of(zero, END), Ok(longest));
+    assert_eq!(of(NOW, longest), Ok(longest));
+    let sooner = NOW.plus(Millis(60_000));
+    assert_eq!(of(zero, sooner), Ok(sooner));
+    for (from, ends_at) in [(zero, NOW), (zero, zero), (NOW.plus(Millis(1)), END)] {
+        let denial = of(from, ends_at).unwrap_err();
+        let place = denial.param.as_deref();
+        assert_eq!(
+            (denial.code, place),
+            (Code::InvalidRequest, Some("/headers/token"))
+        );
+    }
 }

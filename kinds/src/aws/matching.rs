@@ -82,6 +82,7 @@ fn effect(
         fixed,
         ends_at: None,
         signer: None,
+        token: None,
         nonce: None,
     }
 }

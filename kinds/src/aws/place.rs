@@ -97,6 +97,7 @@ pub(super) fn effects(
         fixed,
         ends_at: None,
         signer: None,
+        token: None,
         nonce: None,
     }))
 }

@@ -95,6 +95,7 @@ pub(super) fn effect(
         fixed: true,
         ends_at: None,
         signer: transaction.from,
+        token: None,
         nonce: Some(ChainNonce {
             chain: transaction.chain,
             nonce: transaction.nonce,

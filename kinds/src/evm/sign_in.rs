@@ -87,6 +87,7 @@ pub(super) fn matched(
         fixed: true,
         ends_at: Some(read.ends_at),
         signer: Some(read.address),
+        token: None,
         nonce: None,
     };
     Ok((message(text), effect))

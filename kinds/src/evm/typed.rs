@@ -106,6 +106,7 @@ fn effect(one: &Candidate<'_, EvmRoute>, typed: &TypedData, done: Done) -> Effec
         fixed: true,
         ends_at: done.ends_at,
         signer: None,
+        token: None,
         nonce: None,
     }
 }

@@ -76,6 +76,8 @@ pub enum Parameter<'a> {
     Integer(u64),
     /// A structured-field string.
     Text(Cow<'a, str>),
+    /// The boolean true, which is written as the name alone (RFC 9651 §3.1.2).
+    True,
 }
 
 /// The bytes to be signed; nothing where a component stands twice, or a name or value cannot stand on a line.
@@ -124,10 +126,13 @@ fn put_input(
     for (key, value) in parameters {
         out.push(';');
         out.push_str(key);
-        out.push('=');
         match value {
-            Parameter::Integer(number) => write!(out, "{number}").ok()?,
-            Parameter::Text(text) => put_quoted(out, text)?,
+            Parameter::Integer(number) => write!(out, "={number}").ok()?,
+            Parameter::Text(text) => {
+                out.push('=');
+                put_quoted(out, text)?;
+            }
+            Parameter::True => {}
         }
     }
     Some(())

@@ -25,7 +25,7 @@ const DIGEST: &str = "content-digest";
 /// [`Code::Unsupported`] under another profile, [`Code::DestinationDenied`] for another origin than the agent's.
 pub(super) fn check(profile: &Profile, authority: &str) -> Result<(), Denial> {
     match profile {
-        Profile::Generic => Err(Code::Unsupported.into()),
+        Profile::Generic | Profile::Wimse(_) => Err(Code::Unsupported.into()),
         Profile::WebBotAuth(agent) if agent.strip_prefix("https://") == Some(authority) => Ok(()),
         Profile::WebBotAuth(_) => Err(Denial::at(Code::DestinationDenied, URL_PARAM)),
     }

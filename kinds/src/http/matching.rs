@@ -5,7 +5,10 @@
 //! speaks. What a charge reads never decides which route a request is.
 
 use super::{charge, charge::Parts};
-use crate::routes::{Candidate, named, only_one};
+use crate::{
+    routes::{Candidate, named, only_one},
+    wit,
+};
 use claviger_shared::{
     call::http::{Headers, URL_PARAM, Url, segment},
     catalog::{Catalog, HttpRoute, Members, Route, Segment},
@@ -128,8 +131,9 @@ fn check_headers(route: &HttpRoute, headers: &Headers) -> Result<(), Denial> {
             Headers::param(IDEMPOTENCY_KEY),
         ));
     }
-    // What describes the body is the body's rule's.
-    let ruled = |name| matches!(name, "content-type" | "content-encoding");
+    // What describes the body is the body's rule's; the token between workloads is the profile's.
+    let token = route.wimse.as_ref().map(|_| wit::FIELD);
+    let ruled = |name| matches!(name, "content-type" | "content-encoding") || Some(name) == token;
     let unlisted = headers
         .iter()
         .find(|(name, _)| !ruled(*name) && !lists(&route.headers, name));

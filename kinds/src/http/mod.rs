@@ -1,8 +1,9 @@
-//! HTTP message signatures (RFC 9421), profiles `generic` and `web-bot-auth`: one request, one signature.
+//! HTTP message signatures (RFC 9421), profiles `generic`, `web-bot-auth` and `wimse`: one request, one signature.
 //!
 //! Having an [`HttpCall`] means the request was in normal form, is exactly one route of those the grant names, and every
 //! member of its query, headers and body is listed by that route. What is signed covers method, authority, path, query,
-//! body, and every header field the caller gave; docs/spec/credential-http.md is the layout. Whether the grant allows
+//! body, and every header field the caller gave, under `wimse` its audience in place of the authority;
+//! docs/spec/credential-http.md is the layout. Whether the grant allows
 //! the verb is not decided here.
 
 pub mod base;
@@ -12,6 +13,7 @@ mod directory;
 pub mod form;
 pub(crate) mod matching;
 mod profile;
+mod wimse;
 
 use crate::{
     Call, Moment, SigningKeyInfo, ToSign,
@@ -39,7 +41,7 @@ use claviger_shared::{
 use content::Content;
 pub use directory::TAG as DIRECTORY_TAG;
 use profile::Profile;
-pub use profile::{TAG, WEB_BOT_AUTH_TAG};
+pub use profile::{TAG, WEB_BOT_AUTH_TAG, WIMSE_TAG};
 use std::sync::Arc;
 
 /// Longest life of an HTTP credential.
@@ -100,7 +102,6 @@ impl Call for HttpCall {
         catalog: &Catalog,
         grant: &Grant,
     ) -> Result<Self, Denial> {
-        let profile = Profile::of(grant)?;
         if !is_method(&input.method) {
             return Err(Denial::at(Code::InvalidRequest, "/method"));
         }
@@ -116,10 +117,14 @@ impl Call for HttpCall {
             content: &Content::new(bytes),
         };
         let found = matching::find(&input.method, &parts, catalog, grant)?;
+        let profile = Profile::of(grant, found.route, &parts)?;
         if found.route.directory {
             directory::check(&profile, &url.authority())?;
         }
-        let effect = effect(&input.method, &parts, &found)?;
+        let mut effect = effect(&input.method, &parts, &found)?;
+        if let Profile::Wimse(wimse) = &profile {
+            wimse.put_into(&mut effect);
+        }
         let binding = binding(found.route, idempotency_key)?;
         let body = bytes.map(|bytes| Body {
             digest: sha256(&[bytes]).0,
@@ -186,7 +191,11 @@ impl Call for HttpCall {
     ) -> Result<Credential, Denial> {
         let signed = signed.message()?;
         let input = base::signature_input(signed).ok_or(Code::InvalidRequest)?;
-        if !is_length(input, signature.len()) {
+        let fits = match &self.profile {
+            Profile::Wimse(_) => signature.len() == SIGNATURE_LEN,
+            Profile::Generic | Profile::WebBotAuth(_) => is_length(input, signature.len()),
+        };
+        if !fits {
             return Err(Denial::at(Code::KeyDenied, Kind::Http.as_str()));
         }
         let signature = STANDARD.encode(signature);
@@ -216,12 +225,13 @@ impl HttpCall {
     fn components(&self, moment: &Moment) -> Vec<Component<'_>> {
         let query = format!("?{}", self.query.as_deref().unwrap_or_default());
         let mut all = Vec::with_capacity(COMPONENTS);
-        all.extend([
-            Component::new("@method", self.method.as_str()),
-            Component::new("@authority", self.authority.as_str()),
-            Component::new("@path", self.path.as_str()),
-            Component::new("@query", query),
-        ]);
+        all.push(Component::new("@method", self.method.as_str()));
+        // Who terminates TLS may rewrite the authority: between workloads the audience says whom it is for.
+        if !matches!(self.profile, Profile::Wimse(_)) {
+            all.push(Component::new("@authority", self.authority.as_str()));
+        }
+        all.push(Component::new("@path", self.path.as_str()));
+        all.push(Component::new("@query", query));
         if let Some(body) = &self.body {
             all.push(Component::new(
                 "content-digest",
@@ -242,11 +252,14 @@ impl HttpCall {
     }
 
     fn parameters<'a>(
-        &self,
+        &'a self,
         key: &'a SigningKeyInfo,
         moment: &Moment,
-    ) -> Result<[(&'static str, Parameter<'a>); 6], Denial> {
+    ) -> Result<Vec<(&'static str, Parameter<'a>)>, Denial> {
         let span = Span::of(&self.effects.first, key, moment)?;
+        if let Profile::Wimse(wimse) = &self.profile {
+            return wimse.parameters(span, key, moment);
+        }
         let alg = match key.alg {
             Alg::Ed25519 => ED25519,
             Alg::P256 => P256,
@@ -257,7 +270,7 @@ impl HttpCall {
                 return Err(Denial::at(Code::KeyDenied, Kind::Http.as_str()));
             }
         };
-        Ok([
+        Ok(vec![
             ("created", Parameter::Integer(span.from)),
             ("expires", Parameter::Integer(span.to)),
             ("nonce", Parameter::Text(nonce(moment).into())),
@@ -329,6 +342,7 @@ fn effect(
         fixed: false,
         ends_at: None,
         signer: None,
+        token: None,
         nonce: None,
     })
 }
@@ -358,3 +372,5 @@ mod tests;
 mod vectors;
 #[cfg(test)]
 mod web_bot_auth_tests;
+#[cfg(test)]
+mod wimse_tests;

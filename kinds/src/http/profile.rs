@@ -1,11 +1,13 @@
 //! Profiles of `http`: what each adds to the one layout, and its tag.
 //!
-//! Every profile covers the whole request; none takes a component away. The minimal form of web-bot-auth, which binds a
-//! signature to an authority alone, is not made. Having a [`Profile`] means the grant names it, or none.
+//! Every profile covers the whole request; `wimse` alone says where it goes in a parameter instead of by its authority. The
+//! minimal form of web-bot-auth, which binds a signature to an authority alone, is not made. Having a [`Profile`] means the
+//! grant names it, or none, and the route is one of that profile.
 
-use super::{LABEL, base::Component};
-use crate::canonical::Canonical;
+use super::{LABEL, base::Component, wimse::Wimse};
+use crate::{canonical::Canonical, http::charge::Parts};
 use claviger_shared::{
+    catalog::HttpRoute,
     denial::{Code, Denial},
     effect::Kind,
     grant::{Grant, parse::is_origin, profile},
@@ -15,33 +17,41 @@ use claviger_shared::{
 pub const TAG: &str = "claviger";
 /// The `tag` parameter of `web-bot-auth` (draft-ietf-webbotauth-httpsig-protocol).
 pub const WEB_BOT_AUTH_TAG: &str = "web-bot-auth";
+/// The `tag` parameter of `wimse` (draft-ietf-wimse-http-signature §3).
+pub const WIMSE_TAG: &str = "wimse-workload-to-workload";
 /// The field that says where the keys of a bot's operator are found.
 pub(super) const SIGNATURE_AGENT: &str = "signature-agent";
 
-/// One of the two.
+/// One of the three.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Profile {
     Generic,
     /// With the https origin that the grant names.
     WebBotAuth(String),
+    /// With what the route and the request's token say.
+    Wimse(Box<Wimse>),
 }
 
 impl Profile {
-    /// The grant's.
+    /// The grant's, of a request that is this route's.
     ///
     /// # Errors
     ///
-    /// [`Code::Unsupported`] for one that is not built, or whose origin is missing or none.
-    pub(super) fn of(grant: &Grant) -> Result<Self, Denial> {
+    /// [`Code::Unsupported`] for one that is not built, whose origin is missing or none, or that is not the route's; what
+    /// [`Wimse::of`] refuses.
+    pub(super) fn of(grant: &Grant, route: &HttpRoute, parts: &Parts<'_>) -> Result<Self, Denial> {
         let rule = grant.credentials.get(&Kind::Http);
         let named = rule.and_then(|rule| rule.profile.as_deref());
         let agent = rule.and_then(|rule| rule.signature_agent.clone());
-        match (named, agent) {
-            (None | Some(profile::GENERIC), None) => Ok(Self::Generic),
-            (Some(profile::WEB_BOT_AUTH), Some(agent)) if is_origin(&agent) => {
+        match (named, agent, route.wimse.as_deref()) {
+            (None | Some(profile::GENERIC), None, None) => Ok(Self::Generic),
+            (Some(profile::WEB_BOT_AUTH), Some(agent), None) if is_origin(&agent) => {
                 Ok(Self::WebBotAuth(agent))
             }
-            (Some(_) | None, _) => Err(Code::Unsupported.into()),
+            (Some(profile::WIMSE), None, Some(said)) => {
+                Wimse::of(said, parts).map(|wimse| Self::Wimse(Box::new(wimse)))
+            }
+            (Some(_) | None, _, _) => Err(Code::Unsupported.into()),
         }
     }
 
@@ -49,6 +59,7 @@ impl Profile {
         match self {
             Self::Generic => TAG,
             Self::WebBotAuth(_) => WEB_BOT_AUTH_TAG,
+            Self::Wimse(_) => WIMSE_TAG,
         }
     }
 
@@ -66,7 +77,7 @@ impl Profile {
     /// A string of structured fields: an origin holds neither quote nor backslash.
     fn member(&self) -> Option<String> {
         match self {
-            Self::Generic => None,
+            Self::Generic | Self::Wimse(_) => None,
             Self::WebBotAuth(agent) => super::base::quoted(agent),
         }
     }
@@ -79,6 +90,7 @@ impl Profile {
                 let parts = parts.part(profile::WEB_BOT_AUTH.as_bytes());
                 parts.part(agent.as_bytes())
             }
+            Self::Wimse(wimse) => wimse.canonical(parts.part(profile::WIMSE.as_bytes())),
         }
     }
 }

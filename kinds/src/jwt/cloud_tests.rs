@@ -215,6 +215,7 @@ fn no_other_key_no_other_profile_and_no_word_of_the_caller() {
             (
                 JwtInput {
                     ath: Some("h".into()),
+                    wit: None,
                     ..input.clone()
                 },
                 Code::UnlistedMember,

@@ -12,7 +12,7 @@ use serde_json::Value;
 pub struct Header<'a> {
     /// The algorithm's JOSE name.
     pub alg: &'a str,
-    /// `JWT`, or `dpop+jwt`.
+    /// `JWT`, `dpop+jwt` or `wpt+jwt`.
     pub typ: &'a str,
     /// The key's RFC 7638 thumbprint, or what the verifier calls it.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,6 @@
 //! JSON web tokens: `assertion`, a client assertion for one token endpoint (RFC 7523); `oidc`, an identity token; `github-app`
-//! and `gcp`, what GitHub and Google Cloud take; `dpop`, a proof of possession for one request (RFC 9449).
+//! and `gcp`, what GitHub and Google Cloud take; `dpop`, a proof of possession for one request (RFC 9449); `wpt`, one that goes
+//! with a workload's identity token (draft-ietf-wimse-wpt).
 //!
 //! Having a [`JwtCall`] means the audience is exactly that of one route of those the grant names, or, of a proof, that method
 //! and URL are. docs/spec/credential-jwt.md is the layout. An identity's subject is said here, by deployment, agent and grant:
@@ -8,6 +9,7 @@
 pub mod jws;
 mod proof;
 mod says;
+mod workload;
 
 use crate::{
     Call, Moment, SigningKeyInfo, ToSign,
@@ -31,6 +33,7 @@ pub use proof::MAX_PROOF;
 pub use says::GITHUB_BACK;
 use says::Says;
 use std::sync::Arc;
+use workload::Workload;
 
 /// Longest life of a token of the profiles that do not say otherwise, and of any whose grant says nothing.
 pub const MAX_LIFETIME: Millis = Millis(300_000);
@@ -50,6 +53,7 @@ const METHOD_PARAM: &str = "/method";
 const NONCE_PARAM: &str = "/nonce";
 const PROFILE_PARAM: &str = "/profile";
 const TTL_PARAM: &str = "/ttl_s";
+const WIT_PARAM: &str = "/wit";
 
 /// One token to be issued.
 #[derive(Debug, Clone)]
@@ -71,6 +75,9 @@ impl Call for JwtCall {
         grant: &Grant,
     ) -> Result<Self, Denial> {
         let profile = check_profile(&input.profile, grant)?;
+        if let Some(place) = proof::foreign(input, profile) {
+            return Err(Denial::at(Code::UnlistedMember, place));
+        }
         if profile == profile::DPOP {
             let (proof, effect) = proof::parse(input, catalog, grant)?;
             return Ok(Self {
@@ -80,9 +87,6 @@ impl Call for JwtCall {
                 effects: Arc::new(Effects::one(effect)),
             });
         }
-        if let Some(place) = proof::foreign(input) {
-            return Err(Denial::at(Code::UnlistedMember, place));
-        }
         let max_lifetime = lifetime(profile, input.ttl_s, grant)?;
         let found = find(profile, &input.audience, catalog, grant)?;
         if let Some(nonce) = &input.nonce {
@@ -91,6 +95,8 @@ impl Call for JwtCall {
             }
             check_nonce(nonce)?;
         }
+        let workload = (profile == profile::WPT).then(|| Workload::of(input, found.route));
+        let workload = workload.transpose()?;
         let effect = Effect {
             kind: Kind::Jwt,
             verb: found.verb,
@@ -107,10 +113,15 @@ impl Call for JwtCall {
             fixed: false,
             ends_at: None,
             signer: None,
+            token: workload.as_ref().map(Workload::bound),
             nonce: None,
         };
+        let says = workload.map_or_else(
+            || Says::by(found.route, grant, input.nonce.as_deref()),
+            |workload| Says::Workload(Box::new(workload)),
+        );
         Ok(Self {
-            says: Says::by(found.route, grant, input.nonce.as_deref()),
+            says,
             audience: found.route.audience.clone(),
             ttl_s: input.ttl_s,
             effects: Arc::new(Effects::one(effect)),
@@ -229,3 +240,5 @@ mod oidc_tests;
 mod proof_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod workload_tests;

@@ -31,6 +31,7 @@ fn input(nonce: Option<&str>) -> JwtInput {
         method: None,
         url: None,
         ath: None,
+        wit: None,
     }
 }
 

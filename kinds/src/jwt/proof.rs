@@ -3,7 +3,9 @@
 //! Having a [`Proof`] means the method and the URL, which has no query, are those of one route, and that the access token's
 //! hash stands where the route is one that takes a token, and nowhere else. It never sees the token.
 
-use super::{ATH_PARAM, AUDIENCE_PARAM, METHOD_PARAM, TTL_PARAM, check_nonce, says::Proof};
+use super::{
+    ATH_PARAM, AUDIENCE_PARAM, METHOD_PARAM, TTL_PARAM, WIT_PARAM, check_nonce, says::Proof,
+};
 use crate::{
     http::{
         charge::Parts,
@@ -21,7 +23,7 @@ use claviger_shared::{
     catalog::{Catalog, HttpRoute, JwtRoute, Route},
     denial::{Code, Denial},
     effect::{Effect, Kind},
-    grant::Grant,
+    grant::{Grant, profile},
     time::Millis,
 };
 
@@ -31,14 +33,18 @@ pub const MAX_PROOF: Millis = Millis(300_000);
 /// Bytes of SHA-256.
 const HASH: usize = 32;
 
-/// Where an input says something that only a proof says.
-pub(super) const fn foreign(input: &JwtInput) -> Option<&'static str> {
-    if input.method.is_some() {
+/// Where an input says something that only other profiles' proofs say.
+pub(super) fn foreign(input: &JwtInput, profile: &str) -> Option<&'static str> {
+    let request = profile == profile::DPOP;
+    let workload = profile == profile::WPT;
+    if input.method.is_some() && !request {
         Some(METHOD_PARAM)
-    } else if input.url.is_some() {
+    } else if input.url.is_some() && !request {
         Some(URL_PARAM)
-    } else if input.ath.is_some() {
+    } else if input.ath.is_some() && !request && !workload {
         Some(ATH_PARAM)
+    } else if input.wit.is_some() && !workload {
+        Some(WIT_PARAM)
     } else {
         None
     }
@@ -85,6 +91,7 @@ pub(super) fn parse(
         fixed: true,
         ends_at: None,
         signer: None,
+        token: None,
         nonce: None,
     };
     let proof = Proof {
@@ -137,11 +144,14 @@ fn check_ath(ath: Option<&str>, token_endpoint: bool) -> Result<(), Denial> {
         Some(_) if token_endpoint => Err(Denial::at(Code::UnlistedMember, ATH_PARAM)),
         None if token_endpoint => Ok(()),
         None => Err(Denial::at(Code::InvalidRequest, ATH_PARAM)),
-        Some(ath) => {
-            let decoded = URL_SAFE_NO_PAD.decode(ath).ok();
-            let fine = decoded.is_some_and(|bytes| bytes.len() == HASH);
-            fine.then_some(())
-                .ok_or_else(|| Denial::at(Code::InvalidRequest, ATH_PARAM))
-        }
+        Some(ath) => is_hash(ath)
+            .then_some(())
+            .ok_or_else(|| Denial::at(Code::InvalidRequest, ATH_PARAM)),
     }
+}
+
+/// SHA-256 in base64url without padding.
+pub(super) fn is_hash(text: &str) -> bool {
+    let decoded = URL_SAFE_NO_PAD.decode(text);
+    decoded.is_ok_and(|bytes| bytes.len() == HASH)
 }

@@ -72,6 +72,7 @@ fn input(method: &str, url: &str, ath: Option<&str>) -> JwtInput {
         method: Some(method.into()),
         url: Some(url.into()),
         ath: ath.map(str::to_owned),
+        wit: None,
     }
 }
 
@@ -233,6 +234,7 @@ fn every_refusal_names_its_code_and_place() {
         (
             JwtInput {
                 ath: Some(ATH.into()),
+                wit: None,
                 ..input("POST", "https://api.example.com/token", None)
             },
             Code::UnlistedMember,

@@ -6,6 +6,7 @@
 use super::{
     MAX_SUBJECT,
     jws::{self, Claims, Header},
+    workload::Workload,
 };
 use crate::{
     Moment, SigningKeyInfo,
@@ -55,6 +56,8 @@ pub(crate) enum Says {
     },
     /// A proof of possession for one request.
     Proof(Proof),
+    /// One that goes with a workload's token.
+    Workload(Box<Workload>),
 }
 
 /// A request, as a proof of possession names it.
@@ -130,6 +133,7 @@ impl Says {
                 let [ath, nonce] = [ath, nonce].map(|text| text.as_deref().map(str::as_bytes));
                 (profile::DPOP, vec![method, url, ath, nonce])
             }
+            Self::Workload(workload) => (profile::WPT, workload.canonical()),
         }
     }
 
@@ -248,6 +252,7 @@ impl Says {
                 };
                 jws::signing_input(&header, &claims)
             }
+            Self::Workload(workload) => workload.signing_input(span, key, moment)?,
         };
         input.ok_or_else(|| Code::InvalidRequest.into())
     }

@@ -252,6 +252,7 @@ fn effect(found: &Found<'_>, account: &Pubkey) -> Effect {
         ends_at: None,
         nonce: None,
         signer: None,
+        token: None,
     }
 }
 

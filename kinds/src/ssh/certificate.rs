@@ -82,6 +82,7 @@ pub(super) fn parse(
         fixed: false,
         ends_at: None,
         signer: None,
+        token: None,
         nonce: None,
     };
     let mut effects = wanted.iter().map(effect);

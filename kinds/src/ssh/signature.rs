@@ -75,6 +75,7 @@ pub(super) fn parse(
         fixed: true,
         ends_at: None,
         signer: None,
+        token: None,
         nonce: None,
     };
     let one = Signature {

@@ -322,6 +322,7 @@ fn effect(
             .any(|slot| *slot == Slot::Expires),
         ends_at: None,
         signer: None,
+        token: None,
         nonce: None,
     })
 }

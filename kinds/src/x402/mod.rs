@@ -95,6 +95,7 @@ impl Call for X402Call {
             fixed: false,
             ends_at: None,
             signer: None,
+            token: None,
             nonce: None,
         };
         Ok(Self {

@@ -29,6 +29,8 @@ pub const MAX_URL: usize = 8 * 1024;
 pub const MAX_EVM: usize = 64 * 1024;
 /// Longest `nonce` of a token.
 pub const MAX_TOKEN_NONCE: usize = 128;
+/// Longest token that a call of kind `jwt` shows.
+pub const MAX_SHOWN_TOKEN: usize = 8 * 1024;
 /// Longest idempotency key.
 pub const MAX_IDEMPOTENCY_KEY: usize = 128;
 
@@ -139,9 +141,12 @@ pub struct JwtInput {
     /// Of `dpop`: the request's URL without its query, absolute, https.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// Of `dpop`: SHA-256 of the access token, base64url without padding.
+    /// Of `dpop` and `wpt`: SHA-256 of the access token, base64url without padding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ath: Option<String>,
+    /// Of `wpt`: the Workload Identity Token that the proof goes with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wit: Option<String>,
 }
 
 /// A request to AWS as the caller will send it.

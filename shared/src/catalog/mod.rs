@@ -127,6 +127,21 @@ pub struct HttpRoute {
     /// Not a request to an endpoint: the response of a key directory that stands there is signed.
     #[serde(default, skip_serializing_if = "is_false")]
     pub directory: bool,
+    /// Between workloads: what a signature under the profile `wimse` says besides the request; absent means no such route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wimse: Option<Box<WimseRoute>>,
+}
+
+/// Who speaks to whom on a route between workloads (draft-ietf-wimse-http-signature).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WimseRoute {
+    /// `wimse-aud`; absent means the request's own URL without its query.
+    pub audience: Option<String>,
+    /// The one workload that a request's token may name: a URI, its authority the trust domain.
+    pub subject: String,
+    /// Whether the answer must be signed too (`wimse-sign-response`).
+    pub sign_response: bool,
 }
 
 /// One segment of a path.
@@ -180,10 +195,11 @@ pub struct JwtRoute {
     /// Exact; of `github-app` where the token is sent, as none is signed; empty for `dpop`.
     pub audience: String,
     /// `iss`; of `oidc`, the deployment's one issuer URL; of `github-app`, the app's id or client id; of `gcp`, the service
-    /// account; empty for `dpop`.
+    /// account; empty for `dpop` and `wpt`.
     pub issuer: String,
     /// `sub`; empty for `oidc`, whose subject is said by deployment, agent and grant, for `github-app` and `dpop`, which have
-    /// none, and for `gcp`, unless an account speaks for somebody else at a token endpoint.
+    /// none, and for `gcp`, unless an account speaks for somebody else at a token endpoint. Of `wpt` no claim: the one workload
+    /// that a call's token may name.
     pub subject: String,
     /// Whether a call may put a `nonce` into the token; only of `oidc`.
     #[serde(default, skip_serializing_if = "is_false")]

@@ -24,6 +24,8 @@ pub mod profile {
     pub const GENERIC: &str = "generic";
     /// `http`: the same, in the layout that sites ask of bots.
     pub const WEB_BOT_AUTH: &str = "web-bot-auth";
+    /// `http`: what one workload sends another, with the token that says who it is (draft-ietf-wimse-http-signature).
+    pub const WIMSE: &str = "wimse";
     /// `jwt`: a client assertion (RFC 7523).
     pub const ASSERTION: &str = "assertion";
     /// `jwt`: an identity token of OpenID Connect.
@@ -34,10 +36,12 @@ pub mod profile {
     pub const GCP: &str = "gcp";
     /// `jwt`: a proof of possession for one request (RFC 9449).
     pub const DPOP: &str = "dpop";
+    /// `jwt`: a proof that goes with a workload's identity token (draft-ietf-wimse-wpt).
+    pub const WPT: &str = "wpt";
     /// Of `http`, the default first.
-    pub const OF_HTTP: [&str; 2] = [GENERIC, WEB_BOT_AUTH];
+    pub const OF_HTTP: [&str; 3] = [GENERIC, WEB_BOT_AUTH, WIMSE];
     /// Of `jwt`, the default first.
-    pub const OF_JWT: [&str; 5] = [ASSERTION, OIDC, GITHUB_APP, GCP, DPOP];
+    pub const OF_JWT: [&str; 6] = [ASSERTION, OIDC, GITHUB_APP, GCP, DPOP, WPT];
 
     /// Whether a key of this algorithm signs tokens or requests of this profile: who verifies a bot has only public keys.
     #[must_use]
@@ -47,7 +51,7 @@ pub mod profile {
             WEB_BOT_AUTH => matches!(alg, Alg::Ed25519 | Alg::P256 | Alg::Ps512),
             ASSERTION | OIDC => matches!(alg, Alg::Ed25519 | Alg::P256 | Alg::Rs256),
             GITHUB_APP | GCP => alg == Alg::Rs256,
-            DPOP => matches!(alg, Alg::Ed25519 | Alg::P256),
+            DPOP | WIMSE | WPT => matches!(alg, Alg::Ed25519 | Alg::P256),
             _ => false,
         }
     }
@@ -55,7 +59,7 @@ pub mod profile {
     /// Whether the bytes of this profile's tokens carry no destination, or none narrower than a whole service.
     #[must_use]
     pub fn is_identity_only(profile: &str) -> bool {
-        matches!(profile, GITHUB_APP | GCP)
+        matches!(profile, GITHUB_APP | GCP | WPT)
     }
 }
 

@@ -303,10 +303,13 @@ fn credentials(place: &Place<'_>) -> Result<BTreeMap<Kind, CredentialRule>, Erro
 /// The profiles of a kind, and how they are named where another stands.
 const fn profiles(kind: Kind) -> (&'static [&'static str], &'static str) {
     match kind {
-        Kind::Http => (&profile::OF_HTTP, "\"generic\" or \"web-bot-auth\""),
+        Kind::Http => (
+            &profile::OF_HTTP,
+            "\"generic\", \"web-bot-auth\" or \"wimse\"",
+        ),
         Kind::Jwt => (
             &profile::OF_JWT,
-            "\"assertion\", \"oidc\", \"github-app\", \"gcp\" or \"dpop\"",
+            "\"assertion\", \"oidc\", \"github-app\", \"gcp\", \"dpop\" or \"wpt\"",
         ),
         Kind::Aws | Kind::Evm | Kind::X402 | Kind::Ssh | Kind::Template | Kind::Solana => {
             (&[], "no such member: this kind has no profiles")

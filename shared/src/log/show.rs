@@ -166,6 +166,7 @@ pub fn effect(effect: &Effect) -> Value {
         fixed: _,
         ends_at: _,
         signer: _,
+        token: _,
         nonce,
     } = effect;
     let mut members = Map::new();

@@ -1,6 +1,9 @@
 //! What a hijacked agent can ask for, through the kinds and against other readings of the same bytes.
 
-use super::codec::{canonical, canonical_many};
+use super::{
+    codec::{canonical, canonical_many},
+    profiles,
+};
 use claviger_kinds::{Moment, SigningKeyInfo, ToSign, any::AnyCall};
 use claviger_shared::{
     call::{Answer, HttpInput, Input, JwtInput, MAX_URL, Request, Sign, http::Url},
@@ -80,6 +83,8 @@ pub(super) fn told_of(denial: &Denial, catalog: &Catalog) {
         "/audience",
         "/ttl_s",
         "/nonce",
+        "/ath",
+        "/wit",
         "/service",
         "/region",
         "/presign",
@@ -156,7 +161,7 @@ fn key(kind: Kind) -> SigningKeyInfo {
 }
 
 /// An HTTP request: what is accepted is in normal form by another parser, is what its route lists, and charges what another,
-/// plain reading of the same bytes finds.
+/// plain reading of the same bytes finds. The same request is tried under the other profiles.
 pub fn http_call(data: &[u8]) {
     let Some(sign) = request(data) else {
         return;
@@ -164,6 +169,7 @@ pub fn http_call(data: &[u8]) {
     let Input::Http(input) = &sign.input else {
         return;
     };
+    profiles::tried(&sign);
     let call = match AnyCall::parse(&sign, &CATALOG, &GRANT) {
         Ok(call) => call,
         Err(denial) => return told(&denial),
@@ -343,6 +349,7 @@ pub fn jwt_call(data: &[u8]) {
         method: None,
         url: None,
         ath: None,
+        wit: None,
     };
     let sign = Sign {
         input: Input::Jwt(input),

@@ -14,6 +14,7 @@ pub mod host_http;
 pub mod log;
 pub mod mutate;
 pub mod owner;
+pub mod profiles;
 pub mod samples;
 pub mod solana;
 pub mod ssh;

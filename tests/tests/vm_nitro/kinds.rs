@@ -69,6 +69,7 @@ fn call(kind: Kind, alg: &str, account: Option<&str>) -> anyhow::Result<(Input, 
                 method: None,
                 url: None,
                 ath: None,
+                wit: None,
             };
             (Input::Jwt(token), "tokens".to_owned())
         }

@@ -8,6 +8,7 @@ use claviger_shared::{
         Members, Resource, Route, Segment, SolanaRoute, SshRoute, TemplateRoute, ValueRule,
     },
     effect::{Env, Verb},
+    grant::profile,
     id::ResourceName,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,9 +58,10 @@ fn probe(name: &ResourceName, resource: &Resource) -> Option<Finding> {
     });
     // What only changes or pays has no harmless call.
     let harmless = resource.routes.iter().any(|way| match way {
-        Route::Http(_) => !route::methods(way, Verb::Read).is_empty(),
+        // A workload's request and its proof want its token.
+        Route::Http(http) => http.wimse.is_none() && !route::methods(way, Verb::Read).is_empty(),
         // A proof wants the hash of an access token.
-        Route::Jwt(jwt) => jwt.http.is_none(),
+        Route::Jwt(jwt) => jwt.http.is_none() && jwt.profile != profile::WPT,
         // No call of these kinds is tried.
         Route::Aws(_) | Route::X402(_) | Route::Ssh(_) | Route::Evm(_) | Route::Solana(_) => false,
         Route::Template(_) => !route::methods(way, Verb::Read).is_empty(),

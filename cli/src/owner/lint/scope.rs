@@ -86,7 +86,10 @@ fn permission(
         }
         let place = format!("{at}: {name}, way {number}");
         match way {
-            Route::Http(http) => found.extend(way_of_http(grant, verb, name, http, &place)),
+            Route::Http(http) => {
+                found.extend(way_of_http(grant, verb, name, http, &place));
+                found.extend(profile_of_http(grant, name, http, &place));
+            }
             Route::Jwt(jwt) => found.extend(way_of_jwt(grant, name, jwt, &place)),
             Route::Template(template) => {
                 found.extend(way_of_template(grant, verb, name, template, &place));
@@ -155,6 +158,33 @@ fn way_of_jwt(grant: &Grant, name: &ResourceName, jwt: &JwtRoute, at: &str) -> V
         ));
     }
     found
+}
+
+/// Requests between workloads are of their profile, and no others are.
+fn profile_of_http(
+    grant: &Grant,
+    name: &ResourceName,
+    http: &HttpRoute,
+    at: &str,
+) -> Option<Finding> {
+    let rule = grant.credentials.get(&Kind::Http);
+    let given = rule.and_then(|rule| rule.profile.as_deref());
+    let given = given.unwrap_or(profile::GENERIC);
+    let between = http.wimse.is_some();
+    let (takes, say) = if between {
+        ("requests of profile wimse", "\"wimse\"")
+    } else {
+        ("no requests of profile wimse", "another one, or none")
+    };
+    ((given == profile::WIMSE) != between).then(|| {
+        finding(
+            "other_profile",
+            at,
+            format!("`{name}` takes {takes}, and the grant gives {given}"),
+            "every call on it is denied",
+            format!("say {say} as \"profile\" of \"credentials\".\"http\", in a grant of its own"),
+        )
+    })
 }
 
 fn denied_minting(name: &ResourceName, at: &str) -> Finding {

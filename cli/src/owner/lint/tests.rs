@@ -301,6 +301,33 @@ fn a_token_that_says_who_and_not_where_is_told() {
     );
 }
 
+#[test]
+fn what_goes_between_workloads_is_of_its_profiles() {
+    let text = r#"{"v":1,"resources":{
+        "orders":[{"kind":"http","profile":"wimse","subject":"wimse://example.com/a","host":"api.example.com","path":"/v1/a"}],
+        "pages":[{"kind":"http","host":"www.example.com","path":"/v1/b","probe":true}],
+        "ledger":[{"kind":"jwt","profile":"wpt","subject":"wimse://example.com/a","audience":"https://ledger.example.com/"}]}}"#;
+    let catalog = Catalog::parse(text.as_bytes()).unwrap();
+    assert!(catalog::check(&catalog).is_empty(), "no probe of a token");
+    let told = |read: &str, http: &str, jwt: &str| {
+        let grant = a_grant(|document| {
+            document["permissions"] = json!({"read": [read], "write": ["ledger"], "delete": []});
+            document["only"] = json!({});
+            document["allow_minting"] = json!([]);
+            document["allow_identity_only"] = json!(["ledger"]);
+            document["credentials"] = json!({"http": {"profile": http}, "jwt": {"profile": jwt}});
+        });
+        let found = super::grant(&grant, &around(&catalog));
+        let codes = found.iter().map(|finding| finding.code);
+        codes.filter(|code| *code == "other_profile").count()
+    };
+    assert_eq!(told("orders", "wimse", "wpt"), 0);
+    assert_eq!(told("pages", "generic", "wpt"), 0);
+    assert_eq!(told("orders", "generic", "wpt"), 1);
+    assert_eq!(told("pages", "wimse", "wpt"), 1);
+    assert_eq!(told("orders", "wimse", "dpop"), 1);
+}
+
 const CHAIN: &str = r#"{"v":1,"assets":{"eth":{"chain":8453,"native":true,"decimals":18,"extra_fee_max":"1000"},
   "usd":{"chain":8453,"contract":"0x7777777777777777777777777777777777777777","decimals":6}},
   "resources":{"payouts":[{"kind":"evm","chain":8453,"contract":"usd","call":"approve","to":["0x1111111111111111111111111111111111111111"]}],

@@ -6,6 +6,7 @@ mod charge;
 pub mod evm;
 pub mod measure;
 pub mod route;
+mod token;
 
 use super::Desk;
 use claviger_client::session::wall_clock_ms;

@@ -1,6 +1,10 @@
 //! Routes of the catalog in words: what a name lets an agent do.
 
-use super::{charge::charged, env_word};
+use super::{
+    charge::charged,
+    env_word,
+    token::{of_jwt, of_workload},
+};
 use claviger_shared::{
     call::aws::{Action, Service, verb_by_name},
     catalog::{
@@ -11,7 +15,6 @@ use claviger_shared::{
     },
     chain::Address,
     effect::Verb,
-    grant::profile,
     id::Unit,
 };
 
@@ -383,6 +386,7 @@ fn of_http(http: &HttpRoute) -> Vec<String> {
         probe: _,
         mints,
         directory,
+        wimse,
     } = http;
     let mut facts = Vec::new();
     if *directory {
@@ -391,6 +395,7 @@ fn of_http(http: &HttpRoute) -> Vec<String> {
                 .to_owned(),
         );
     }
+    facts.extend(wimse.iter().flat_map(|route| of_workload(route)));
     if let Some(verb) = verb {
         let (methods, verb) = (methods.join(", "), verb_word(*verb));
         facts.push(format!("{methods} counts as {verb}"));
@@ -511,52 +516,6 @@ fn of_aws(aws: &AwsRoute) -> Vec<String> {
     }
     if aws.mints() {
         facts.push("what it answers is itself a credential, or may be".to_owned());
-    }
-    facts
-}
-
-fn of_jwt(jwt: &JwtRoute) -> Vec<String> {
-    let JwtRoute {
-        profile,
-        audience: _,
-        issuer,
-        subject,
-        nonce,
-        scope,
-        key_id,
-        token_endpoint,
-        http,
-        verb: _,
-        probe: _,
-        mints,
-    } = jwt;
-    let mut facts = Vec::new();
-    if http.is_none() {
-        let subject = match (profile.as_str(), subject.as_str()) {
-            (profile::OIDC, _) => "this deployment, agent and grant",
-            (profile::GITHUB_APP, _) => "all that the app is installed on",
-            (_, "") => "itself",
-            (_, subject) => subject,
-        };
-        facts.push(format!("issued by {issuer} for {subject}"));
-    }
-    if let Some(scope) = scope {
-        facts.push(format!("scope {scope}"));
-    }
-    if let Some(key_id) = key_id {
-        facts.push(format!("under the key that the account knows as {key_id}"));
-    }
-    if profile::is_identity_only(profile) {
-        facts.push("it says who, not where: whoever has one acts as that anywhere".to_owned());
-    }
-    if *token_endpoint {
-        facts.push("where tokens are asked for".to_owned());
-    }
-    if *nonce {
-        facts.push("with a nonce that the caller may choose".to_owned());
-    }
-    if *mints {
-        facts.push("what it answers is itself a credential".to_owned());
     }
     facts
 }

@@ -75,3 +75,30 @@ fn a_method_that_another_verb_owns_is_not_said_to_be_allowed() {
     let text = grant(&reader, &around(&catalog)).join("\n");
     assert!(text.contains("GET https") && !text.contains("DELETE"));
 }
+
+#[test]
+fn what_goes_between_workloads_is_said() {
+    let text = r#"{"v":1,"resources":{
+      "orders":[{"kind":"http","profile":"wimse","subject":"wimse://example.com/billing","host":"api.example.com","path":"/v1/orders"}],
+      "entries":[{"kind":"http","profile":"wimse","subject":"wimse://example.com/billing","audience":"wimse://example.com/ledger",
+        "sign_response":true,"host":"ledger.example.com","path":"/entries","methods":["POST"]}],
+      "ledger":[{"kind":"jwt","profile":"wpt","subject":"wimse://example.com/billing","audience":"https://ledger.example.com/entries"}]}}"#;
+    let catalog = Catalog::parse(text.as_bytes()).unwrap();
+    let workload = a_grant(|document| {
+        let write = ["entries", "ledger"];
+        document["permissions"] = json!({ "read": ["orders"], "write": write, "delete": [] });
+        document["only"] = json!({});
+        document["allow_minting"] = json!([]);
+    });
+    let text = grant(&workload, &around(&catalog)).join("\n");
+    for line in [
+        "    from the workload wimse://example.com/billing by its token, whose issuer is not checked here\n    \
+         to the audience its own URL without the query",
+        "    to the audience wimse://example.com/ledger, whatever its host\n    asks for a signed answer",
+        "a token of profile wpt for https://ledger.example.com/entries\n    \
+         for the workload wimse://example.com/billing by its token, whose issuer is not checked here\n    \
+         it says who and to whom, not what: with the token it goes with any request there",
+    ] {
+        assert!(text.contains(line), "{line}\n---\n{text}");
+    }
+}

@@ -338,6 +338,7 @@ pub(super) fn effect(cents: u128) -> Effect {
         fixed: false,
         ends_at: None,
         signer: None,
+        token: None,
         nonce: None,
     }
 }

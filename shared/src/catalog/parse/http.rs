@@ -1,14 +1,14 @@
 //! Routes of HTTP endpoints: where, how, and with what.
 
-use super::charge;
+use super::{MAX_CLAIM, charge};
 use crate::{
     call::http::{
         DEFAULT_PORT, is_form_text, is_header_name, is_host, is_method, is_refused_header, segment,
     },
-    catalog::{BodyRule, DIRECTORY, HttpRoute, Media, Members, Segment},
+    catalog::{BodyRule, DIRECTORY, HttpRoute, Media, Members, Segment, WimseRoute},
     codec::json::{Object, Place, Value, is_pointer},
     effect::Verb,
-    grant::parse as grant,
+    grant::{parse as grant, profile},
     owner::{Error, read},
 };
 use std::collections::BTreeSet;
@@ -41,6 +41,7 @@ pub(super) fn bare(object: &mut Object<'_>) -> Result<HttpRoute, Error> {
         probe: false,
         mints: false,
         directory: false,
+        wimse: None,
     })
 }
 
@@ -64,6 +65,7 @@ fn directory(object: &mut Object<'_>) -> Result<HttpRoute, Error> {
         probe: false,
         mints: false,
         directory: true,
+        wimse: None,
     })
 }
 
@@ -77,13 +79,67 @@ fn host_and_port(object: &mut Object<'_>) -> Result<(String, u16), Error> {
     Ok((host, port))
 }
 
-/// A route of kind `http`: requests to an endpoint, or a key directory.
+/// A route of kind `http`: requests to an endpoint, those between workloads among them, or a key directory.
 pub(super) fn of_kind(object: &mut Object<'_>) -> Result<HttpRoute, Error> {
     if read::flag(object, "directory")? {
-        directory(object)
-    } else {
-        route(object)
+        return directory(object);
     }
+    let wimse = match object.optional("profile") {
+        Some(place) => Some(Box::new(wimse(&place, object)?)),
+        None => None,
+    };
+    let probe = object.optional("probe");
+    let route = route(object)?;
+    match probe.filter(|_| route.probe && wimse.is_some()) {
+        Some(place) => Err(Error::invalid(&place, "false: a probe would need a token")),
+        None => Ok(HttpRoute { wimse, ..route }),
+    }
+}
+
+/// What only a profile that the route names says; every other profile is the grant's alone.
+fn wimse(profile: &Place<'_>, object: &mut Object<'_>) -> Result<WimseRoute, Error> {
+    if profile.str()? != profile::WIMSE {
+        let expected = "\"wimse\", or no such member: other profiles are the grant's";
+        return Err(Error::unsupported(profile, expected));
+    }
+    let named = object.optional("audience");
+    Ok(WimseRoute {
+        audience: named.map(|place| audience(&place)).transpose()?,
+        subject: workload(&object.required("subject")?)?,
+        sign_response: read::flag(object, "sign_response")?,
+    })
+}
+
+/// Whom a workload's proof is for: a URI, or any word that needs no quoting.
+pub(super) fn audience(place: &Place<'_>) -> Result<String, Error> {
+    read::text(place, "1 to 512 visible ASCII characters", is_visible)
+}
+
+/// Whose token may be shown.
+pub(super) fn workload(place: &Place<'_>) -> Result<String, Error> {
+    let expected = "a workload's URI, as wimse://example.com/billing";
+    read::text(place, expected, is_workload)
+}
+
+fn is_visible(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_CLAIM && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// A URI whose authority is the trust domain, without query and fragment (draft-ietf-wimse-identifier; SPIFFE-ID §2).
+fn is_workload(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return false;
+    };
+    let (domain, path) = rest.split_once('/').unwrap_or((rest, "-"));
+    let letters = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b);
+    let starts = scheme
+        .bytes()
+        .next()
+        .is_some_and(|b| b.is_ascii_lowercase());
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:@/".contains(&b);
+    let named = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._".contains(&b);
+    let fine = !domain.is_empty() && domain.bytes().all(named) && !path.is_empty();
+    starts && scheme.bytes().all(letters) && fine && path.bytes().all(plain) && is_visible(text)
 }
 
 /// Requests to an endpoint, whatever signs them.
@@ -110,6 +166,7 @@ pub(super) fn route(object: &mut Object<'_>) -> Result<HttpRoute, Error> {
         probe: read::flag(object, "probe")?,
         mints: read::flag(object, "mints")?,
         directory: false,
+        wimse: None,
     })
 }
 
@@ -333,3 +390,6 @@ fn agreed(place: &Place<'_>, said: [Option<Media>; 3]) -> Result<Media, Error> {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests;

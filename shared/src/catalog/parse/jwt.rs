@@ -67,9 +67,16 @@ pub(super) fn route(
         }
         profile::GCP => account(object, none),
         profile::DPOP => proof(object, none),
+        // A probe would need a workload's token.
+        profile::WPT => Ok(JwtRoute {
+            audience: http::audience(&object.required("audience")?)?,
+            subject: http::workload(&object.required("subject")?)?,
+            mints: read::flag(object, "mints")?,
+            ..none
+        }),
         _ => Err(Error::unsupported(
             &place,
-            "\"assertion\", \"oidc\", \"github-app\", \"gcp\" or \"dpop\"",
+            "\"assertion\", \"oidc\", \"github-app\", \"gcp\", \"dpop\" or \"wpt\"",
         )),
     }
 }

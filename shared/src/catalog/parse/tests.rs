@@ -589,7 +589,7 @@ fn a_catalog_that_was_stored_before_identities_reads_back_the_same() {
     assert_eq!(cbor::decode::<Catalog>(&bytes, MAX_BYTES), Ok(catalog));
 }
 
-fn token_routes(routes: Value) -> Result<JwtRoute, (String, &'static str)> {
+pub(super) fn token_routes(routes: Value) -> Result<JwtRoute, (String, &'static str)> {
     let parsed = parse(&json!({"v": 1, "resources": {"a": routes}}));
     let catalog = parsed.map_err(|error| (error.pointer().to_owned(), error.code()))?;
     match &catalog.resources.values().next().unwrap().routes[0] {

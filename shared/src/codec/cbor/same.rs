@@ -176,6 +176,7 @@ fn call(amount: u128, at: u64, issued: bool) -> Call {
             fixed: false,
             ends_at: None,
             signer: None,
+            token: None,
             nonce: None,
         }],
         charges: vec![charge("call", 1), charge("usd-cents", amount)],

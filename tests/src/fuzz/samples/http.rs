@@ -1,6 +1,10 @@
 //! Seeds of HTTP requests, their URLs, and tokens.
 
-use super::{super::calls, put};
+use super::{
+    super::{calls, profiles},
+    put,
+};
+use serde_json::json;
 
 pub(super) fn texts() {
     for (name, text) in [
@@ -48,6 +52,7 @@ pub(super) fn texts() {
             text.split(['\n', ' ']).nth(1).unwrap().as_bytes(),
         );
     }
+    between();
     let catalog = calls::catalog_text().to_string();
     put("catalog", "prices", catalog.as_bytes());
     put("url", "bare", b"https://example.com");
@@ -71,4 +76,73 @@ pub(super) fn texts() {
         "ttl",
         b"assertion https://idp.example.com/token  60",
     );
+}
+
+/// Requests between workloads, with tokens that are good and not, and for a bot's key directory.
+fn between() {
+    let order =
+        "GET https://api.example.com/v2/orders/ord_1?expand=items\nworkload-identity-token: ";
+    let token = |more| profiles::token("ES256", profiles::BILLING, &more);
+    let p256 = json!({"jwk": {"kty": "EC", "crv": "P-256", "alg": "ES256", "kid": "a", "use": "sig",
+        "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}});
+    let texts = [
+        ("workload", format!("{order}{}", token(json!({})))),
+        (
+            "workload-tokens",
+            format!(
+                "{order}{}\nauthorization: Bearer a\ntxn-token: b.c.d",
+                token(json!({"nbf": 1}))
+            ),
+        ),
+        (
+            "workload-proof",
+            format!(
+                "{order}{}\nauthorization: fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo",
+                token(json!({}))
+            ),
+        ),
+        (
+            "workload-p256",
+            format!("{order}{}", token(json!({"cnf": p256}))),
+        ),
+        (
+            "workload-expired",
+            format!("{order}{}", token(json!({"exp": 1}))),
+        ),
+        (
+            "workload-early",
+            format!("{order}{}", token(json!({"nbf": 1_795_424_401_u64}))),
+        ),
+        (
+            "workload-other",
+            format!(
+                "{order}{}",
+                profiles::token("ES256", "wimse://example.com/root", &json!({}))
+            ),
+        ),
+        (
+            "workload-none",
+            format!(
+                "{order}{}",
+                profiles::token("none", profiles::BILLING, &json!({}))
+            ),
+        ),
+        (
+            "workload-named",
+            format!(
+                "POST https://ledger.example.com/entries\ncontent-type: application/json\nworkload-identity-token: {}\n\n{{\"text\":\"a\"}}",
+                token(json!({}))
+            ),
+        ),
+        (
+            "directory",
+            "GET https://agents.example.com/.well-known/http-message-signatures-directory"
+                .to_owned(),
+        ),
+    ];
+    for (name, text) in texts {
+        put("http_call", name, text.as_bytes());
+    }
+    let catalog = profiles::catalog_text().to_string();
+    put("catalog", "profiles", catalog.as_bytes());
 }

@@ -294,6 +294,7 @@ pub(super) fn call(cents: u128) -> Body {
         fixed: false,
         ends_at: None,
         signer: None,
+        token: None,
         nonce: None,
     };
     Body::Call(Box::new(Call {
