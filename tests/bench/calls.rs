@@ -88,6 +88,11 @@ pub fn host(run: &mut Run, deployment: &Deployment) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// One cell of it alone, to try a change on.
+pub fn one(run: &mut Run, deployment: &Deployment, shape: (usize, usize)) -> anyhow::Result<()> {
+    through_host(run, deployment, "GET", shape, &asks::sign(asks::get()))
+}
+
 /// Past the host: two call connections, channels of eight agents.
 pub fn direct(run: &mut Run, deployment: &Deployment) -> anyhow::Result<()> {
     let get = asks::sign(asks::get());

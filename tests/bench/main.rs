@@ -44,7 +44,7 @@ use run::Run;
 use rustix::process::Resource;
 use std::path::Path;
 
-const USAGE: &str = "usage: claviger-bench quick | full [SECONDS] | docs | inside | calls [SECONDS] | vm [SECONDS] | vm-nitro [SECONDS] | grants NUMBER | boot RECORDS";
+const USAGE: &str = "usage: claviger-bench quick | full [SECONDS] | docs | inside | calls [SECONDS] | one durable|volatile CALLERS DEPTH SECONDS | vm [SECONDS] | vm-nitro [SECONDS] | grants NUMBER | boot RECORDS";
 /// Where everything that a run found is kept.
 const FILE: &str = "target/bench.json";
 
@@ -80,6 +80,17 @@ fn main() -> anyhow::Result<()> {
         ["vm", seconds] => vm::measure(seconds.parse().context(USAGE)?),
         ["calls"] => just_calls(3.0),
         ["calls", seconds] => just_calls(seconds.parse().context(USAGE)?),
+        [
+            "one",
+            kind @ ("durable" | "volatile"),
+            callers,
+            depth,
+            seconds,
+        ] => just_one(
+            kind == "volatile",
+            (callers.parse()?, depth.parse()?),
+            seconds.parse()?,
+        ),
         _ => bail!(USAGE),
     }
 }
@@ -91,6 +102,13 @@ fn just(part: impl FnOnce(&mut Run) -> anyhow::Result<()>) -> anyhow::Result<()>
     part(&mut run)?;
     goals::print(&run);
     Ok(())
+}
+
+/// One cell, to try a change on.
+fn just_one(volatile: bool, shape: (usize, usize), seconds: f64) -> anyhow::Result<()> {
+    let mut run = Run::new(seconds);
+    report::head();
+    calls::one(&mut run, &Deployment::start(volatile, AGENTS)?, shape)
 }
 
 /// The cells of the first rows of the goals alone: what one looks at while making calls faster.
