@@ -30,6 +30,7 @@ pub fn floor(run: &mut Run) -> anyhow::Result<()> {
                 depth,
                 length: run.length,
                 pids: vec![("floor", server.pid()), ("relay", relay.pid())],
+                log: None,
             };
             run.keep(plan.run(lanes.collect::<anyhow::Result<_>>()?)?);
         }
@@ -58,6 +59,7 @@ pub fn plan(run: &Run, deployment: &Deployment, what: &str, depth: usize) -> any
         depth,
         length: run.length,
         pids: deployment.pids()?,
+        log: Some(deployment.log()),
     })
 }
 

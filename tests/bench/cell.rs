@@ -49,6 +49,8 @@ pub struct Cell {
     pub refused: Waits,
     /// CPU of each process for one answer, in microseconds; `load` is the load generator.
     pub cpu_us: BTreeMap<String, f64>,
+    /// Records of one entry of the log, where calls were recorded in one.
+    pub records_in_entry: Option<f64>,
     /// Memory of each at the end, proportional set size in KiB.
     pub pss_kib: BTreeMap<String, u64>,
     /// Cores that anything else on the machine kept busy meanwhile: what was measured beside much of it says little.
@@ -65,7 +67,12 @@ pub struct Plan {
     pub length: Duration,
     /// Processes whose cost is looked at.
     pub pids: Vec<(&'static str, u32)>,
+    /// Says how many entries the log has, where there is one.
+    pub log: Option<Entries>,
 }
+
+/// How many entries a log has.
+pub type Entries = Box<dyn Fn() -> anyhow::Result<u64>>;
 
 impl Plan {
     /// Measures it and keeps what was found.
@@ -86,13 +93,17 @@ impl Plan {
             depth,
             length,
             pids,
+            log,
         } = self;
+        let entries = || log.as_ref().map(|log| log()).transpose();
         let callers = lanes.len();
         let mut load = Load::new(lanes, depth)?;
         load.run(WARM_UP)?;
+        let before = entries()?;
         let mut meter = Meter::start(pids);
         let tally = load.run(length)?;
         let took = meter.stop();
+        let entries = entries()?.zip(before).map(|(now, before)| now - before);
         load.drain()?;
         let answers = tally.issued.len() + tally.denied.len() + tally.refused.len();
         ensure!(answers > 0, "{name}: nothing was answered");
@@ -101,8 +112,11 @@ impl Plan {
             denied,
             refused,
         } = tally;
+        let entries = entries.filter(|entries| *entries > 0 && !issued.is_empty());
+        let records_in_entry = entries.map(|entries| issued.len() as f64 / entries as f64);
         Ok(Cell {
             name,
+            records_in_entry,
             callers,
             depth,
             per_s: if issued.is_empty() {

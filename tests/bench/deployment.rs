@@ -1,6 +1,6 @@
 //! A simulation of this build in processes of its own, with agents of the benchmark's.
 
-use crate::{child::Kept, owner::Owner};
+use crate::{cell::Entries, child::Kept, owner::Owner};
 use anyhow::{Context, ensure};
 use claviger_cli::{owner::Desk, profile::Profile};
 use claviger_client::{
@@ -145,6 +145,19 @@ impl Deployment {
     /// Its directory.
     pub fn dir(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// Asks the host how many entries its log has.
+    pub fn log(&self) -> Entries {
+        let url = format!("{}/log/checkpoint", self.profile.operator_api);
+        Box::new(move || {
+            let text = wait(async {
+                let http = claviger_client::web::builder(false, &[])?.build()?;
+                let answer = http.get(&url).send().await?.error_for_status()?;
+                Ok(answer.text().await?)
+            })?;
+            Ok(text.lines().nth(1).context("no checkpoint")?.parse()?)
+        })
     }
 
     /// The enclave's own socket.

@@ -318,6 +318,7 @@ fn whole(
         // Its store forgets nothing, and neither does what listens in on it.
         length: Duration::from_millis(500),
         pids: Vec::new(),
+        log: None,
     };
     let kept = plan.keep(run, vec![lane]);
     stop.store(true, Ordering::Relaxed);

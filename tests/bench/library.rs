@@ -26,6 +26,7 @@ pub fn measure(run: &mut Run, deployment: &Deployment) -> anyhow::Result<()> {
         ensure!(!all.is_empty(), "nothing was answered");
         let answers = all.len();
         Ok(Cell {
+            records_in_entry: None,
             name: format!("{} client library", deployment.mode()),
             callers: CALLERS,
             depth: 1,

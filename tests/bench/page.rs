@@ -56,12 +56,13 @@ fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
 
 fn facts(run: &Value) -> String {
     let mut out = format!(
-        "{}, profile `{}`, {} s a cell. One Ed25519 signature of 256 B alone: {:.1} µs; every primitive of a recorded call: {:.1} µs, of an audited record: {:.2} µs. Append of 1 KiB with fdatasync: p50 {:.0} µs.\n",
+        "{}, profile `{}`, {} s a cell. One Ed25519 signature of 256 B alone: {:.1} µs; every primitive of a recorded call: {:.1} µs, of a denied one: {:.1} µs, of an audited record: {:.2} µs. Append of 1 KiB with fdatasync: p50 {:.0} µs.\n",
         text(run, "machine"),
         text(run, "profile"),
         number(run, "/seconds"),
         number(run, "/primitive_us"),
         number(run, "/primitives_us"),
+        number(run, "/denied_us"),
         number(run, "/audited_us"),
         number(run, "/append/p50_us"),
     );
@@ -113,7 +114,7 @@ fn goals_table(run: &Value) -> String {
 }
 
 fn cells_table(run: &Value) -> String {
-    let mut out = "\n| under load | callers x depth | a second | p50 µs | p99 µs | p999 µs | CPU µs for one | others' cores |\n|---|---|---|---|---|---|---|---|\n".to_owned();
+    let mut out = "\n| under load | callers x depth | a second | p50 µs | p99 µs | p999 µs | CPU µs for one | records in an entry | others' cores |\n|---|---|---|---|---|---|---|---|---|\n".to_owned();
     for cell in list(run, "cells") {
         let waits = ["/issued", "/denied"].map(|name| cell.pointer(name));
         let waits = waits
@@ -130,9 +131,10 @@ fn cells_table(run: &Value) -> String {
             .map(|(name, us)| format!("{name} {:.1}", us.as_f64().unwrap_or(0.0)))
             .collect();
         let p999 = waits.get("p999_us").and_then(Value::as_f64);
+        let shared = cell.get("records_in_entry").and_then(Value::as_f64);
         let _ = writeln!(
             out,
-            "| {} | {} x {} | {:.0} | {:.0} | {:.0} | {} | {} | {:.2} |",
+            "| {} | {} x {} | {:.0} | {:.0} | {:.0} | {} | {} | {} | {:.2} |",
             text(cell, "name"),
             number(cell, "/callers"),
             number(cell, "/depth"),
@@ -141,6 +143,7 @@ fn cells_table(run: &Value) -> String {
             number(waits, "/p99_us"),
             p999.map_or("–".to_owned(), |us| format!("{us:.0}")),
             cpu.join(", "),
+            shared.map_or("–".to_owned(), |records| format!("{records:.1}")),
             number(cell, "/others"),
         );
     }

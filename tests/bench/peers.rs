@@ -68,6 +68,7 @@ fn ssh_agent(run: &mut Run) -> anyhow::Result<()> {
             depth: 1,
             length: run.length,
             pids: vec![("peer", agent)],
+            log: None,
         };
         run.keep(plan.run(lanes.collect::<anyhow::Result<_>>()?)?);
     }
@@ -111,6 +112,7 @@ fn openbao(run: &mut Run) -> anyhow::Result<()> {
             depth: 1,
             length: run.length,
             pids: vec![("peer", server.pid())],
+            log: None,
         };
         run.keep(plan.run(lanes.collect::<anyhow::Result<_>>()?)?);
     }

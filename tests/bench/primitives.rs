@@ -19,6 +19,8 @@ const MESSAGE: usize = 330;
 const REQUEST: usize = 260;
 /// A sealed answer, receipt and all.
 const ANSWER: usize = 1500;
+/// A sealed denial.
+const DENIAL: usize = 160;
 /// A record.
 const RECORD: usize = 420;
 /// A checkpoint's text.
@@ -53,6 +55,23 @@ pub fn call() -> anyhow::Result<f64> {
         black_box(key.sign(black_box(&message)));
         black_box(sha256(&[black_box(&record)]));
         let mut answer = vec![7; ANSWER];
+        frames
+            .seal(u64::from(round) + 1, &mut answer)
+            .ok()
+            .context("seal")?;
+        black_box(answer);
+        Ok(())
+    })
+}
+
+/// CPU of every primitive that a denied call takes, in microseconds: its frame opened, its denial sealed.
+pub fn denial() -> anyhow::Result<f64> {
+    let frames = FrameKey::new([2; 32]).ok().context("frame key")?;
+    let mut request = vec![3; REQUEST];
+    frames.seal(0, &mut request).ok().context("seal")?;
+    least(|round| {
+        black_box(frames.open(0, black_box(&request)).ok().context("open")?);
+        let mut answer = vec![7; DENIAL];
         frames
             .seal(u64::from(round) + 1, &mut answer)
             .ok()

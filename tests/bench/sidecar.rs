@@ -57,6 +57,7 @@ pub fn measure(run: &mut Run, deployment: &Deployment) -> anyhow::Result<()> {
             depth,
             length: run.length,
             pids,
+            log: Some(deployment.log()),
         };
         run.keep(plan.run(lanes)?);
     }
