@@ -56,12 +56,13 @@ fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
 
 fn facts(run: &Value) -> String {
     let mut out = format!(
-        "{}, profile `{}`, {} s a cell. One Ed25519 signature of 256 B alone: {:.1} µs; every primitive of a recorded call: {:.1} µs, of a denied one: {:.1} µs, of an audited record: {:.2} µs. Append of 1 KiB with fdatasync: p50 {:.0} µs.\n",
+        "{}, profile `{}`, {} s a cell. One Ed25519 signature of 256 B alone: {:.1} µs; every primitive of a recorded call: {:.1} µs, with a body of 256 B {:.1} µs, of a denied one: {:.1} µs, of an audited record: {:.2} µs. Append of 1 KiB with fdatasync: p50 {:.0} µs.\n",
         text(run, "machine"),
         text(run, "profile"),
         number(run, "/seconds"),
         number(run, "/primitive_us"),
         number(run, "/primitives_us"),
+        number(run, "/post_us"),
         number(run, "/denied_us"),
         number(run, "/audited_us"),
         number(run, "/append/p50_us"),

@@ -41,14 +41,18 @@ pub fn signature() -> anyhow::Result<f64> {
 }
 
 /// CPU of every primitive that one recorded call takes, in microseconds: its frame opened, its input's digest, its nonce's
-/// mask, its signature, its record's hash, its answer sealed. Not the entry's: its share of a checkpoint and of the tree.
-pub fn call() -> anyhow::Result<f64> {
+/// mask, its signature, its record's hash, its answer sealed; with a body, that is opened and digested with the input, and its
+/// own digest. Not the entry's: its share of a checkpoint and of the tree.
+pub fn call(body: usize) -> anyhow::Result<f64> {
     let (key, mac) = (key()?, MacKey::new(&[1; 32]));
     let frames = FrameKey::new([2; 32]).ok().context("frame key")?;
-    let mut request = vec![3; REQUEST];
+    let mut request = vec![3; REQUEST + body];
     frames.seal(0, &mut request).ok().context("seal")?;
-    let (message, record, input) = ([4; MESSAGE], [5; RECORD], [6; INPUT]);
+    let (message, record, input) = ([4; MESSAGE], [5; RECORD], vec![6; INPUT + body]);
     least(|round| {
+        if body > 0 {
+            black_box(sha256(&[black_box(&input[INPUT..])]));
+        }
         black_box(frames.open(0, black_box(&request)).ok().context("open")?);
         black_box(mac.mac(&[black_box(&input)]));
         black_box(mac.mac(&[&u64::from(round).to_be_bytes()]));

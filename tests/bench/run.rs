@@ -18,6 +18,8 @@ pub struct Run {
     pub primitive_us: f64,
     /// CPU of every primitive of a recorded call, alone, in microseconds.
     pub primitives_us: f64,
+    /// The same with a body of 256 bytes.
+    pub post_us: f64,
     /// CPU of every primitive of a denied call, alone, in microseconds.
     pub denied_us: f64,
     /// CPU of the primitives of an audited record, alone, in microseconds.
@@ -44,6 +46,7 @@ impl Run {
             cells: Vec::new(),
             primitive_us: 0.0,
             primitives_us: 0.0,
+            post_us: 0.0,
             denied_us: 0.0,
             audited_us: 0.0,
             audits: Vec::new(),
@@ -58,12 +61,13 @@ impl Run {
     /// The primitive under everything.
     pub fn primitive(&mut self) -> anyhow::Result<()> {
         self.primitive_us = primitives::signature()?;
-        self.primitives_us = primitives::call()?;
+        self.primitives_us = primitives::call(0)?;
+        self.post_us = primitives::call(256)?;
         self.denied_us = primitives::denial()?;
         self.audited_us = primitives::audited()?;
         println!(
-            "Ed25519 signature of 256 B alone: {:.2} µs; every primitive of a recorded call: {:.2} µs, of a denied one: {:.2} µs, of an audited record: {:.2} µs",
-            self.primitive_us, self.primitives_us, self.denied_us, self.audited_us
+            "Ed25519 signature of 256 B alone: {:.2} µs; every primitive of a recorded call: {:.2} µs, with a body of 256 B {:.2} µs, of a denied one: {:.2} µs, of an audited record: {:.2} µs",
+            self.primitive_us, self.primitives_us, self.post_us, self.denied_us, self.audited_us
         );
         Ok(())
     }
