@@ -225,20 +225,26 @@ impl fmt::Debug for RootKeys {
 }
 
 /// Digests inputs of one grant's calls: alike within the grant, of no use for comparing across grants or by guessing.
+/// There is one for each channel: the bytes are kept, which a call makes a key of again. A key that is ready to use is forty
+/// times as long.
 #[derive(Debug)]
-pub struct GrantDigests(MacKey);
+pub struct GrantDigests(Secret);
 
 impl GrantDigests {
     /// The digest under which a call's canonical input stands in its record.
     #[must_use]
     pub fn input(&self, canonical: &[u8]) -> Digest {
-        self.0.mac(&[label::INPUT_DIGEST, canonical])
+        self.key().mac(&[label::INPUT_DIGEST, canonical])
     }
 
     /// The digest under which an idempotency key stands in a record.
     #[must_use]
     pub fn idempotency(&self, key: &str) -> Digest {
-        self.0.mac(&[label::IDEMPOTENCY_DIGEST, key.as_bytes()])
+        self.key().mac(&[label::IDEMPOTENCY_DIGEST, key.as_bytes()])
+    }
+
+    fn key(&self) -> MacKey {
+        MacKey::new(self.0.expose())
     }
 }
 
@@ -309,8 +315,8 @@ impl RootKeys {
     /// The key that a grant's inputs are digested with.
     #[must_use]
     pub fn digests_of(&self, grant: &GrantId) -> GrantDigests {
-        let key = self.input.mac(&[grant.as_str().as_bytes()]);
-        GrantDigests(MacKey::new(&key.0))
+        let mut key = self.input.mac(&[grant.as_str().as_bytes()]);
+        GrantDigests(Secret::take(&mut key.0))
     }
 
     /// Wraps a signing key. The 192-bit nonce is the salt that makes a key of its own for each blob, so that nonces drawn
