@@ -13,7 +13,7 @@ pub use word::{BadWord, Word};
 use crate::{
     amount::Amount,
     crypto::{keccak::keccak256, secp256k1},
-    id::parsed,
+    id::{parsed, to_hex},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -124,19 +124,20 @@ pub fn bytes(text: &str) -> Option<Vec<u8>> {
 /// With the checksum of EIP-55.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lower: String = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        let lower = to_hex(&self.0);
         let hash = keccak256(&[lower.as_bytes()]);
         let nibbles = hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        f.write_str("0x")?;
-        for (digit, nibble) in lower.chars().zip(nibbles) {
-            let digit = if nibble > 7 {
+        let digits = lower.chars().zip(nibbles).map(|(digit, nibble)| {
+            if nibble > 7 {
                 digit.to_ascii_uppercase()
             } else {
                 digit
-            };
-            write!(f, "{digit}")?;
-        }
-        Ok(())
+            }
+        });
+        let mut text = String::with_capacity(lower.len().saturating_add(2));
+        text.push_str("0x");
+        text.extend(digits);
+        f.write_str(&text)
     }
 }
 
