@@ -24,8 +24,12 @@ use tokio::{
 };
 
 const READ_BUFFER: usize = 64 * 1024;
-/// How long one answer is waited for: longer than any answer of an enclave may wait for storage.
+/// How long a connection is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// The time of all answers is counted in ticks: a timer for each would wake the runtime for each.
+const TICK: Duration = Duration::from_millis(2500);
+/// Ticks that one answer is waited for, 20 s at least: longer than any answer of an enclave may wait for storage.
+const TICKS: u32 = 8;
 /// Requests written in one go at most.
 const BATCH: usize = 64;
 
@@ -36,10 +40,46 @@ type CallResult = Result<Vec<u8>, Error>;
 
 #[derive(Default)]
 struct Pending {
-    opens: HashMap<u32, oneshot::Sender<OpenResult>>,
-    calls: HashMap<(ChannelId, u64), oneshot::Sender<CallResult>>,
+    opens: HashMap<u32, Waiting<(ChannelId, Vec<u8>)>>,
+    calls: HashMap<(ChannelId, u64), Waiting<Vec<u8>>>,
     next_cid: u32,
     closed: bool,
+}
+
+/// Who waits for an answer, and how many ticks went by meanwhile.
+struct Waiting<T> {
+    answer: oneshot::Sender<Result<T, Error>>,
+    ticks: u32,
+}
+
+impl<T> Waiting<T> {
+    fn new() -> (Self, oneshot::Receiver<Result<T, Error>>) {
+        let (answer, waited) = oneshot::channel();
+        (Self { answer, ticks: 0 }, waited)
+    }
+
+    fn tell(self, answer: Result<T, Error>) {
+        // Whoever asked may have gone.
+        let _ = self.answer.send(answer);
+    }
+
+    /// Counts a tick; whether it was one too many.
+    fn is_late(&mut self) -> bool {
+        self.ticks = self.ticks.saturating_add(1);
+        self.ticks > TICKS
+    }
+}
+
+impl Pending {
+    /// A tick went by: who has waited too long is told.
+    fn tick(&mut self) {
+        for (_, late) in self.opens.extract_if(|_, one| one.is_late()) {
+            late.tell(Err(self::late()));
+        }
+        for (_, late) in self.calls.extract_if(|_, one| one.is_late()) {
+            late.tell(Err(self::late()));
+        }
+    }
 }
 
 /// A connection to a host.
@@ -69,6 +109,7 @@ impl Stream {
         let (out, queue) = mpsc::channel(1024);
         tokio::spawn(write(writer, queue));
         tokio::spawn(read(reader, rest, Arc::clone(&pending)));
+        tokio::spawn(keep_time(Arc::clone(&pending)));
         Ok(Self { pending, out })
     }
 
@@ -78,13 +119,13 @@ impl Stream {
     ///
     /// [`Error::Refused`] or [`Error::Host`].
     pub async fn open(&self, noise: &[u8]) -> OpenResult {
-        let (sender, answer) = oneshot::channel();
+        let (waiting, answer) = Waiting::new();
         let cid = {
             let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
             check_open(&pending)?;
             pending.next_cid = pending.next_cid.wrapping_add(1);
             let cid = pending.next_cid;
-            pending.opens.insert(cid, sender);
+            pending.opens.insert(cid, waiting);
             cid
         };
         let mut frame = Vec::new();
@@ -99,11 +140,11 @@ impl Stream {
     ///
     /// [`Error::Refused`] or [`Error::Host`].
     pub async fn call(&self, channel: ChannelId, seq: u64, sealed: &[u8]) -> CallResult {
-        let (sender, answer) = oneshot::channel();
+        let (waiting, answer) = Waiting::new();
         {
             let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
             check_open(&pending)?;
-            pending.calls.insert((channel, seq), sender);
+            pending.calls.insert((channel, seq), waiting);
         }
         let mut frame = Vec::with_capacity(sealed.len().saturating_add(32));
         Request::Call {
@@ -128,10 +169,21 @@ impl Stream {
     }
 }
 
-/// Waits for an answer, but not for ever: a host may drop what it carries.
+/// Waits for an answer, which [`keep_time`] gives where the host does not.
 async fn waited<T>(answer: oneshot::Receiver<Result<T, Error>>) -> Result<T, Error> {
-    let answer = timeout(PATIENCE, answer).await.map_err(|_| late())?;
-    answer.map_err(|_| closed())?
+    answer.await.map_err(|_| closed())?
+}
+
+/// Lets nobody wait for ever: a host may drop what it carries.
+async fn keep_time(pending: Arc<Mutex<Pending>>) {
+    loop {
+        tokio::time::sleep(TICK).await;
+        let mut pending = pending.lock().unwrap_or_else(PoisonError::into_inner);
+        if pending.closed {
+            return;
+        }
+        pending.tick();
+    }
 }
 
 fn late() -> Error {
@@ -242,8 +294,8 @@ fn deliver(pending: &Mutex<Pending>, reply: &Reply<'_>) {
             seq,
             sealed,
         } => {
-            if let Some(sender) = pending.calls.remove(&(channel, seq)) {
-                let _ = sender.send(Ok(sealed.to_vec()));
+            if let Some(waiting) = pending.calls.remove(&(channel, seq)) {
+                waiting.tell(Ok(sealed.to_vec()));
             }
         }
         Reply::CallRefused {
@@ -251,13 +303,13 @@ fn deliver(pending: &Mutex<Pending>, reply: &Reply<'_>) {
             seq,
             refusal,
         } => {
-            if let Some(sender) = pending.calls.remove(&(channel, seq)) {
-                let _ = sender.send(Err(refused(refusal.code)));
+            if let Some(waiting) = pending.calls.remove(&(channel, seq)) {
+                waiting.tell(Err(refused(refusal.code)));
             }
         }
         Reply::OpenRefused { cid, refusal } => {
-            if let Some(sender) = pending.opens.remove(&cid) {
-                let _ = sender.send(Err(refused(refusal.code)));
+            if let Some(waiting) = pending.opens.remove(&cid) {
+                waiting.tell(Err(refused(refusal.code)));
             }
         }
         Reply::Opened {
@@ -265,9 +317,31 @@ fn deliver(pending: &Mutex<Pending>, reply: &Reply<'_>) {
             channel,
             noise,
         } => {
-            if let Some(sender) = pending.opens.remove(&cid) {
-                let _ = sender.send(Ok((channel, noise.to_vec())));
+            if let Some(waiting) = pending.opens.remove(&cid) {
+                waiting.tell(Ok((channel, noise.to_vec())));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_too_long_is_told_and_forgotten() {
+        let mut pending = Pending::default();
+        let (early, mut first) = Waiting::new();
+        pending.calls.insert((ChannelId([1; 16]), 1), early);
+        for _ in 0..TICKS {
+            pending.tick();
+        }
+        let (late, mut second) = Waiting::new();
+        pending.calls.insert((ChannelId([1; 16]), 2), late);
+        first.try_recv().expect_err("it may still come");
+        pending.tick();
+        assert!(matches!(first.try_recv(), Ok(Err(Error::Host(_)))));
+        second.try_recv().expect_err("it was asked later");
+        assert_eq!(pending.calls.len(), 1, "and nothing is kept of the first");
     }
 }
