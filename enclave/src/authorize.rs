@@ -72,13 +72,9 @@ pub fn authorize(
     if effects.iter().any(|effect| effect.kind != kind) {
         return Err(Code::Unsupported.into());
     }
-    let signs = |key: &KeyState| {
-        let mut effects = effects.iter();
-        effects.all(|effect| is_signed_by(state.catalog(), grant, effect, key))
-    };
     let (key, _) = state
         .key_of(grant, kind, grant.env, |key| {
-            signs(key) && is_signer(effects, key) && is_bound(effects, key)
+            fits(state.catalog(), grant, effects, key)
         })
         .ok_or_else(|| Denial::at(Code::KeyDenied, kind.as_str()))?;
     let charges = reserve::charges(effects.iter())?;
@@ -88,6 +84,13 @@ pub fn authorize(
         key: key.clone(),
         expires_at,
     })
+}
+
+/// Whether a key signs all of a call.
+fn fits(catalog: &Catalog, grant: &Grant, effects: &Effects, key: &KeyState) -> bool {
+    let mut all = effects.iter();
+    let signs = all.all(|effect| is_signed_by(catalog, grant, effect, key));
+    signs && is_signer(effects, key) && is_bound(effects, key)
 }
 
 /// Whether a key is the account's that what is signed names, where it names one.
@@ -268,5 +271,7 @@ fn too_long(effects: &Effects, endless: bool) -> Denial {
     }
 }
 
+#[cfg(test)]
+mod keys_tests;
 #[cfg(test)]
 mod tests;

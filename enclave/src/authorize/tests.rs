@@ -12,7 +12,7 @@ const NOW: UnixMs = UnixMs(1_795_428_000_000);
 /// When the grant ends: an hour later.
 const END: UnixMs = UnixMs(1_795_431_600_000);
 
-fn grant(members: &str) -> Grant {
+pub(super) fn grant(members: &str) -> Grant {
     let text = format!(
         r#"{{"v":1,"id":"gr_1","agent":{{"id":"bot","key":"x25519:{}"}},"not_before":"2026-11-23T09:00:00Z",
         "expires_at":"{END}","keys":["k_1"],"permissions":{{"read":["orders","tokens","practice","gone"]}},
@@ -30,7 +30,7 @@ fn catalog() -> Catalog {
     Catalog::parse(text.as_bytes()).unwrap()
 }
 
-fn effect(resource: &str) -> Effect {
+pub(super) fn effect(resource: &str) -> Effect {
     Effect {
         kind: Kind::Http,
         verb: Verb::Read,
@@ -218,6 +218,21 @@ fn the_shortest_of_all_lifetimes_holds() {
         rest: vec![other],
     };
     assert_eq!(lifetime(&grant(word), &both, late), Ok(END));
+}
+
+#[test]
+fn what_cannot_be_shortened_ends_with_the_grant_at_the_latest() {
+    let of = |left: u64| {
+        let fixed = Effect {
+            fixed: true,
+            ..effect("orders")
+        };
+        let now = UnixMs(END.0 - left);
+        lifetime(&grant(""), &Effects::one(fixed), now).map_err(|denial| denial.code)
+    };
+    assert_eq!(of(301_000), Ok(UnixMs(END.0 - 1000)));
+    assert_eq!(of(300_000), Ok(END));
+    assert_eq!(of(299_000), Err(Code::Outliving));
 }
 
 #[test]
