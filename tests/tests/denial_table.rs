@@ -43,6 +43,12 @@ fn table() -> Value {
     let mut table: Value = serde_json::from_str(include_str!("../vectors/denials.json")).unwrap();
     for (kind, file) in KINDS {
         let more: Value = serde_json::from_str(file).unwrap();
+        for part in ["resources", "assets"] {
+            for (name, _) in more["catalog"][part].as_object().into_iter().flatten() {
+                let taken = &table["catalog"][part][name.as_str()];
+                assert!(taken.is_null(), "{kind}: another table has {name}");
+            }
+        }
         merge(&mut table["catalog"], &more["catalog"]);
         let keys = table["keys"].as_array_mut().unwrap();
         keys.extend(list(&more["keys"]).iter().cloned());

@@ -11,7 +11,7 @@ fn metadata() -> Value {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let output = Command::new(cargo)
         .current_dir(root)
-        .args(["metadata", "--format-version", "1", "--offline", "--locked"])
+        .args(["metadata", "--format-version", "1", "--locked"])
         .output()
         .unwrap();
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
