@@ -37,6 +37,9 @@ fn a_number_at_or_below_the_highest_is_a_replacement_of_its_key_and_chain() {
     state.take_nonces(&a, [&transaction(1, 3)], UnixMs(2));
     assert!(!replaces(&state, &a, 1, 6), "a lower one changes nothing");
     assert!(!state.replaces(&a, [&effect(0)]), "what has no number");
+    state.take_nonces(&a, [&transaction(1, 8)], UnixMs(3));
+    assert!(replaces(&state, &a, 1, 8) && replaces(&state, &a, 1, 6));
+    assert!(!replaces(&state, &a, 1, 9), "a higher one is the highest");
 }
 
 #[test]
@@ -81,6 +84,16 @@ fn a_log_that_does_not_tell_a_replacement_is_a_lie() {
     applied(&[(5, 2, true), (5, 1, false)]).unwrap();
     applied(&[(6, 2, false), (5, 1, false)]).unwrap();
     applied(&[(5, 1, true)]).unwrap();
+    // The first that had the highest number counts, in whatever order they were recorded.
+    applied(&[(6, 5, false), (5, 1, false), (6, 3, false)]).unwrap();
+    for records in [
+        [(5, 1, false), (5, 9, true), (5, 5, false)],
+        [(5, 5, false), (5, 1, false), (5, 3, false)],
+        [(5, 1, false), (7, 2, false), (6, 3, false)],
+    ] {
+        let lie = applied(&records);
+        assert!(matches!(lie, Err(Violation::Replaces(_))), "{lie:?}");
+    }
     let mut history = History::ready();
     let plain = Call {
         replaces: true,
