@@ -82,6 +82,7 @@ fn a_log_that_does_not_tell_a_replacement_is_a_lie() {
     assert!(matches!(lie, Err(Violation::Replaces(_))), "{lie:?}");
     // Recorded in another order than decided; and said once too often.
     applied(&[(5, 2, true), (5, 1, false)]).unwrap();
+    applied(&[(5, 1, true), (5, 1, false)]).unwrap();
     applied(&[(6, 2, false), (5, 1, false)]).unwrap();
     applied(&[(5, 1, true)]).unwrap();
     // The first that had the highest number counts, in whatever order they were recorded.
