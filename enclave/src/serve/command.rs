@@ -105,13 +105,14 @@ fn apply(hub: &Hub, signed: &Signed, sealed: &[u8]) -> Result<CommandDone, Comma
     });
     let (done, receipt) = sync_channel(1);
     let result = put(hub, &authorized, signed, recorded.as_ref(), done)?;
-    hub.go_on(hub.lock());
+    // Before its entry is begun here: who is told that a key is there, or gone, finds it so.
     if let Some(born) = born {
         hub.vault.insert(born);
     }
     if let Action::KeyRetire(id) = &authorized.command().action {
         hub.vault.forget(id);
     }
+    hub.go_on(hub.lock());
     let receipt = receipt.recv_timeout(WAIT).map_err(|_| unavailable())?;
     // Only now: a log that does not hold the retirement still needs the blob to boot.
     if let Action::KeyRetire(id) = &authorized.command().action {
