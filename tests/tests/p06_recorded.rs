@@ -8,6 +8,9 @@ use claviger_host::{
 use claviger_shared::{
     call::{IssuedWithReceipt, Reply},
     denial::Code,
+    effect::Kind,
+    id::KeyId,
+    jwk,
     log::{
         receipt::{Receipt, Status},
         record::{Body, Outcome},
@@ -21,6 +24,7 @@ use claviger_tests::{
     store::Mood,
 };
 use claviger_verify::{audit::Auditor, ring_verifier::RingVerifier};
+use serde_json::json;
 use std::{sync::Arc, time::Duration};
 
 fn calls(deployment: &Deployment) -> Vec<claviger_shared::log::record::Call> {
@@ -257,19 +261,7 @@ fn p6_the_hosts_receipts_say_logged_or_volatile() {
     ] {
         let enclave = deployment.boot();
         deployment.furnish(&enclave);
-        let entries = deployment.store.entries();
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(
-            dir.path().join("manifests.json"),
-            Chain::to_file(&deployment.links),
-        )
-        .unwrap();
-        let store = Local::open(&dir.path().join("log"), Default::default()).unwrap();
-        for entry in &entries {
-            store.append(&Entry::new(entry.clone()).unwrap());
-        }
-        let hosted = claviger_host::deployment::Deployment::open(dir.path()).unwrap();
-        let index = Index::new(Arc::new(store), Arc::new(hosted), dir.path().join("tiles"));
+        let (index, entries, _dir) = hosted(&deployment);
         let said = |place: u64| {
             let receipt = index.receipt(Place {
                 index: place,
@@ -286,8 +278,57 @@ fn p6_the_hosts_receipts_say_logged_or_volatile() {
         // Genesis was waited for, whatever the deployment became.
         assert_eq!(said(0), Status::Logged);
         assert_eq!(said(1), wanted);
-        assert_eq!(said(entries.len() as u64 - 1), wanted);
+        assert_eq!(said(entries - 1), wanted);
     }
+}
+
+/// Who asks the host for keys while it still reads a long log is told so, and never given some of them.
+#[test]
+fn p6_the_host_publishes_all_keys_of_the_log_or_none() {
+    let (deployment, enclave) = Deployment::serving();
+    for number in 0..4 {
+        let name = |place: usize| {
+            (
+                format!("r{number}-{place}"),
+                json!([{"kind": "http", "host": "api.example.com", "path": "/v1/orders/{id}"}]),
+            )
+        };
+        let resources: serde_json::Map<_, _> = (0..2500).map(name).collect();
+        let catalog = json!({"v": 1, "resources": resources});
+        deployment.widen(
+            &enclave,
+            &json!({"type": "catalog.set", "catalog": catalog}),
+        );
+    }
+    let key =
+        json!({"id": "k_last", "kind": "jwt", "alg": "ed25519", "env": "live", "agent": "bot"});
+    deployment.widen(&enclave, &json!({"type": "key.create", "key": key}));
+    let (index, _, _dir) = hosted(&deployment);
+    index.follow(1).expect_err("more than a step is left");
+    index.follow(9).unwrap();
+    let found = index.jwks(Kind::Jwt).unwrap();
+    let last = deployment.audited();
+    let last = last.key(&KeyId::parse("k_last").unwrap()).unwrap();
+    let kid = jwk::thumbprint(last.alg, &last.public).unwrap();
+    let keys = found["keys"].as_array().unwrap();
+    assert!(keys.iter().any(|key| key["kid"] == kid.as_str()), "{found}");
+    index.follow(1).unwrap();
+    index.follow(0).expect_err("no step is no look");
+}
+
+/// The host's index over what a deployment stored, of which it has read nothing yet; and how many entries that is.
+fn hosted(deployment: &Deployment) -> (Index, u64, tempfile::TempDir) {
+    let entries = deployment.store.entries();
+    let dir = tempfile::tempdir().unwrap();
+    let chain = Chain::to_file(&deployment.links);
+    std::fs::write(dir.path().join("manifests.json"), chain).unwrap();
+    let store = Local::open(&dir.path().join("log"), Default::default()).unwrap();
+    for entry in &entries {
+        store.append(&Entry::new(entry.clone()).unwrap());
+    }
+    let hosted = claviger_host::deployment::Deployment::open(dir.path()).unwrap();
+    let index = Index::new(Arc::new(store), Arc::new(hosted), dir.path().join("tiles"));
+    (index, entries.len() as u64, dir)
 }
 
 #[test]

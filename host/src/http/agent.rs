@@ -41,6 +41,9 @@ use hyper_util::rt::TokioIo;
 use std::sync::Arc;
 use tokio::net::TcpStream;
 
+/// Steps of the index that one question of anybody's may cost: what half a second of a busy log comes to, and more.
+const STEPS: usize = 16;
+
 /// The face.
 pub(super) fn face() -> Face {
     public::face()
@@ -138,7 +141,7 @@ async fn ask<R: Send + 'static>(
     look: impl FnOnce(&Index) -> Result<R, Unavailable> + Send + 'static,
 ) -> Result<R, Problem> {
     let index = Arc::clone(&app.index);
-    let found = blocking(move || index.follow().and_then(|()| look(&index)));
+    let found = blocking(move || index.follow(STEPS).and_then(|()| look(&index)));
     found.await?.map_err(|_| Problem::unavailable())
 }
 

@@ -44,8 +44,6 @@ use view::CatalogText;
 
 /// Bytes of entries folded in one step.
 const STEP: u64 = 512 * 1024;
-/// Steps folded for one who asks without a name: more than half a second of a busy log, and an end to what a question costs.
-const SMALL: usize = 16;
 
 /// The index.
 pub struct Index {
@@ -105,13 +103,14 @@ impl Index {
         }
     }
 
-    /// Folds what was stored since as far as that is little, so that a key just made is there for who asks next; blocking.
+    /// Folds what was stored since in at most so many steps of half a MiB, so that a key just made is there for who asks next;
+    /// blocking.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`] while the log is far ahead: half of the keys is a wrong answer.
-    pub fn follow(&self) -> Result<(), Unavailable> {
-        for _ in 0..SMALL {
+    /// [`Unavailable`] while the log is further ahead: half of the keys is a wrong answer. What was folded stays so.
+    pub fn follow(&self, steps: usize) -> Result<(), Unavailable> {
+        for _ in 0..steps {
             let mut fold = lock(&self.fold);
             match self.step(&mut fold) {
                 Ok(true) => {}
