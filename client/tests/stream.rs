@@ -149,3 +149,24 @@ async fn a_host_that_does_not_upgrade_is_refused() {
         Err(Error::Host(_))
     ));
 }
+
+#[tokio::test]
+async fn a_call_that_is_never_answered_ends_by_itself() {
+    let (base, served) = host(UPGRADED.to_vec()).await;
+    let stream = Stream::connect(&base).await.unwrap();
+    let mut socket = served.await.unwrap();
+    let call = tokio::spawn(async move { stream.call(channel(), 1, b"sealed").await });
+    first_call(&mut socket).await;
+    // From here on the runtime's clock runs whenever nothing else does.
+    tokio::time::pause();
+    let before = tokio::time::Instant::now();
+    let answer = call.await.unwrap();
+    let waited = before.elapsed();
+    assert!(
+        matches!(&answer, Err(Error::Host(text)) if text.contains("in time")),
+        "{answer:?}"
+    );
+    let least = Duration::from_secs(19);
+    assert!(waited > least && waited < least + SOON + SOON, "{waited:?}");
+    drop(socket);
+}
