@@ -5,7 +5,7 @@ use claviger_shared::{
     denial::Code,
     id::ChannelId,
     wire::{
-        FrameType, Phase, RefusedCode,
+        FrameType, Phase, RefusedCode, Role,
         call::{Call, Opened},
         control::PhaseEvent,
     },
@@ -16,6 +16,7 @@ use claviger_tests::{
     deployment::{Deployment, Enclave},
     owner::Granted,
 };
+use std::time::Duration;
 
 fn ready() -> (Deployment, Enclave, Granted, Agent) {
     let (deployment, enclave) = Deployment::serving();
@@ -230,4 +231,27 @@ fn refusal(agent: &Agent, note: &str) -> Code {
         Reply::Denied(denial) => denial.code,
         other => panic!("{other:?}"),
     }
+}
+
+/// A store that takes an entry and says nothing is given up after ten seconds, and its connection closed; the next one gets the
+/// same entry, and what waited too long for it is not let go.
+#[test]
+fn p7_a_store_that_never_answers_is_given_up() {
+    let (deployment, enclave, _granted, agent) = ready();
+    let silent = enclave.link(Some(Role::Storage));
+    let sent = agent.send(&sign(read_order("1")));
+    // The journal looks once a second; time is the deployment's own and stands still meanwhile.
+    let looked = Duration::from_millis(1300);
+    let closed = |patience| matches!(silent.wait_for(u64::MAX, patience), Some(Answer::Closed));
+    assert!(!closed(looked), "it was just sent");
+    deployment.clock.advance_ms(9_999);
+    assert!(!closed(looked), "not yet ten seconds");
+    deployment.clock.advance_ms(1);
+    assert!(closed(looked * 4));
+    enclave.reconnect_storage(&deployment.store);
+    match agent.wait(sent) {
+        Reply::Denied(denial) => assert_eq!(denial.code, Code::Withdrawn),
+        other => panic!("{other:?}"),
+    }
+    agent.sign(read_order("2")).unwrap();
 }
