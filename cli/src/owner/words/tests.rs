@@ -102,3 +102,19 @@ fn what_goes_between_workloads_is_said() {
         assert!(text.contains(line), "{line}\n---\n{text}");
     }
 }
+
+#[test]
+fn a_budget_of_an_asset_is_said_in_whole_ones_too() {
+    let assets = r#"{"v":1,"assets":{"sol":{"cluster":"solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp","native":true,"decimals":9}},"#;
+    let catalog = Catalog::parse(CATALOG.replacen(r#"{"v":1,"#, assets, 1).as_bytes()).unwrap();
+    let paying = a_grant(|document| {
+        document["budgets"][1] = json!({ "unit": "sol", "max": "100000", "window": "grant" });
+    });
+    let text = grant(&paying, &around(&catalog)).join("\n");
+    let line = "  100000 sol (of the smallest unit: 0.0001 whole ones) in the grant's whole life";
+    assert!(text.contains(line), "{text}");
+    assert!(
+        text.contains("  20000 usd-cents in any 1 day"),
+        "no asset: {text}"
+    );
+}
