@@ -45,44 +45,48 @@ pub fn signature() -> anyhow::Result<f64> {
 /// own digest. Not the entry's: its share of a checkpoint and of the tree.
 pub fn call(body: usize) -> anyhow::Result<f64> {
     let (key, mac) = (key()?, MacKey::new(&[1; 32]));
-    let frames = FrameKey::new([2; 32]).ok().context("frame key")?;
-    let mut request = vec![3; REQUEST + body];
-    frames.seal(0, &mut request).ok().context("seal")?;
+    let frames = Frames::of(REQUEST + body)?;
     let (message, record, input) = ([4; MESSAGE], [5; RECORD], vec![6; INPUT + body]);
     least(|round| {
         if body > 0 {
             black_box(sha256(&[black_box(&input[INPUT..])]));
         }
-        black_box(frames.open(0, black_box(&request)).ok().context("open")?);
+        frames.exchange(round, ANSWER)?;
         black_box(mac.mac(&[black_box(&input)]));
         black_box(mac.mac(&[&u64::from(round).to_be_bytes()]));
         black_box(key.sign(black_box(&message)));
         black_box(sha256(&[black_box(&record)]));
-        let mut answer = vec![7; ANSWER];
-        frames
-            .seal(u64::from(round) + 1, &mut answer)
-            .ok()
-            .context("seal")?;
-        black_box(answer);
         Ok(())
     })
 }
 
-/// CPU of every primitive that a denied call takes, in microseconds: its frame opened, its denial sealed.
-pub fn denial() -> anyhow::Result<f64> {
-    let frames = FrameKey::new([2; 32]).ok().context("frame key")?;
-    let mut request = vec![3; REQUEST];
-    frames.seal(0, &mut request).ok().context("seal")?;
-    least(|round| {
-        black_box(frames.open(0, black_box(&request)).ok().context("open")?);
-        let mut answer = vec![7; DENIAL];
-        frames
-            .seal(u64::from(round) + 1, &mut answer)
-            .ok()
-            .context("seal")?;
+/// A sealed request and its channel's key.
+struct Frames(FrameKey, Vec<u8>);
+
+impl Frames {
+    fn of(length: usize) -> anyhow::Result<Self> {
+        let key = FrameKey::new([2; 32]).ok().context("frame key")?;
+        let mut request = vec![3; length];
+        key.seal(0, &mut request).ok().context("seal")?;
+        Ok(Self(key, request))
+    }
+
+    /// Opens it, and seals an answer of so many bytes.
+    fn exchange(&self, round: u32, length: usize) -> anyhow::Result<()> {
+        let Self(key, request) = self;
+        black_box(key.open(0, black_box(request)).ok().context("open")?);
+        let mut answer = vec![7; length];
+        let sealed = key.seal(u64::from(round) + 1, &mut answer);
+        sealed.ok().context("seal")?;
         black_box(answer);
         Ok(())
-    })
+    }
+}
+
+/// CPU of every primitive that a denied call takes, in microseconds: its frame opened, its denial sealed.
+pub fn denial() -> anyhow::Result<f64> {
+    let frames = Frames::of(REQUEST)?;
+    least(|round| frames.exchange(round, DENIAL))
 }
 
 /// CPU of the primitives of one record of an audited log, in microseconds: its hash, a node of its entry's tree, and its share
