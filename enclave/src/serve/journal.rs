@@ -1,7 +1,7 @@
 //! The journal's thread: keeps the time of entries, and sends again what storage did not store.
 //!
 //! Most entries are begun by other threads ([`super::press`]). This one begins those that only time calls for, watches that
-//! storage answers, and ends when the instance does.
+//! storage answers, and ends when the instance does. What an entry holds it does not look at.
 
 use super::{hub::Hub, link::STALL, press};
 use crate::core::{Batch, COMMIT_WAIT_US, Core, Standing, commit::Pace};

@@ -1,9 +1,9 @@
 //! Who builds the next entry, and what follows when it is stored.
 //!
-//! One entry is outstanding. It is built and sent by whoever finds that it is time: the thread that finished the last call
-//! of it, the one that read that its predecessor is stored, or the journal, which keeps the time. So nobody is woken to begin an entry
+//! One entry is outstanding. It is built and sent by whoever finds that it is time: the thread that finished the last call of it,
+//! the one that read that its predecessor is stored, or the journal, which keeps the time. So nobody is woken to begin an entry
 //! (decision 0033). It is sent byte for byte until storage says stored or conflict; an index is never skipped and never built
-//! twice.
+//! twice. What a record says, and whether it may be one, is not known here.
 
 use super::{
     answer,

@@ -1,7 +1,8 @@
 //! Values within the rules of a route, and what they charge together.
 //!
 //! A rule of a list is one of each of its elements. Of an empty list it would say nothing, and to a contract no element may mean
-//! all of them: an empty list keeps only a rule that takes anything, and is a value of its own to `only`.
+//! all of them: an empty list keeps only a rule that takes anything, and is a value of its own to `only`. Which function or form a
+//! value is of, it does not know.
 
 use super::abi::Value;
 use claviger_shared::{

@@ -1,4 +1,4 @@
-//! One life of an enclave, and what a courier asks of it.
+//! One life of an enclave, and what a courier asks of it. What the deployment is, its parent knows.
 
 use super::NONCE;
 use crate::{

@@ -1,4 +1,6 @@
 //! Routes of tokens, and what is said between workloads, in words: who says what of whom, and what it is good for.
+//!
+//! It knows no grant: whether any lets an agent have one is said elsewhere.
 
 use claviger_shared::{
     catalog::{JwtRoute, WimseRoute},
