@@ -316,6 +316,11 @@ async fn a_signature_over_another_text_is_not_passed_on() {
             .stdin(std::process::Stdio::piped())
             .spawn()
             .unwrap();
+        // A process is there a moment before its command line is.
+        let command = format!("/proc/{}/cmdline", child.id());
+        while std::fs::read(&command).unwrap().is_empty() {
+            std::thread::yield_now();
+        }
         let pid = peer(child.id());
         let data = sshsig::signed_data(GIT, COMMIT.as_bytes());
         let answer = held
