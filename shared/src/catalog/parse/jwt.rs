@@ -187,3 +187,6 @@ fn claim(place: &Place<'_>) -> Result<String, Error> {
         printable && !text.is_empty() && text.len() <= MAX_CLAIM
     })
 }
+
+#[cfg(test)]
+pub(super) mod tests;

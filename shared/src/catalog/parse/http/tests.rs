@@ -1,7 +1,10 @@
 //! Routes between workloads: whose, for whom, and nothing that only a caller could know.
 
 use super::{
-    super::tests::{invalid, refused, route, token_routes},
+    super::{
+        jwt::tests::token_routes,
+        tests::{invalid, refused, route},
+    },
     *,
 };
 use crate::{
