@@ -88,6 +88,13 @@ impl Plan {
 
     /// Measures it.
     pub fn run(self, lanes: Vec<(Socket, Box<dyn Caller>)>) -> anyhow::Result<Cell> {
+        let callers = lanes.len();
+        let load = Load::new(lanes, self.depth)?;
+        self.under(load, callers)
+    }
+
+    /// Measures a load of so many callers.
+    pub fn under(self, mut load: Load, callers: usize) -> anyhow::Result<Cell> {
         let Self {
             name,
             depth,
@@ -96,8 +103,6 @@ impl Plan {
             log,
         } = self;
         let entries = || log.as_ref().map(|log| log()).transpose();
-        let callers = lanes.len();
-        let mut load = Load::new(lanes, depth)?;
         load.run(WARM_UP)?;
         let before = entries()?;
         let mut meter = Meter::start(pids);

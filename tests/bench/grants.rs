@@ -6,10 +6,11 @@
 use crate::{
     asks,
     calls::{streams, through_host},
+    child::Kept,
     clock::now,
     cpu,
     deployment::Deployment,
-    load::{Load, stream},
+    load::{Load, floor, stream},
     run::Run,
 };
 use serde::Serialize;
@@ -120,8 +121,18 @@ pub fn hot(run: &mut Run, deployment: &Deployment) -> anyhow::Result<()> {
     crate::calls::plan(run, deployment, "GET, 1 budget", 4)?.keep(run, one)
 }
 
-/// More than may be under way: four connections, each with four times what its channel may have.
+/// More than may be under way: four connections, each with four times what its channel may have. Then the same beside one caller
+/// of the floor server, who asks when they ask and is refused: what a refusal waits for there, whoever gives it.
 pub fn overload(run: &mut Run, deployment: &Deployment) -> anyhow::Result<()> {
-    let lanes = streams(deployment, 4, &asks::sign(asks::get()))?;
-    crate::calls::plan(run, deployment, "overload", 256)?.keep(run, lanes)
+    let (callers, depth, get) = (4, 256, asks::sign(asks::get()));
+    crate::calls::through_host(run, deployment, "overload", (callers, depth), &get)?;
+    let dir = tempfile::tempdir()?;
+    let socket = dir.path().join("floor");
+    let server = Kept::own(&["floor", &socket.to_string_lossy()], &socket)?;
+    let load = Load::new(streams(deployment, callers, &get)?, depth)?;
+    let load = load.beside(floor::refused(&socket)?)?;
+    let mut plan = crate::calls::plan(run, deployment, "overload beside the floor", depth)?;
+    plan.pids.push(("floor", server.pid()));
+    run.keep(plan.under(load, callers)?);
+    Ok(())
 }

@@ -6,6 +6,7 @@
 
 mod asks;
 mod aws;
+mod between;
 mod boot;
 mod calls;
 mod cell;
@@ -44,7 +45,7 @@ use run::Run;
 use rustix::process::Resource;
 use std::path::Path;
 
-const USAGE: &str = "usage: claviger-bench quick | full [SECONDS] | docs | inside | calls [SECONDS] | one durable|volatile CALLERS DEPTH SECONDS | vm [SECONDS] | vm-nitro [SECONDS] | grants NUMBER | boot RECORDS";
+const USAGE: &str = "usage: claviger-bench quick | full [SECONDS] | docs | inside | calls [SECONDS] | one durable|volatile CALLERS DEPTH SECONDS | sidecar SECONDS | overload SECONDS | vm [SECONDS] | vm-nitro [SECONDS] | grants NUMBER | boot RECORDS";
 /// Where everything that a run found is kept.
 const FILE: &str = "target/bench.json";
 
@@ -66,6 +67,7 @@ fn main() -> anyhow::Result<()> {
     match arguments[..] {
         ["floor", socket] => floor::serve(Path::new(socket)),
         ["relay", socket, behind] => floor::relay(Path::new(socket), Path::new(behind)),
+        ["between", ready, server] => between::serve(Path::new(ready), server),
         ["flood", key, seconds] => fair::flood(Path::new(key), seconds.parse()?),
         ["quick"] => everything(true, 1.2),
         ["full"] => everything(false, 10.0),
@@ -78,6 +80,8 @@ fn main() -> anyhow::Result<()> {
         ["vm-nitro"] => vm::measure_nitro(1.5),
         ["vm-nitro", seconds] => vm::measure_nitro(seconds.parse().context(USAGE)?),
         ["vm", seconds] => vm::measure(seconds.parse().context(USAGE)?),
+        ["sidecar", seconds] => just_on(seconds.parse()?, sidecar::measure),
+        ["overload", seconds] => just_on(seconds.parse()?, grants::overload),
         ["calls"] => just_calls(3.0),
         ["calls", seconds] => just_calls(seconds.parse().context(USAGE)?),
         [
@@ -109,6 +113,19 @@ fn just_one(volatile: bool, shape: (usize, usize), seconds: f64) -> anyhow::Resu
     let mut run = Run::new(seconds);
     report::head();
     calls::one(&mut run, &Deployment::start(volatile, AGENTS)?, shape)
+}
+
+/// One part alone that needs a deployment.
+fn just_on(
+    seconds: f64,
+    part: impl FnOnce(&mut Run, &Deployment) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut run = Run::new(seconds);
+    run.primitive()?;
+    report::head();
+    part(&mut run, &Deployment::start(false, AGENTS)?)?;
+    goals::print(&run);
+    Ok(())
 }
 
 /// The cells of the first rows of the goals alone: what one looks at while making calls faster.

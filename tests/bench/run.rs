@@ -24,6 +24,8 @@ pub struct Run {
     pub denied_us: f64,
     /// CPU of the primitives of an audited record, alone, in microseconds.
     pub audited_us: f64,
+    /// CPU of verifying a checkpoint's signature, alone, in microseconds.
+    pub checkpoint_us: f64,
     /// Logs audited.
     pub audits: Vec<boot::Audited>,
     /// Numbers of grants looked at.
@@ -49,6 +51,7 @@ impl Run {
             post_us: 0.0,
             denied_us: 0.0,
             audited_us: 0.0,
+            checkpoint_us: 0.0,
             audits: Vec::new(),
             grants: Vec::new(),
             inside: Vec::new(),
@@ -65,9 +68,15 @@ impl Run {
         self.post_us = primitives::call(256)?;
         self.denied_us = primitives::denial()?;
         self.audited_us = primitives::audited()?;
+        self.checkpoint_us = primitives::checkpoint()?;
         println!(
-            "Ed25519 signature of 256 B alone: {:.2} µs; every primitive of a recorded call: {:.2} µs, with a body of 256 B {:.2} µs, of a denied one: {:.2} µs, of an audited record: {:.2} µs",
-            self.primitive_us, self.primitives_us, self.post_us, self.denied_us, self.audited_us
+            "Ed25519 signature of 256 B alone: {:.2} µs; every primitive of a recorded call: {:.2} µs, with a body of 256 B {:.2} µs, of a denied one: {:.2} µs, of an audited record: {:.2} µs; a checkpoint verified: {:.2} µs",
+            self.primitive_us,
+            self.primitives_us,
+            self.post_us,
+            self.denied_us,
+            self.audited_us,
+            self.checkpoint_us
         );
         Ok(())
     }

@@ -46,6 +46,7 @@ pub fn measure(run: &mut Run, deployment: &Deployment) -> anyhow::Result<()> {
         &headers,
         body.as_bytes(),
     );
+    crate::between::measure(run, deployment)?;
     for (callers, depth) in SHAPES {
         let lanes =
             (0..callers).map(|_| load::http::connect(authority, request.clone(), b"sig1=:"));

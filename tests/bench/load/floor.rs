@@ -23,6 +23,21 @@ pub fn connect(socket: &Path, agent: usize) -> anyhow::Result<(Socket, Box<dyn C
     Ok((Socket::Unix(socket), Box::new(floor)))
 }
 
+/// Connects as one whose requests are all refused: their MAC is another.
+pub fn refused(socket: &Path) -> anyhow::Result<(Socket, Box<dyn Caller>)> {
+    let mut request = request(0, 0);
+    if let Some(last) = request.last_mut() {
+        *last ^= 1;
+    }
+    let floor = Floor {
+        requests: vec![request],
+        asked: 0,
+        answered: 0,
+    };
+    let socket = UnixStream::connect(socket)?;
+    Ok((Socket::Unix(socket), Box::new(floor)))
+}
+
 impl Caller for Floor {
     fn ask(&mut self, out: &mut Vec<u8>) -> anyhow::Result<usize> {
         out.extend_from_slice(&self.requests[self.asked % self.requests.len()]);

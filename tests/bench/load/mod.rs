@@ -108,6 +108,8 @@ struct Lane {
     unsent: Vec<u8>,
     waits_for_room: bool,
     depth: usize,
+    /// Whether it asks when others ask, not when it is answered.
+    is_beside: bool,
 }
 
 /// Connections under load.
@@ -135,6 +137,7 @@ impl Load {
                 unsent: Vec::new(),
                 waits_for_room: false,
                 depth,
+                is_beside: false,
             });
         }
         Ok(Self {
@@ -142,6 +145,17 @@ impl Load {
             epoll,
             buffer: vec![0; READ],
         })
+    }
+
+    /// One more connection, which asks when others ask, unless it still waits for its answer.
+    pub fn beside(mut self, (socket, caller): (Socket, Box<dyn Caller>)) -> anyhow::Result<Self> {
+        let mut one = Self::new(vec![(socket, caller)], 1)?;
+        let mut lane = one.lanes.pop().context("a lane")?;
+        lane.is_beside = true;
+        let place = data(self.lanes.len());
+        epoll::add(&self.epoll, &lane.socket, place, epoll::EventFlags::IN)?;
+        self.lanes.push(lane);
+        Ok(self)
     }
 
     /// Keeps every connection busy for so long. What is under way at the end is still under way afterwards.
@@ -188,6 +202,18 @@ impl Load {
         Ok(())
     }
 
+    /// Others have asked: so do those who ask when they do.
+    fn join_in(&mut self, at: Instant) -> anyhow::Result<()> {
+        for place in 0..self.lanes.len() {
+            let lane = &mut self.lanes[place];
+            if lane.is_beside && lane.under_way == 0 {
+                lane.ask(at)?;
+                self.send(place)?;
+            }
+        }
+        Ok(())
+    }
+
     fn fill(&mut self, place: usize) -> anyhow::Result<()> {
         let lane = &mut self.lanes[place];
         let start = now();
@@ -216,6 +242,9 @@ impl Load {
             let mut rest = &whole[..];
             lane.take(&mut rest, at, tally, asks)?;
             lane.unread.extend_from_slice(rest);
+        }
+        if asks && !lane.is_beside {
+            self.join_in(at)?;
         }
         self.send(place)
     }
@@ -265,6 +294,7 @@ impl Lane {
         tally: &mut Tally,
         asks: bool,
     ) -> anyhow::Result<()> {
+        let asks = asks && !self.is_beside;
         while let Some((number, outcome)) = self.caller.answer(bytes)? {
             let waited = at.saturating_duration_since(self.started[number % RING]);
             let waits = match outcome {
