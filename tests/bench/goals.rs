@@ -3,6 +3,7 @@
 use crate::{
     between,
     cell::{Cell, RELAY},
+    reference,
     run::Run,
 };
 use serde::Serialize;
@@ -146,16 +147,23 @@ impl Goals<'_> {
     }
 
     /// CPU below which the enclave cannot decide and record a call in this shape: what a denial takes, which is the decision
-    /// alone, and the primitives of a recorded call; or what the floor server takes, which decides and signs too, and the rest.
+    /// alone, with the primitives of a recorded call and what is made and written of it; or what the floor server takes, which
+    /// decides, signs and makes a token, with the rest. Either way with the call's share of its entry: a signature, and one
+    /// exchange with the store, which costs no less than one that the floor server has.
     fn least(&self, mode: &str, floor: &Cell) -> Option<f64> {
         let run = self.run;
         let (callers, depth) = (floor.callers, floor.depth);
         let ours = self.cell(&format!("{mode} GET"), callers, depth)?;
-        let checkpoint = run.primitive_us / ours.records_in_entry?;
-        let recorded = run.primitives_us - run.primitive_us - run.denied_us;
-        let waking = floor.cpu("floor") + recorded + checkpoint;
+        let exchange = self.cell("floor", 8, 1)?.cpu("floor") - run.primitive_us;
+        let entry = (run.primitive_us + exchange) / ours.records_in_entry?;
+        let inside = |name| run.inside(name).unwrap_or_default();
+        let written = inside(reference::RECORD) + inside(reference::ANSWER);
+        let recorded = run.primitives_us - run.primitive_us - run.denied_us + written
+            - inside(reference::DENIAL);
+        let waking = floor.cpu("floor") + recorded + entry;
         let denial = self.cell(&format!("{mode} denial"), 8, 16)?.cpu("enclave");
-        let deciding = denial + recorded + run.primitive_us + checkpoint;
+        let signed = run.primitive_us + inside(reference::MADE);
+        let deciding = denial + recorded + signed + entry;
         Some(waking.max(deciding))
     }
 

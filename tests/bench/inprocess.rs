@@ -2,8 +2,8 @@
 //! enclave whose store is memory.
 
 use crate::{
-    asks, aws, cell::Plan, cpu, deployment::Granted, evm, load, run::Run, solana, ssh, template,
-    x402,
+    asks, aws, cell::Plan, cpu, deployment::Granted, evm, load, reference, run::Run, solana, ssh,
+    template, x402,
 };
 use anyhow::{Context, bail, ensure};
 use claviger_client::trust;
@@ -106,6 +106,13 @@ pub fn measure(run: &mut Run) -> anyhow::Result<()> {
         "parse a GET that nothing lists",
         timed(|_| drop(std::hint::black_box(parse(&unlisted)))),
     );
+    let call = parse(&sign).map_err(|_| anyhow::anyhow!("denied"))?;
+    let reference = reference::Bench::new(call, &grant, deployment.clock.now())?;
+    reference.check()?;
+    keep(reference::MADE, timed(|_| reference.make()));
+    keep(reference::RECORD, timed(|_| reference.record()));
+    keep(reference::ANSWER, timed(|_| reference.answer()));
+    keep(reference::DENIAL, timed(|_| reference.deny()));
     let aws = aws::Bench::new(&grant, deployment.clock.now())?;
     aws.check()?;
     keep("aws: parse a GET of S3", timed(|_| aws.parse()));

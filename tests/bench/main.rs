@@ -29,6 +29,7 @@ mod owner;
 mod page;
 mod peers;
 mod primitives;
+mod reference;
 mod report;
 mod run;
 mod sidecar;

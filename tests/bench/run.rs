@@ -99,6 +99,12 @@ impl Run {
         Ok(())
     }
 
+    /// A figure of one process, by its name.
+    pub fn inside(&self, name: &str) -> Option<f64> {
+        let mut all = self.inside.iter();
+        all.find(|(own, _)| own == name).map(|(_, us)| *us)
+    }
+
     /// Prints a cell and keeps it.
     pub fn keep(&mut self, cell: Cell) {
         report::line(&cell);
