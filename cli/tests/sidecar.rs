@@ -20,13 +20,14 @@ use claviger_shared::{
 use deployment::{Deployment, terminate, wait_for};
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeMap,
     fs,
     net::SocketAddr,
     os::unix::fs::PermissionsExt,
     path::Path,
     process::{Child, Command, Output, Stdio},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -37,20 +38,30 @@ use tokio::{
     sync::Semaphore,
 };
 
-/// Denies everything, once it may; remembers how many asked.
+/// Denies everything, once it may; remembers how many asked, and for what.
 struct Scripted {
     gate: Arc<Semaphore>,
     asked: Arc<AtomicUsize>,
+    urls: Urls,
 }
+
+/// How often each URL was asked for, and what of it is still under way.
+type Urls = Arc<Mutex<BTreeMap<String, usize>>>;
 
 impl Asks for Scripted {
     async fn ask(&self, ask: Ask) -> Result<Answered, Error> {
+        let url = match ask {
+            Ask::Sign(sign) => match sign.input {
+                Input::Http(input) => input.url,
+                _ => String::new(),
+            },
+            _ => String::new(),
+        };
         self.asked.fetch_add(1, Ordering::SeqCst);
+        *self.urls.lock().unwrap().entry(url.clone()).or_default() += 1;
         self.gate.acquire().await.unwrap().forget();
-        if let Ask::Sign(sign) = ask
-            && let Input::Http(input) = sign.input
-            && input.url == "host"
-        {
+        *self.urls.lock().unwrap().entry(url.clone()).or_default() -= 1;
+        if url == "host" {
             return Err(Error::Host("10.0.0.1 says no".to_owned()));
         }
         let mut denial = Denial::at(Code::BudgetExceeded, "/url");
@@ -74,6 +85,7 @@ struct Stage {
     token: String,
     gate: Arc<Semaphore>,
     asked: Arc<AtomicUsize>,
+    urls: Urls,
 }
 
 impl Stage {
@@ -81,9 +93,11 @@ impl Stage {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (gate, asked) = (Arc::new(Semaphore::new(open)), Arc::default());
+        let urls = Urls::default();
         let agent = Scripted {
             gate: Arc::clone(&gate),
             asked: Arc::clone(&asked),
+            urls: Arc::clone(&urls),
         };
         let sidecar = Sidecar::new(agent, Token::random().unwrap(), address);
         let token = sidecar.token().expose().to_owned();
@@ -93,6 +107,7 @@ impl Stage {
             token,
             gate,
             asked,
+            urls,
         }
     }
 
@@ -354,7 +369,7 @@ async fn what_is_pipelined_leaves_room_for_others_and_waits_instead_of_being_ref
     let stage = Stage::set(0).await;
     let deep = stage.kept(SIGN, "", OTHER).repeat(40);
     let mut sockets = Vec::new();
-    for asked in [16, 32, 33, 34] {
+    for asked in [16, 32, 48, 49, 50] {
         sockets.push(stage.start(deep.as_bytes()).await);
         stage.asked(asked).await;
     }
@@ -364,7 +379,28 @@ async fn what_is_pipelined_leaves_room_for_others_and_waits_instead_of_being_ref
             assert_eq!(next(socket).await.0, 403);
         }
     }
-    assert_eq!(stage.asked.load(Ordering::SeqCst), 160);
+    assert_eq!(stage.asked.load(Ordering::SeqCst), 200);
+}
+
+#[tokio::test]
+async fn connections_that_pipeline_get_the_same_share_of_the_room() {
+    let stage = Stage::set(0).await;
+    let mut sockets = Vec::new();
+    // The first three take all that may be pipelined; the others come too late.
+    for (number, asked) in [16, 32, 48, 49, 50].into_iter().enumerate() {
+        let body = format!(r#"{{"method":"GET","url":"https://{number}.example/"}}"#);
+        let deep = stage.kept(SIGN, "", &body).repeat(100);
+        sockets.push(stage.start(deep.as_bytes()).await);
+        stage.asked(asked).await;
+    }
+    // Those fifty are answered, and others take their place.
+    stage.gate.add_permits(50);
+    stage.asked(100).await;
+    let shares: Vec<_> = stage.urls.lock().unwrap().values().copied().collect();
+    assert_eq!(
+        shares, [10; 5],
+        "its first, and a fifth of three quarters of 64"
+    );
 }
 
 #[tokio::test]

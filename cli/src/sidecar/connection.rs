@@ -2,8 +2,9 @@
 //!
 //! hyper reads a connection's next request when the one before is answered, so a pipelined request would wait for those before
 //! it. Here each whole plain request ([`plain`]) goes to the same service at once. From the first one on that is not plain the
-//! connection is hyper's, when what came before is answered. Requests that came behind another take at most half of the
-//! room for calls, so that connections do not crowd each other out; without room they wait, as they would for hyper.
+//! connection is hyper's, when what came before is answered. Requests that came behind another take at most three quarters of
+//! the room for calls, each connection the same share of it, so that connections do not crowd each other out; without room they
+//! wait, as they would for hyper.
 
 use super::{
     Asks, BODY, HEAD, MAX_CALLS, MAX_HEAD, Sidecar,
@@ -23,7 +24,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{
     collections::VecDeque,
     io::{self, Cursor, Write},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, UNIX_EPOCH},
 };
 use tokio::{
@@ -37,7 +38,7 @@ use tokio::{
 /// Requests of one connection that are under way at once.
 const DEPTH: usize = 16;
 /// Room for calls that is left to requests which no other one of their connection is before.
-const KEPT: usize = MAX_CALLS / 2;
+const KEPT: usize = MAX_CALLS / 4;
 /// Bytes read at once.
 const READ: usize = 16 * 1024;
 
@@ -102,6 +103,30 @@ impl Drop for Call {
     }
 }
 
+/// Counts a connection among those that have calls under way.
+struct Busy<A>(Arc<Sidecar<A>>);
+
+impl<A> Busy<A> {
+    fn new(sidecar: &Arc<Sidecar<A>>) -> Self {
+        sidecar.busy.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(sidecar))
+    }
+}
+
+impl<A> Drop for Busy<A> {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Requests that each of so many connections may have under way behind its first.
+fn share(busy: usize) -> usize {
+    MAX_CALLS
+        .saturating_sub(KEPT)
+        .checked_div(busy)
+        .unwrap_or(0)
+}
+
 /// The plain part of a connection.
 struct Line<A> {
     socket: TcpStream,
@@ -110,6 +135,8 @@ struct Line<A> {
     /// Bytes with which the request at the front is whole, where its head is known.
     whole: usize,
     under_way: VecDeque<Call>,
+    /// While any is.
+    busy: Option<Busy<A>>,
     unsent: Vec<u8>,
     /// Until when what is waited for has to be there.
     until: Option<(Next, Instant)>,
@@ -123,6 +150,7 @@ impl<A: Asks> Line<A> {
             unread: BytesMut::new(),
             whole: 0,
             under_way: VecDeque::new(),
+            busy: None,
             unsent: Vec::new(),
             until: None,
         }
@@ -194,6 +222,10 @@ impl<A: Asks> Line<A> {
 
     /// Room for a request that came behind another.
     fn room(&self) -> Option<OwnedSemaphorePermit> {
+        let busy = self.sidecar.busy.load(Ordering::Relaxed);
+        if self.under_way.len() > share(busy) {
+            return None;
+        }
         let calls = &self.sidecar.calls;
         if calls.available_permits() <= KEPT {
             return None;
@@ -202,6 +234,7 @@ impl<A: Asks> Line<A> {
     }
 
     fn call(&mut self, request: Request<Full<Bytes>>, room: Option<OwnedSemaphorePermit>) {
+        self.busy.get_or_insert_with(|| Busy::new(&self.sidecar));
         let sidecar = Arc::clone(&self.sidecar);
         let call = async move { service::answer(&sidecar, request, room).await };
         self.under_way.push_back(Call(tokio::spawn(call)));
@@ -240,6 +273,9 @@ impl<A: Asks> Line<A> {
     /// Puts the first call's answer to what is sent.
     fn put(&mut self, answer: Result<Response<Bytes>, JoinError>) -> io::Result<()> {
         drop(self.under_way.pop_front());
+        if self.under_way.is_empty() {
+            self.busy = None;
+        }
         put(&mut self.unsent, &answer.map_err(io::Error::other)?)
     }
 

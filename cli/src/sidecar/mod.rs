@@ -19,7 +19,12 @@ pub use token::Token;
 
 use claviger_client::{Agent, Error as ClientError, session::Answered};
 use claviger_shared::call::Ask;
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
 use tokio::{net::TcpListener, sync::Semaphore};
 
 /// Longest request body in bytes: [`claviger_shared::call::MAX_BODY`] in base64, and what stands around it.
@@ -60,6 +65,8 @@ pub struct Sidecar<A> {
     token: Token,
     authority: String,
     calls: Arc<Semaphore>,
+    /// Connections with calls under way.
+    busy: AtomicUsize,
 }
 
 impl<A: Asks> Sidecar<A> {
@@ -71,6 +78,7 @@ impl<A: Asks> Sidecar<A> {
             token,
             authority: address.to_string(),
             calls: Arc::new(Semaphore::new(MAX_CALLS)),
+            busy: AtomicUsize::new(0),
         }
     }
 
