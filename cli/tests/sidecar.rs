@@ -38,29 +38,30 @@ use tokio::{
     sync::Semaphore,
 };
 
-/// Denies everything, once it may; remembers how many asked, and for what.
+/// Denies everything, once it may; remembers how many asked, and who waits.
 struct Scripted {
     gate: Arc<Semaphore>,
     asked: Arc<AtomicUsize>,
     urls: Urls,
 }
 
-/// How often each URL was asked for, and what of it is still under way.
-type Urls = Arc<Mutex<BTreeMap<String, usize>>>;
+/// How many calls of each URL are under way.
+type Urls = Arc<Mutex<BTreeMap<String, Arc<AtomicUsize>>>>;
 
 impl Asks for Scripted {
     async fn ask(&self, ask: Ask) -> Result<Answered, Error> {
-        let url = match ask {
-            Ask::Sign(sign) => match sign.input {
-                Input::Http(input) => input.url,
-                _ => String::new(),
-            },
-            _ => String::new(),
+        let url = if let Ask::Sign(sign) = ask
+            && let Input::Http(input) = sign.input
+        {
+            input.url
+        } else {
+            String::new()
         };
+        let under_way = Arc::clone(self.urls.lock().unwrap().entry(url.clone()).or_default());
+        under_way.fetch_add(1, Ordering::SeqCst);
         self.asked.fetch_add(1, Ordering::SeqCst);
-        *self.urls.lock().unwrap().entry(url.clone()).or_default() += 1;
         self.gate.acquire().await.unwrap().forget();
-        *self.urls.lock().unwrap().entry(url.clone()).or_default() -= 1;
+        under_way.fetch_sub(1, Ordering::SeqCst);
         if url == "host" {
             return Err(Error::Host("10.0.0.1 says no".to_owned()));
         }
@@ -396,7 +397,11 @@ async fn connections_that_pipeline_get_the_same_share_of_the_room() {
     // Those fifty are answered, and others take their place.
     stage.gate.add_permits(50);
     stage.asked(100).await;
-    let shares: Vec<_> = stage.urls.lock().unwrap().values().copied().collect();
+    let urls = stage.urls.lock().unwrap();
+    let shares: Vec<_> = urls
+        .values()
+        .map(|one| one.load(Ordering::SeqCst))
+        .collect();
     assert_eq!(
         shares, [10; 5],
         "its first, and a fifth of three quarters of 64"
