@@ -7,9 +7,10 @@
 mod de;
 #[cfg(test)]
 mod same;
+mod ser;
 
+use de::Shape;
 use serde::{Serialize, de::DeserializeOwned};
-use std::io;
 
 /// Bytes that most documents fit in: what is reserved for one.
 const ROOM: usize = 1024;
@@ -48,8 +49,17 @@ pub enum Error {
 ///
 /// [`Error::Shape`] for a value CBOR cannot carry; no type of this crate is one.
 pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
-    let mut out = Vec::with_capacity(ROOM);
-    serde_cbor::to_writer(&mut out, value).map_err(|_| Error::Shape)?;
+    encode_around(0, value)
+}
+
+/// [`encode`] of a value that holds so many bytes as they are.
+///
+/// # Errors
+///
+/// As [`encode`].
+pub fn encode_around<T: Serialize>(held: usize, value: &T) -> Result<Vec<u8>, Error> {
+    let mut out = Vec::with_capacity(ROOM.saturating_add(held));
+    ser::write(value, &mut out).map_err(|Shape| Error::Shape)?;
     Ok(out)
 }
 
@@ -76,9 +86,9 @@ pub fn decode_many<T: Serialize + DeserializeOwned>(
         return Err(Error::TooLarge);
     }
     scan(bytes, max_items)?;
-    let value: T = de::read(bytes).map_err(|de::Shape| Error::Shape)?;
+    let value: T = de::read(bytes).map_err(|Shape| Error::Shape)?;
     let mut rest = Compared(bytes);
-    serde_cbor::to_writer(&mut rest, &value).map_err(|_| Error::NotCanonical)?;
+    ser::write(&value, &mut rest).map_err(|Shape| Error::NotCanonical)?;
     if rest.0.is_empty() {
         Ok(value)
     } else {
@@ -89,20 +99,19 @@ pub fn decode_many<T: Serialize + DeserializeOwned>(
 /// Takes what is written only as long as it is what stands here.
 struct Compared<'a>(&'a [u8]);
 
-impl io::Write for Compared<'_> {
-    fn write(&mut self, written: &[u8]) -> io::Result<usize> {
-        self.0 = self
-            .0
-            .strip_prefix(written)
-            .ok_or(io::ErrorKind::InvalidData)?;
-        Ok(written.len())
+impl ser::Sink for Compared<'_> {
+    #[inline]
+    fn put_one(&mut self, written: u8) -> Result<(), Shape> {
+        match self.0.split_first() {
+            Some((byte, rest)) if *byte == written => self.0 = rest,
+            Some(_) | None => return Err(Shape),
+        }
+        Ok(())
     }
 
-    fn write_all(&mut self, written: &[u8]) -> io::Result<()> {
-        self.write(written).map(drop)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
+    #[inline]
+    fn put(&mut self, written: &[u8]) -> Result<(), Shape> {
+        self.0 = self.0.strip_prefix(written).ok_or(Shape)?;
         Ok(())
     }
 }
@@ -212,6 +221,21 @@ mod tests {
             Err(Error::NotCanonical),
             "float"
         );
+    }
+
+    #[test]
+    fn what_has_no_one_form_is_not_written() {
+        struct Endless;
+        impl Serialize for Endless {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serde::ser::SerializeSeq::end(serializer.serialize_seq(None)?)
+            }
+        }
+        assert_eq!(encode(&0.5_f64), Err(Error::Shape));
+        assert_eq!(encode(&0.5_f32), Err(Error::Shape));
+        assert_eq!(encode(&(u128::from(u64::MAX) + 1)), Err(Error::Shape));
+        assert_eq!(encode(&(-1 - i128::from(u64::MAX) - 1)), Err(Error::Shape));
+        assert_eq!(encode(&Endless), Err(Error::Shape));
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! That the reader here takes the bytes which `serde_cbor`'s reader takes, between the same scan and the same comparison,
-//! and no others, for the same value.
+//! That the writer here writes the bytes which `serde_cbor`'s writes, and the reader takes those which its reader takes, between
+//! the same scan and the same comparison, and no others, for the same value.
 
-use super::{Compared, MAX_ITEMS, decode, encode, scan};
+use super::{MAX_ITEMS, decode, encode, scan};
 use crate::{
     amount::Amount,
     denial::Code,
@@ -67,9 +67,14 @@ enum Tagged {
 fn before<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     scan(bytes, MAX_ITEMS).ok()?;
     let value: T = serde_cbor::from_slice(bytes).ok()?;
-    let mut rest = Compared(bytes);
-    serde_cbor::to_writer(&mut rest, &value).ok()?;
-    rest.0.is_empty().then_some(value)
+    (serde_cbor::to_vec(&value).ok()? == bytes).then_some(value)
+}
+
+/// The bytes of a value, which both write.
+fn written<T: Serialize>(value: &T) -> Result<Vec<u8>, TestCaseError> {
+    let bytes = encode(value).unwrap();
+    prop_assert_eq!(&bytes, &serde_cbor::to_vec(value).unwrap());
+    Ok(bytes)
 }
 
 fn same<T: Serialize + DeserializeOwned + PartialEq + Debug>(
@@ -259,7 +264,7 @@ proptest! {
 
     #[test]
     fn every_shape_is_taken_as_before(shapes in shapes(), changes in changes()) {
-        let bytes = encode(&shapes).unwrap();
+        let bytes = written(&shapes)?;
         prop_assert_eq!(decode::<Shapes>(&bytes, usize::MAX), Ok(shapes));
         same::<Shapes>(&changed(bytes, &changes))?;
     }
@@ -267,7 +272,8 @@ proptest! {
     #[test]
     fn every_record_is_taken_as_before(body in bodies(), salt: [u8; 16], changes in changes()) {
         let record = Record { salt, body };
-        let bytes = record.encode().unwrap();
+        let bytes = written(&record)?;
+        prop_assert_eq!(record.encode(), Ok(bytes.clone()));
         prop_assert_eq!(Record::decode(&bytes), Ok(record));
         same::<Record>(&changed(bytes, &changes))?;
     }
@@ -276,9 +282,21 @@ proptest! {
     fn an_entry_is_taken_as_before(index: u64, leaf: Vec<u8>, records in prop::collection::vec(any::<Vec<u8>>(), 0..6), changes in changes()) {
         let records = records.into_iter().map(serde_bytes::ByteBuf::from).collect();
         let entry = StoredEntry { index, leaf, records, checkpoint: "a\nb".to_owned() };
-        let bytes = encode(&entry).unwrap();
+        let bytes = written(&entry)?;
         same::<StoredEntry>(&bytes)?;
         same::<StoredEntry>(&changed(bytes, &changes))?;
+    }
+
+    #[test]
+    fn numbers_and_texts_are_written_as_before(
+        number in prop_oneof![any::<u64>(), 0..70_000_u64, (0..64_u32).prop_map(|bits| 1 << bits)],
+        signed: i64, wide in prop_oneof![any::<i128>(), any::<i64>().prop_map(i128::from)], amount: u128, length in 0..70_000_usize,
+    ) {
+        written(&(number, number - number.min(1), signed, signed as i8, signed as i16, signed as i32))?;
+        written(&(number as u8, number as u16, number as u32, u128::from(number), Amount(amount)))?;
+        written(&("x".repeat(length), serde_bytes::ByteBuf::from(vec![0; length])))?;
+        prop_assert_eq!(encode(&wide).ok(), serde_cbor::to_vec(&wide).ok());
+        prop_assert_eq!(encode(&amount).ok(), serde_cbor::to_vec(&amount).ok());
     }
 
     #[test]
@@ -286,5 +304,27 @@ proptest! {
         any::<u8>(), 0x80_u8..0x84, 0xa0_u8..0xa3, 0x60_u8..0x64, Just(0xf6), Just(0x61), 0x00_u8..0x04,
     ], 0..12)) {
         same_as_all(&bytes)?;
+    }
+}
+
+/// Shown in parts, its length known only then.
+struct Shown<'a>(&'a [String]);
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl std::fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|part| f.write_str(part))
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_shown_in_parts_is_one_text(parts in prop::collection::vec(".{0,40}", 0..6)) {
+        prop_assert_eq!(written(&Shown(&parts))?, encode(&parts.concat()).unwrap());
     }
 }
