@@ -2,13 +2,16 @@
 //!
 //! It knows no kind's fields; each kind says its own, in a fixed order.
 
+/// Bytes that most inputs fit in.
+const ROOM: usize = 512;
+
 /// Bytes being written.
 pub(crate) struct Canonical(Vec<u8>);
 
 impl Canonical {
     /// Begins with the kind's word.
     pub(crate) fn of(kind: &str) -> Self {
-        Self(Vec::new()).part(kind.as_bytes())
+        Self(Vec::with_capacity(ROOM)).part(kind.as_bytes())
     }
 
     /// One part: its length in eight bytes, big endian, then itself.

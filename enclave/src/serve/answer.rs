@@ -19,8 +19,12 @@ pub fn text((size, root): (u64, Digest), reply: Reply) -> Vec<u8> {
         echo: Echo { size, root },
         reply,
     };
+    let held = match &answer.reply {
+        Reply::Issued(issued) => issued.receipt.len(),
+        Reply::Denied(_) | Reply::Grant(_) | Reply::Known | Reply::Renewed(_) | Reply::Revoked => 0,
+    };
     // No reply of our making fails to encode; an empty text opens as nothing and is denied by the client.
-    cbor::encode(&answer).unwrap_or_default()
+    cbor::encode_around(held, &answer).unwrap_or_default()
 }
 
 /// Sends a reply at once; the caller flushes.

@@ -156,18 +156,21 @@ pub fn quoted(text: &str) -> Option<String> {
 }
 
 fn put_quoted(out: &mut String, text: &str) -> Option<()> {
-    is_line(text).then_some(())?;
+    let (is_line, is_plain) = text.bytes().fold((true, true), |(line, plain), byte| {
+        (line & stands_on_a_line(byte), plain & !is_escaped(byte))
+    });
+    is_line.then_some(())?;
     out.push('"');
     // Names and most values hold nothing to escape, and are copied in one go.
-    if text.bytes().any(is_escaped) {
+    if is_plain {
+        out.push_str(text);
+    } else {
         for char in text.chars() {
             if u8::try_from(char).is_ok_and(is_escaped) {
                 out.push('\\');
             }
             out.push(char);
         }
-    } else {
-        out.push_str(text);
     }
     out.push('"');
     Some(())
@@ -177,6 +180,12 @@ const fn is_escaped(byte: u8) -> bool {
     matches!(byte, b'\\' | b'"')
 }
 
+const fn stands_on_a_line(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~')
+}
+
+/// Every byte is looked at, whatever the first ones say: so many are at once.
 fn is_line(text: &str) -> bool {
-    text.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
+    text.bytes()
+        .fold(true, |all, byte| all & stands_on_a_line(byte))
 }

@@ -214,8 +214,8 @@ impl Call for HttpCall {
         if let Some(agent) = self.profile.field().filter(|_| !self.directory) {
             add(profile::SIGNATURE_AGENT, agent);
         }
-        add("signature-input", format!("{LABEL}={input}"));
-        add("signature", format!("{LABEL}=:{signature}:"));
+        add("signature-input", [LABEL, "=", input].concat());
+        add("signature", [LABEL, "=:", &signature, ":"].concat());
         Ok(Credential::Http { headers })
     }
 }
@@ -223,7 +223,7 @@ impl Call for HttpCall {
 impl HttpCall {
     /// What is covered, in order.
     fn components(&self, moment: &Moment) -> Vec<Component<'_>> {
-        let query = format!("?{}", self.query.as_deref().unwrap_or_default());
+        let query = ["?", self.query.as_deref().unwrap_or_default()].concat();
         let mut all = Vec::with_capacity(COMPONENTS);
         all.push(Component::new("@method", self.method.as_str()));
         // Who terminates TLS may rewrite the authority: between workloads the audience says whom it is for.
@@ -323,9 +323,9 @@ fn effect(
     let path = matching::path_parameters(&found.route.path, parts.url);
     let path = path
         .into_iter()
-        .map(|(name, value)| (format!("path.{name}"), value));
+        .map(|(name, value)| (["path.", name.as_ref()].concat(), value));
     let query = parts.url.members.iter();
-    let query = query.map(|(name, value)| (format!("query.{name}"), value.clone()));
+    let query = query.map(|(name, value)| (["query.", name.as_ref()].concat(), value.clone()));
     Ok(Effect {
         kind: Kind::Http,
         verb: found.verb,
