@@ -126,7 +126,7 @@ fn key() -> anyhow::Result<Ed25519KeyPair> {
 }
 
 /// CPU of one round in microseconds, where least else was in the way.
-fn least(mut work: impl FnMut(u32) -> anyhow::Result<()>) -> anyhow::Result<f64> {
+pub fn least(mut work: impl FnMut(u32) -> anyhow::Result<()>) -> anyhow::Result<f64> {
     let mut best = f64::INFINITY;
     for _ in 0..TRIES {
         let start = cpu::this_thread();

@@ -26,6 +26,8 @@ pub struct Run {
     pub audited_us: f64,
     /// CPU of verifying a checkpoint's signature, alone, in microseconds.
     pub checkpoint_us: f64,
+    /// CPU of reading one answer, checking its receipt and writing it as JSON, besides the signature, in microseconds.
+    pub handled_us: f64,
     /// Logs audited.
     pub audits: Vec<boot::Audited>,
     /// Numbers of grants looked at.
@@ -52,6 +54,7 @@ impl Run {
             denied_us: 0.0,
             audited_us: 0.0,
             checkpoint_us: 0.0,
+            handled_us: 0.0,
             audits: Vec::new(),
             grants: Vec::new(),
             inside: Vec::new(),

@@ -1,16 +1,26 @@
 //! Calls by plain HTTP on a sidecar, as an agent's own program makes them.
 
 use crate::{
+    asks, between,
     cell::Plan,
     child::Kept,
-    deployment::{Deployment, beside},
+    deployment::{Deployment, beside, wait},
     http::{authority, request},
-    load,
+    load, primitives,
     run::Run,
 };
-use anyhow::Context;
+use anyhow::{Context, bail};
+use claviger_client::{
+    receipt::{self, Notes},
+    render,
+};
+use claviger_shared::{
+    call::{IssuedWithReceipt, Reply},
+    codec::cbor,
+    wire::call::{MAX_ANSWER_ITEMS, MAX_SEALED_ANSWER},
+};
 use serde_json::{Value, json};
-use std::process::Stdio;
+use std::{hint::black_box, process::Stdio};
 
 /// Connections and the depth of each.
 const SHAPES: [(usize, usize); 4] = [(1, 1), (8, 1), (64, 1), (8, 16)];
@@ -46,7 +56,7 @@ pub fn measure(run: &mut Run, deployment: &Deployment) -> anyhow::Result<()> {
         &headers,
         body.as_bytes(),
     );
-    crate::between::measure(run, deployment)?;
+    between::measure(run, deployment)?;
     for (callers, depth) in SHAPES {
         let lanes =
             (0..callers).map(|_| load::http::connect(authority, request.clone(), b"sig1=:"));
@@ -62,5 +72,32 @@ pub fn measure(run: &mut Run, deployment: &Deployment) -> anyhow::Result<()> {
         };
         run.keep(plan.run(lanes)?);
     }
+    run.handled_us = handled(deployment)?;
+    println!(
+        "an answer read, its receipt's signature known, and written as JSON: {:.2} µs",
+        run.handled_us
+    );
     Ok(())
+}
+
+/// CPU of what must be done with one answer besides verifying its checkpoint's signature, in microseconds: it is read, its
+/// receipt is checked, and it is written as JSON.
+fn handled(deployment: &Deployment) -> anyhow::Result<f64> {
+    let answered = wait(async {
+        let agents = deployment.connect(1).await?;
+        Ok(agents[0].answered(asks::sign(asks::get())).await?)
+    })?;
+    let Reply::Issued(issued) = answered.reply else {
+        bail!("not issued: {:?}", answered.reply)
+    };
+    let bytes = cbor::encode(&*issued)?;
+    let notes = Notes::new(deployment.trusted.log_key.clone());
+    let grant = &deployment.agents[0].grant;
+    primitives::least(|_| {
+        let read: IssuedWithReceipt =
+            cbor::decode_many(black_box(&bytes), MAX_SEALED_ANSWER, MAX_ANSWER_ITEMS)?;
+        let checked = receipt::check_with(&read, grant, &notes)?;
+        black_box(render::issued_text(&read, Some(&checked), true)?);
+        Ok(())
+    })
 }
