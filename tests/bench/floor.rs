@@ -6,11 +6,14 @@
 //! answers with an EdDSA token. One blocking thread per connection; a [`relay`] may stand before it, as the host does
 //! before the enclave.
 
+use crate::primitives;
+use anyhow::Context;
 use aws_lc_rs::{hmac, signature::Ed25519KeyPair};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::{
     collections::HashMap,
     fmt::Write as _,
+    hint::black_box,
     io::{Read, Write},
     os::unix::net::{UnixListener, UnixStream},
     path::Path,
@@ -165,6 +168,19 @@ impl Server {
         out.extend_from_slice(token.as_bytes());
         Some(())
     }
+}
+
+/// CPU of one answer alone, in microseconds: without a socket, a thread or a wake-up.
+pub fn alone() -> anyhow::Result<f64> {
+    let (server, request) = (Server::new()?, request(7, 1));
+    let body = frame(&mut &request[..]).context("no frame")?;
+    let mut out = Vec::new();
+    primitives::least(|_| {
+        out.clear();
+        server
+            .answer(black_box(body), 1_700_000_000, &mut out)
+            .context("refused")
+    })
 }
 
 /// Serves a socket until the process that started this one is gone.

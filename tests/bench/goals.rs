@@ -1,9 +1,8 @@
 //! The goals of the design, each against what this run measured. A goal whose cells were not measured is left out.
 
 use crate::{
-    between,
-    cell::{Cell, RELAY},
-    reference,
+    cell::{Cell, RELAY, Waits},
+    inprocess, reference,
     run::Run,
 };
 use serde::Serialize;
@@ -146,25 +145,27 @@ impl Goals<'_> {
         }
     }
 
-    /// CPU below which the enclave cannot decide and record a call in this shape: what a denial takes, which is the decision
-    /// alone, with the primitives of a recorded call and what is made and written of it; or what the floor server takes, which
-    /// decides, signs and makes a token, with the rest. Either way with the call's share of its entry: a signature, and one
-    /// exchange with the store, which costs no less than one that the floor server has.
+    /// CPU below which the enclave does not decide and record a call in this shape: what the floor server takes there besides
+    /// its own answer, and what a call's steps take, each alone: primitives, parsing, the core, what is made and what is
+    /// written. And the call's share of its entry: a signature, and one exchange with the store, which costs no less than one
+    /// that the floor server has.
     fn least(&self, mode: &str, floor: &Cell) -> Option<f64> {
         let run = self.run;
-        let (callers, depth) = (floor.callers, floor.depth);
-        let ours = self.cell(&format!("{mode} GET"), callers, depth)?;
-        let exchange = self.cell("floor", 8, 1)?.cpu("floor") - run.primitive_us;
+        let ours = self.cell(&format!("{mode} GET"), floor.callers, floor.depth)?;
+        let exchange = self.cell("floor", 8, 1)?.cpu("floor") - run.floor_us;
         let entry = (run.primitive_us + exchange) / ours.records_in_entry?;
-        let inside = |name| run.inside(name).unwrap_or_default();
-        let written = inside(reference::RECORD) + inside(reference::ANSWER);
-        let recorded = run.primitives_us - run.primitive_us - run.denied_us + written
-            - inside(reference::DENIAL);
-        let waking = floor.cpu("floor") + recorded + entry;
-        let denial = self.cell(&format!("{mode} denial"), 8, 16)?.cpu("enclave");
-        let signed = run.primitive_us + inside(reference::MADE);
-        let deciding = denial + recorded + signed + entry;
-        Some(waking.max(deciding))
+        let steps = [
+            inprocess::PARSE,
+            inprocess::ALLOW,
+            reference::MADE,
+            reference::RECORD,
+            reference::ANSWER,
+        ];
+        let mut own = run.primitives_us;
+        for step in steps {
+            own += run.inside(step)?;
+        }
+        Some(floor.cpu("floor") - run.floor_us + own + entry)
     }
 
     /// Calls a second that the floor server would answer in this shape if each took what a recorded call takes at least, and the
@@ -241,16 +242,14 @@ impl Goals<'_> {
     fn sidecar(&mut self) {
         let piped = self.cell("durable sidecar", 8, 16).map(|cell| cell.per_s);
         self.at_least("calls over HTTP, 8 x 16 pipelined", 20_000.0, "/s", piped);
-        let p50 = |cell: Option<&Cell>| cell.map(|cell| cell.issued.p50_us);
-        let p50 = |name: &str| p50(self.cell(&format!("durable {name}"), 1, 1));
-        let without = p50(between::ALONE);
-        let over = |p50: Option<f64>| p50.zip(without).map(|(with, without)| with - without);
-        let (added, copied) = (over(p50("sidecar")), over(p50(between::BEHIND)));
-        let name = "what the sidecar adds to p50, one caller";
-        self.at_most(name, 100.0, "µs", added);
+        let Some(added) = &self.run.added else { return };
+        let over = |waits: &Waits| waits.p50_us - added.alone.p50_us;
+        let (sidecar, copied) = (over(&added.sidecar), over(&added.copied));
         // Any process there adds as much as one that copies bytes; this one checks what it hands on.
         let checks = self.run.checkpoint_us + self.run.handled_us;
-        self.floor(name, copied.map(|copied| copied + checks));
+        let name = "what the sidecar adds to p50, one caller";
+        self.at_most(name, 100.0, "µs", Some(sidecar));
+        self.floor(name, Some(copied + checks));
     }
 
     fn tails(&mut self) {

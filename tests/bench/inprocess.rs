@@ -29,6 +29,10 @@ use std::{
     time::Duration,
 };
 
+/// What the figure of reading and matching the reference call is called.
+pub const PARSE: &str = "parse a GET";
+/// And of deciding it in the core.
+pub const ALLOW: &str = "core: allow, 1 budget";
 const ROUNDS: u32 = 100_000;
 /// Records of an entry, as under load.
 const RECORDS: u32 = 64;
@@ -98,10 +102,7 @@ pub fn measure(run: &mut Run) -> anyhow::Result<()> {
         println!("{name:<44} {us:>8.2} µs");
         run.inside.push((name.to_owned(), us));
     };
-    keep(
-        "parse a GET",
-        timed(|_| drop(std::hint::black_box(parse(&sign)))),
-    );
+    keep(PARSE, timed(|_| drop(std::hint::black_box(parse(&sign)))));
     keep(
         "parse a GET that nothing lists",
         timed(|_| drop(std::hint::black_box(parse(&unlisted)))),
@@ -112,7 +113,6 @@ pub fn measure(run: &mut Run) -> anyhow::Result<()> {
     keep(reference::MADE, timed(|_| reference.make()));
     keep(reference::RECORD, timed(|_| reference.record()));
     keep(reference::ANSWER, timed(|_| reference.answer()));
-    keep(reference::DENIAL, timed(|_| reference.deny()));
     let aws = aws::Bench::new(&grant, deployment.clock.now())?;
     aws.check()?;
     keep("aws: parse a GET of S3", timed(|_| aws.parse()));
@@ -152,10 +152,7 @@ pub fn measure(run: &mut Run) -> anyhow::Result<()> {
         "core: allow, 8 budgets",
         bench.timed(|bench, round| bench.allow(slots[round as usize % 8], None))?,
     );
-    keep(
-        "core: allow, 1 budget",
-        bench.timed(|bench, _| bench.allow(slots[0], None))?,
-    );
+    keep(ALLOW, bench.timed(|bench, _| bench.allow(slots[0], None))?);
     bench.allow(spent, None)?;
     bench.flush();
     keep(

@@ -56,15 +56,20 @@ fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
 
 fn facts(run: &Value) -> String {
     let mut out = format!(
-        "{}, profile `{}`, {} s a cell. One Ed25519 signature of 256 B alone: {:.1} µs; every primitive of a recorded call: {:.1} µs, with a body of 256 B {:.1} µs, of a denied one: {:.1} µs, of an audited record: {:.2} µs. Append of 1 KiB with fdatasync: p50 {:.0} µs.\n",
+        "{}, profile `{}`, {} s a cell. One Ed25519 signature of 256 B alone: {:.1} µs; every primitive of a recorded call: {:.1} µs, with a body of 256 B {:.1} µs; one answer of the floor server: {:.1} µs; every primitive of an audited record: {:.2} µs; a checkpoint verified: {:.1} µs; an answer read, the rest of its receipt checked, and written as JSON: {:.1} µs. One caller, in turns: p50 {:.0} µs, through a process that copies bytes {:.0} µs, from the sidecar {:.0} µs. Append of 1 KiB with fdatasync: p50 {:.0} µs.\n",
         text(run, "machine"),
         text(run, "profile"),
         number(run, "/seconds"),
         number(run, "/primitive_us"),
         number(run, "/primitives_us"),
         number(run, "/post_us"),
-        number(run, "/denied_us"),
+        number(run, "/floor_us"),
         number(run, "/audited_us"),
+        number(run, "/checkpoint_us"),
+        number(run, "/handled_us"),
+        number(run, "/added/alone/p50_us"),
+        number(run, "/added/copied/p50_us"),
+        number(run, "/added/sidecar/p50_us"),
         number(run, "/append/p50_us"),
     );
     let cells = list(run, "cells");

@@ -19,8 +19,6 @@ const MESSAGE: usize = 330;
 const REQUEST: usize = 260;
 /// A sealed answer, receipt and all.
 const ANSWER: usize = 1500;
-/// A sealed denial.
-const DENIAL: usize = 160;
 /// A record.
 const RECORD: usize = 420;
 /// A checkpoint's text.
@@ -81,12 +79,6 @@ impl Frames {
         black_box(answer);
         Ok(())
     }
-}
-
-/// CPU of every primitive that a denied call takes, in microseconds: its frame opened, its denial sealed.
-pub fn denial() -> anyhow::Result<f64> {
-    let frames = Frames::of(REQUEST)?;
-    least(|round| frames.exchange(round, DENIAL))
 }
 
 /// CPU of the primitives of one record of an audited log, in microseconds: its hash, a node of its entry's tree, and its share

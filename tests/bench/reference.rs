@@ -10,7 +10,6 @@ use claviger_shared::{
     call::{Answer, Echo, IssuedWithReceipt, Reply},
     codec::cbor,
     credential::{Issued, Remaining},
-    denial::{Code, Denial},
     effect::{Charge, Effect, Kind},
     grant::Grant,
     id::{Digest, KeyId, Unit},
@@ -30,8 +29,6 @@ pub const MADE: &str = "http: what is signed, and the fields made of it";
 pub const RECORD: &str = "its record written";
 /// Of an answer.
 pub const ANSWER: &str = "its receipt and answer written";
-/// Of a denial.
-pub const DENIAL: &str = "a denial written";
 /// Hashes that lead from a record to its entry's root, of 64.
 const RECORD_PROOF: usize = 6;
 /// And from an entry to the root of a log of a few hundred.
@@ -49,7 +46,6 @@ pub struct Bench {
     fact: Body,
     record: Vec<u8>,
     answer: Answer,
-    denied: Answer,
 }
 
 impl Bench {
@@ -106,19 +102,15 @@ impl Bench {
         };
         let record = record::encode(&[3; 16], &fact)?;
         let receipt = receipt(&record)?;
-        let answer = |reply| Answer {
+        let answer = Answer {
             echo: Echo {
                 size: 1_000_000,
                 root: Digest([4; 32]),
             },
-            reply,
+            reply: Reply::Issued(Box::new(IssuedWithReceipt { issued, receipt })),
         };
         Ok(Self {
-            answer: answer(Reply::Issued(Box::new(IssuedWithReceipt {
-                issued,
-                receipt,
-            }))),
-            denied: answer(Reply::Denied(Denial::at(Code::UnlistedMember, "/url"))),
+            answer,
             call,
             info,
             moment,
@@ -142,11 +134,6 @@ impl Bench {
     pub fn answer(&self) {
         let _ = black_box(receipt(&self.record));
         let _ = black_box(cbor::encode(&self.answer));
-    }
-
-    /// A denial's bytes.
-    pub fn deny(&self) {
-        let _ = black_box(cbor::encode(&self.denied));
     }
 
     /// That what is measured works, and is as long as what is sent.

@@ -109,9 +109,10 @@ pub fn write(path: &Path, run: &Run) -> anyhow::Result<()> {
         primitive_us,
         primitives_us,
         post_us,
-        denied_us,
+        floor_us,
         audited_us,
         checkpoint_us,
+        added,
         handled_us,
         inside,
         append,
@@ -122,7 +123,7 @@ pub fn write(path: &Path, run: &Run) -> anyhow::Result<()> {
     } = run;
     let document = json!({
         "machine": machine()?, "commit": commit(), "profile": profile, "seconds": length.as_secs_f64(),
-        "primitive_us": primitive_us, "primitives_us": primitives_us, "post_us": post_us, "denied_us": denied_us, "audited_us": audited_us, "checkpoint_us": checkpoint_us, "handled_us": handled_us, "in_process_us": inside, "append": append, "cells": cells, "grants": grants,
+        "primitive_us": primitive_us, "primitives_us": primitives_us, "post_us": post_us, "floor_us": floor_us, "audited_us": audited_us, "checkpoint_us": checkpoint_us, "added": added, "handled_us": handled_us, "in_process_us": inside, "append": append, "cells": cells, "grants": grants,
         "boots": boots, "audits": audits, "fair": fair, "goals": goals::judge(run),
     });
     std::fs::write(path, serde_json::to_vec_pretty(&document)?)?;

@@ -1,10 +1,10 @@
 //! A run: what it has measured so far, printed as it comes.
 
 use crate::{
-    boot,
+    between, boot,
     cell::{Cell, Waits},
     deployment::Deployment,
-    disk, fair, grants, primitives, report,
+    disk, fair, floor, grants, primitives, report,
 };
 use std::time::Duration;
 
@@ -20,12 +20,14 @@ pub struct Run {
     pub primitives_us: f64,
     /// The same with a body of 256 bytes.
     pub post_us: f64,
-    /// CPU of every primitive of a denied call, alone, in microseconds.
-    pub denied_us: f64,
+    /// CPU of one answer of the floor server, alone, in microseconds.
+    pub floor_us: f64,
     /// CPU of the primitives of an audited record, alone, in microseconds.
     pub audited_us: f64,
     /// CPU of verifying a checkpoint's signature, alone, in microseconds.
     pub checkpoint_us: f64,
+    /// What the sidecar adds to one caller's wait.
+    pub added: Option<between::Added>,
     /// CPU of reading one answer, checking its receipt and writing it as JSON, besides the signature, in microseconds.
     pub handled_us: f64,
     /// Logs audited.
@@ -51,9 +53,10 @@ impl Run {
             primitive_us: 0.0,
             primitives_us: 0.0,
             post_us: 0.0,
-            denied_us: 0.0,
+            floor_us: 0.0,
             audited_us: 0.0,
             checkpoint_us: 0.0,
+            added: None,
             handled_us: 0.0,
             audits: Vec::new(),
             grants: Vec::new(),
@@ -69,15 +72,15 @@ impl Run {
         self.primitive_us = primitives::signature()?;
         self.primitives_us = primitives::call(0)?;
         self.post_us = primitives::call(256)?;
-        self.denied_us = primitives::denial()?;
+        self.floor_us = floor::alone()?;
         self.audited_us = primitives::audited()?;
         self.checkpoint_us = primitives::checkpoint()?;
         println!(
-            "Ed25519 signature of 256 B alone: {:.2} µs; every primitive of a recorded call: {:.2} µs, with a body of 256 B {:.2} µs, of a denied one: {:.2} µs, of an audited record: {:.2} µs; a checkpoint verified: {:.2} µs",
+            "Ed25519 signature of 256 B alone: {:.2} µs; every primitive of a recorded call: {:.2} µs, with a body of 256 B {:.2} µs; an answer of the floor server: {:.2} µs; every primitive of an audited record: {:.2} µs; a checkpoint verified: {:.2} µs",
             self.primitive_us,
             self.primitives_us,
             self.post_us,
-            self.denied_us,
+            self.floor_us,
             self.audited_us,
             self.checkpoint_us
         );

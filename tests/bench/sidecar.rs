@@ -56,10 +56,10 @@ pub fn measure(run: &mut Run, deployment: &Deployment) -> anyhow::Result<()> {
         &headers,
         body.as_bytes(),
     );
-    between::measure(run, deployment)?;
+    let connect = || load::http::connect(authority, request.clone(), b"sig1=:");
+    between::measure(run, deployment, connect()?)?;
     for (callers, depth) in SHAPES {
-        let lanes =
-            (0..callers).map(|_| load::http::connect(authority, request.clone(), b"sig1=:"));
+        let lanes = (0..callers).map(|_| connect());
         let lanes = lanes.collect::<anyhow::Result<_>>()?;
         let mut pids = deployment.pids()?;
         pids.push(("sidecar", sidecar.pid()));
