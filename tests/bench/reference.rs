@@ -1,5 +1,5 @@
 //! The reference call's own steps in this process, apart from each other and from the crypto library: what is signed and made
-//! of it, and the bytes that must be written of it, by the library that writes them (decision 0002).
+//! of it, and the bytes that must be written of it, by the writer that writes them (decision 0034).
 //!
 //! Everything is in the processor's caches here, and nothing waits for anything.
 
