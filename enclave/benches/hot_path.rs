@@ -34,7 +34,8 @@ fn main() {
     let deployment = Deployment::new(AGENTS);
     let (agents, mut here) = play::serve(deployment);
     let written: Vec<_> = (0..rounds)
-        .map(|round| play::frames(&agents, round, DEPTH)).collect();
+        .map(|round| play::frames(&agents, round, DEPTH))
+        .collect();
     let answers = u64::from(AGENTS) * DEPTH;
     let start = (Instant::now(), cpu());
     let mut received = Vec::new();

@@ -1,5 +1,6 @@
 //! A signature that takes long holds up nobody else's entry.
 #![expect(
+    clippy::arithmetic_side_effects,
     clippy::disallowed_methods,
     clippy::expect_used,
     reason = "a test: it may stop, it reads the clock"
