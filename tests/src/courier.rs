@@ -109,17 +109,17 @@ impl Link {
     /// Connects in a role; `None` for the welcome where the enclave refused it.
     #[must_use]
     pub fn connect(socket: &Path, role: Role, tap: &Tap) -> Self {
-        let link = Self::raw(socket, tap);
+        let mut link = Self::raw(socket, tap);
         let hello = Hello {
             versions: vec![VERSION],
             role,
         };
         let answer = link.ask(FrameType::Hello, &hello);
-        let welcome = match answer {
+        link.welcome = match answer {
             Answer::Reply(body) => cbor::decode(&body, MAX_BODY).ok(),
             Answer::Refused(_) | Answer::Closed => None,
         };
-        Self { welcome, ..link }
+        link
     }
 
     /// Connects and says nothing.
@@ -238,8 +238,47 @@ impl Link {
     }
 }
 
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// One life of an enclave as its courier sees it: whether it is over, and the storage connections that end with it.
+#[derive(Debug, Default)]
+pub struct Life {
+    over: AtomicBool,
+    storage: Mutex<Vec<UnixStream>>,
+}
+
+impl Life {
+    /// Whether it is over.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+
+    /// Ends it; says whether it was not over before.
+    #[must_use]
+    pub fn end(&self) -> bool {
+        let mut storage = self.storage.lock().unwrap();
+        let first = !self.over.swap(true, Ordering::SeqCst);
+        for stream in storage.drain(..) {
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+        }
+        first
+    }
+
+    /// Lets a storage connection end with this life; says whether it is over already.
+    fn is_over_for(&self, stream: &UnixStream) -> bool {
+        let mut storage = self.storage.lock().unwrap();
+        storage.push(stream.try_clone().unwrap());
+        self.is_over()
+    }
+}
+
 /// Serves an enclave's storage connection from a store until the enclave is gone.
-pub fn serve_storage(socket: PathBuf, store: Arc<Store>, tap: Tap, gone: Arc<AtomicBool>) {
+pub fn serve_storage(socket: PathBuf, store: Arc<Store>, tap: Tap, life: Arc<Life>) {
     thread::spawn(move || {
         let Ok(mut stream) = UnixStream::connect(&socket) else {
             return;
@@ -253,7 +292,10 @@ pub fn serve_storage(socket: PathBuf, store: Arc<Store>, tap: Tap, gone: Arc<Ato
         if read_frame(&mut stream, &tap).is_none() {
             return;
         }
-        let is_gone = || gone.load(Ordering::SeqCst);
+        if life.is_over_for(&stream) {
+            return;
+        }
+        let is_gone = || life.is_over();
         while let Some((head, body)) = read_frame(&mut stream, &tap) {
             let kind = FrameType::from_code(head.kind).unwrap();
             let Some(answer) = store.answer(kind, &body, &is_gone).filter(|_| !is_gone()) else {

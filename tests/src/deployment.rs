@@ -5,7 +5,7 @@ mod enclave;
 pub use enclave::Enclave;
 
 use crate::{
-    courier::{Link, Tap, serve_storage},
+    courier::{Life, Link, Tap, serve_storage},
     platform::{Recording, TestClock, nsm, platform},
     store::Store,
 };
@@ -51,7 +51,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     thread,
 };
@@ -373,21 +373,25 @@ impl Deployment {
         let entropy = Arc::new(Recording::default());
         let mut platform = platform(nsm, &self.clock, &entropy);
         platform.version = self.version;
+        let life = Arc::<Life>::default();
+        let listener = enclave::Mortal {
+            listener,
+            life: Arc::clone(&life),
+        };
         thread::spawn(move || run::run(platform, Box::new(listener)));
-        let gone = Arc::new(AtomicBool::new(false));
         let tap = Arc::clone(&self.tap);
         serve_storage(
             socket.clone(),
             Arc::clone(&self.store),
             Arc::clone(&tap),
-            Arc::clone(&gone),
+            Arc::clone(&life),
         );
         let control = Link::connect(&socket, Role::Control, &tap);
         Enclave {
             socket,
             control,
             tap,
-            gone,
+            life,
             entropy,
         }
     }

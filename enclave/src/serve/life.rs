@@ -300,12 +300,11 @@ impl Life {
         })
     }
 
-    /// Re-reads the NSM's time for as long as the process serves.
+    /// Re-reads the NSM's time until the process ends.
     fn spawn_clock(self: &Arc<Self>, hub: &Arc<Hub>) -> Result<(), Error> {
-        let hub = Arc::clone(hub);
+        let (life, hub) = (Arc::clone(self), Arc::clone(hub));
         spawn("clock", move || {
-            loop {
-                thread::sleep(REREAD);
+            while !life.ends_within(REREAD) {
                 // A failed reading leaves the last one and the monotonic clock.
                 if let Ok(now) = attest::time(hub.nsm.as_ref()) {
                     hub.time.reread(now);
@@ -314,17 +313,19 @@ impl Life {
         })
     }
 
-    /// The end: nothing is signed again by this process.
+    /// The end: nothing is signed again by this process, and its threads go.
     pub fn end(&self, phase: Phase, reason: &str) {
-        let size = self
-            .serving()
-            .map_or(0, |serving| serving.hub.lock().stored().0);
+        let hub = self.serving().map(|serving| serving.hub);
+        let size = hub.as_ref().map_or(0, |hub| hub.lock().stored().0);
         {
             let mut stage = self.stage();
             if matches!(*stage, Stage::Ended(..)) {
                 return;
             }
             *stage = Stage::Ended(phase, reason.to_owned());
+        }
+        if let Some(hub) = hub {
+            hub.fence("the process ends");
         }
         self.announce(&PhaseEvent {
             phase,
@@ -333,6 +334,16 @@ impl Life {
             reason: Some(reason.to_owned()),
         });
         self.changed.notify_all();
+    }
+
+    /// Waits for the end, at most so long; whether it came.
+    fn ends_within(&self, most: Duration) -> bool {
+        let lives = |stage: &mut Stage| !matches!(stage, Stage::Ended(..));
+        let waited = self
+            .changed
+            .wait_timeout_while(self.stage(), most, lives)
+            .unwrap_or_else(PoisonError::into_inner);
+        !waited.1.timed_out()
     }
 
     /// Waits for the end and says why it came.

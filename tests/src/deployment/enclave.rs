@@ -2,20 +2,20 @@
 
 use super::NONCE;
 use crate::{
-    courier::{Answer, Link, Tap, serve_storage},
+    courier::{Answer, Life, Link, Tap, serve_storage},
     platform::Recording,
     store::Store,
 };
+use claviger_enclave::serve::link::{Connection, Listener};
 use claviger_shared::wire::{
     FrameType, Role,
     control::{Attest, Document, Genesis, Measure, Signed, Unseal},
 };
 use std::{
+    io,
+    os::unix::net::{UnixListener, UnixStream},
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
 };
 
 /// One life of an enclave.
@@ -25,7 +25,7 @@ pub struct Enclave {
     /// The control connection.
     pub control: Link,
     pub(super) tap: Tap,
-    pub(super) gone: Arc<AtomicBool>,
+    pub(super) life: Arc<Life>,
     /// What this life drew.
     pub entropy: Arc<Recording>,
 }
@@ -117,14 +117,34 @@ impl Enclave {
             self.socket.clone(),
             Arc::clone(store),
             Arc::clone(&self.tap),
-            Arc::clone(&self.gone),
+            Arc::clone(&self.life),
         );
     }
 
-    /// This life ends for its store and its courier: nothing it does is stored or carried any more.
+    /// This life ends for its store and its courier: nothing it does is stored or carried any more. Its threads end soon after.
     pub fn crash(&self) {
-        self.gone.store(true, Ordering::SeqCst);
+        if self.life.end() {
+            // It waits for a connection, and stops on this one.
+            let _ = UnixStream::connect(&self.socket);
+        }
         self.control.close();
+    }
+}
+
+/// Where one life listens: it fails once that life is over, and the enclave ends on it as a process would.
+#[derive(Debug)]
+pub(super) struct Mortal {
+    pub(super) listener: UnixListener,
+    pub(super) life: Arc<Life>,
+}
+
+impl Listener for Mortal {
+    fn accept(&self) -> io::Result<Box<dyn Connection>> {
+        let (stream, _) = self.listener.accept()?;
+        if self.life.is_over() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        Ok(Box::new(stream))
     }
 }
 
