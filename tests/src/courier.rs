@@ -269,11 +269,11 @@ impl Life {
         first
     }
 
-    /// Lets a storage connection end with this life; says whether it is over already.
-    fn is_over_for(&self, stream: &UnixStream) -> bool {
+    /// Keeps a storage connection, which then ends with this life; says whether that is still to come.
+    fn keep(&self, stream: &UnixStream) -> bool {
         let mut storage = self.storage.lock().unwrap();
         storage.push(stream.try_clone().unwrap());
-        self.is_over()
+        !self.is_over()
     }
 }
 
@@ -283,6 +283,9 @@ pub fn serve_storage(socket: PathBuf, store: Arc<Store>, tap: Tap, life: Arc<Lif
         let Ok(mut stream) = UnixStream::connect(&socket) else {
             return;
         };
+        if !life.keep(&stream) {
+            return;
+        }
         let hello = Hello {
             versions: vec![VERSION],
             role: Role::Storage,
@@ -290,9 +293,6 @@ pub fn serve_storage(socket: PathBuf, store: Arc<Store>, tap: Tap, life: Arc<Lif
         let hello = cbor::encode(&hello).unwrap();
         let _ = stream.write_all(&frame(FrameType::Hello.code(), 1, &hello));
         if read_frame(&mut stream, &tap).is_none() {
-            return;
-        }
-        if life.is_over_for(&stream) {
             return;
         }
         let is_gone = || life.is_over();

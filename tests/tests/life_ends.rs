@@ -1,14 +1,24 @@
-//! What is left of an enclave's life once it ended: nothing signs, and no thread goes on.
+//! What is left of an enclave's life once it ended: nothing signs or begins to serve, and no thread goes on. How a process ends
+//! and what its host makes of it is not known here.
 
-use claviger_shared::denial::Code;
+use claviger_shared::{
+    denial::Code,
+    wire::{
+        FrameType, Phase, Role,
+        control::{Drained, PhaseEvent},
+    },
+};
 use claviger_tests::{
     agent::{Agent, read_order},
     deployment::Deployment,
+    store::Mood,
 };
-use std::{thread, time::Duration};
+use std::{sync::Mutex, thread, time::Duration};
 
 /// The threads that only a serving enclave has.
 const SERVING: [&str; 5] = ["accept", "clock", "connection", "handshake", "journal"];
+/// And the one that brings it there.
+const REPLAYING: &str = "replay";
 
 /// Those of this process that run.
 fn running() -> Vec<String> {
@@ -17,7 +27,7 @@ fn running() -> Vec<String> {
         tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
     let names = names.map(|name| name.trim().to_owned());
     let mut names: Vec<_> = names
-        .filter(|name| SERVING.contains(&name.as_str()))
+        .filter(|name| SERVING.contains(&name.as_str()) || name == REPLAYING)
         .collect();
     names.sort();
     names.dedup();
@@ -36,9 +46,13 @@ fn wait_until(fits: impl Fn(&[String]) -> bool) {
     panic!("{:?}", running());
 }
 
+/// Every test here counts the threads of its process.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 /// A thread that went on could draw its first random bytes while the process ends, which the crypto library answers with an abort.
 #[test]
 fn nothing_signs_and_no_thread_goes_on_once_a_life_ended() {
+    let _turn = ONE_AT_A_TIME.lock();
     let (deployment, enclave) = Deployment::serving();
     let granted = deployment.grant(&enclave, "gr_1", |_| {});
     let agent = Agent::connect(&deployment, &enclave, &granted);
@@ -49,5 +63,27 @@ fn nothing_signs_and_no_thread_goes_on_once_a_life_ended() {
     // Its connection is still there: a process that ends takes some milliseconds.
     assert_eq!(agent.denied(read_order("2")), Code::Unavailable);
     drop(agent);
+    wait_until(<[String]>::is_empty);
+}
+
+/// Its log is read while it is told to end; what is read then does not bring it back.
+#[test]
+fn a_life_that_ended_while_it_replayed_does_not_serve() {
+    let _turn = ONE_AT_A_TIME.lock();
+    let deployment = Deployment::born();
+    let enclave = deployment.unsealed();
+    deployment.store.be(Mood::Hold);
+    enclave.resume();
+    deployment.store.wait_until_held();
+    let _: Drained = enclave.control.ask(FrameType::Drain, &()).reply();
+    let stopped = |event: &PhaseEvent| event.phase == Phase::Stopped;
+    let _: PhaseEvent = enclave.control.event(stopped);
+    deployment.store.be(Mood::Honest);
+    deployment.store.wait_for_entries(2);
+    wait_until(|running| !running.iter().any(|name| name == REPLAYING));
+    let late = enclave.link(Some(Role::Control));
+    assert_eq!(late.welcome.as_ref().unwrap().phase, Phase::Stopped);
+    drop(late);
+    drop(enclave);
     wait_until(<[String]>::is_empty);
 }

@@ -283,7 +283,13 @@ impl Life {
         if threads.into_iter().any(|spawned| spawned.is_err()) {
             return self.end(Phase::Stopped, "no thread");
         }
-        *self.stage() = Stage::Serving(serving);
+        {
+            let mut stage = self.stage();
+            if matches!(*stage, Stage::Ended(..)) {
+                return serving.hub.fence("the process ends");
+            }
+            *stage = Stage::Serving(serving);
+        }
         self.announce(&PhaseEvent {
             phase: Phase::Serving,
             size,
