@@ -15,6 +15,7 @@ mod deployment;
 #[path = "hot_path/play.rs"]
 mod play;
 
+use claviger_shared::owner::command::Alg;
 use deployment::Deployment;
 use std::{io::Write, time::Instant};
 
@@ -31,7 +32,7 @@ fn main() {
     let mut asked = std::env::args().filter_map(|text| text.parse().ok());
     let calls: u64 = asked.next().unwrap_or(20_000);
     let rounds = calls.div_ceil(u64::from(AGENTS) * DEPTH);
-    let deployment = Deployment::new(AGENTS);
+    let deployment = Deployment::new(AGENTS, (Alg::Ed25519, "ed25519"));
     let (agents, mut here) = play::serve(deployment);
     let written: Vec<_> = (0..rounds)
         .map(|round| play::frames(&agents, round, DEPTH))

@@ -173,8 +173,8 @@ impl Log {
 }
 
 impl Deployment {
-    /// Of so many agents.
-    pub(crate) fn new(agents: u8) -> Self {
+    /// Of so many agents, each with a key of this algorithm, which commands call by a name.
+    pub(crate) fn new(agents: u8, alg: (Alg, &str)) -> Self {
         let here = Arc::new(Here);
         let log_origin = format!("{ORIGIN}/{}", to_hex(&sha256(&[&g0()]).0[..8]));
         let root = Secret::take(&mut [3; 32]);
@@ -214,7 +214,7 @@ impl Deployment {
         let sessions: Vec<_> = (1..=agents)
             .map(|number| {
                 let secret = [number; 32];
-                born(&mut log, &vault, here.as_ref(), &keys, number);
+                born(&mut log, &vault, &keys, number, alg);
                 grant(&mut log, number, &secret);
                 session(&secret, channel_key.expose(), &channel_public)
             })
@@ -283,17 +283,17 @@ impl Deployment {
 }
 
 /// An agent's key.
-fn born(log: &mut Log, vault: &Vault, entropy: &Here, keys: &RootKeys, number: u8) {
+fn born(log: &mut Log, vault: &Vault, keys: &RootKeys, number: u8, (alg, name): (Alg, &str)) {
     let id = KeyId::parse(&format!("k_{number}")).expect("a name");
     let key = KeyCreate {
         id: id.clone(),
         kind: Kind::Http,
-        alg: Alg::Ed25519,
+        alg,
         env: Env::Live,
         agent: AgentId::parse(&format!("bot-{number}")).ok(),
     };
     let born = vault
-        .create(entropy, keys, ORIGIN, &key)
+        .create(&Here, keys, ORIGIN, &key)
         .expect("a key is born");
     let told = Born {
         key: id,
@@ -302,7 +302,7 @@ fn born(log: &mut Log, vault: &Vault, entropy: &Here, keys: &RootKeys, number: u
     };
     vault.insert(born);
     let action = format!(
-        r#"{{"type":"key.create","key":{{"id":"k_{number}","kind":"http","alg":"ed25519","agent":"bot-{number}"}}}}"#
+        r#"{{"type":"key.create","key":{{"id":"k_{number}","kind":"http","alg":"{name}","agent":"bot-{number}"}}}}"#
     );
     log.command(&action, Some(told));
 }
