@@ -12,7 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::{
     collections::HashMap,
     io::{Read, Write},
-    os::unix::net::UnixStream,
+    os::{fd::AsFd, unix::net::UnixStream},
     path::{Path, PathBuf},
     sync::{
         Arc, Condvar, Mutex,
@@ -244,11 +244,11 @@ impl Drop for Link {
     }
 }
 
-/// One life of an enclave as its courier sees it: whether it is over, and the storage connections that end with it.
+/// One life of an enclave as its courier sees it: whether it is over, and the sockets that end with it.
 #[derive(Debug, Default)]
 pub struct Life {
     over: AtomicBool,
-    storage: Mutex<Vec<UnixStream>>,
+    sockets: Mutex<Vec<UnixStream>>,
 }
 
 impl Life {
@@ -258,21 +258,22 @@ impl Life {
         self.over.load(Ordering::SeqCst)
     }
 
-    /// Ends it; says whether it was not over before.
-    #[must_use]
-    pub fn end(&self) -> bool {
-        let mut storage = self.storage.lock().unwrap();
-        let first = !self.over.swap(true, Ordering::SeqCst);
-        for stream in storage.drain(..) {
-            let _ = stream.shutdown(std::net::Shutdown::Both);
+    /// Ends it, and whatever it kept.
+    pub fn end(&self) {
+        let mut sockets = self.sockets.lock().unwrap();
+        self.over.store(true, Ordering::SeqCst);
+        for socket in sockets.drain(..) {
+            let _ = socket.shutdown(std::net::Shutdown::Both);
         }
-        first
     }
 
-    /// Keeps a storage connection, which then ends with this life; says whether that is still to come.
-    fn keep(&self, stream: &UnixStream) -> bool {
-        let mut storage = self.storage.lock().unwrap();
-        storage.push(stream.try_clone().unwrap());
+    /// Keeps a connection, or a listener, which then ends with this life; says whether that is still to come.
+    ///
+    /// A listener's accept fails once it was shut down. That needs no name in the file system, which may be gone by then.
+    pub fn keep(&self, socket: impl AsFd) -> bool {
+        let socket = socket.as_fd().try_clone_to_owned().unwrap();
+        let mut sockets = self.sockets.lock().unwrap();
+        sockets.push(socket.into());
         !self.is_over()
     }
 }

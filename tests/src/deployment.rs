@@ -26,7 +26,7 @@ use claviger_cli::{
     ssh::{self, Signer},
 };
 use claviger_client::trust::extended_once;
-use claviger_enclave::{platform::Nsm, serve::run};
+use claviger_enclave::{boot::Platform, platform::Nsm, serve::run};
 use claviger_shared::{
     bundle::Bundle,
     id::Pcr,
@@ -50,7 +50,7 @@ use std::{
     os::unix::net::UnixListener,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -99,6 +99,7 @@ pub struct Deployment {
     /// What was drawn at genesis.
     pub genesis_draws: Vec<Vec<u8>>,
     sockets: AtomicU64,
+    lives: Mutex<Vec<Arc<Life>>>,
 }
 
 impl std::fmt::Debug for Deployment {
@@ -208,6 +209,7 @@ impl Deployment {
             tap: Tap::default(),
             genesis_draws: Vec::new(),
             sockets: AtomicU64::new(0),
+            lives: Mutex::default(),
             clock: TestClock::default(),
             dir,
             runtime,
@@ -373,12 +375,7 @@ impl Deployment {
         let entropy = Arc::new(Recording::default());
         let mut platform = platform(nsm, &self.clock, &entropy);
         platform.version = self.version;
-        let life = Arc::<Life>::default();
-        let listener = enclave::Mortal {
-            listener,
-            life: Arc::clone(&life),
-        };
-        thread::spawn(move || run::run(platform, Box::new(listener)));
+        let life = self.live(platform, listener);
         let tap = Arc::clone(&self.tap);
         serve_storage(
             socket.clone(),
@@ -414,7 +411,16 @@ impl Deployment {
         let listener = UnixListener::bind(socket).unwrap();
         let nsm = Arc::new(self.module(&self.measurements));
         let platform = platform(nsm, &self.clock, &Arc::default());
+        drop(self.live(platform, listener));
+    }
+
+    /// One life of an enclave, which ends with this deployment if it does not before.
+    fn live(&self, platform: Platform, listener: UnixListener) -> Arc<Life> {
+        let life = Arc::<Life>::default();
+        assert!(life.keep(&listener), "it only begins");
+        self.lives.lock().unwrap().push(Arc::clone(&life));
         thread::spawn(move || run::run(platform, Box::new(listener)));
+        life
     }
 
     /// An enclave that is measured for this deployment.
@@ -499,6 +505,9 @@ impl Deployment {
 
 impl Drop for Deployment {
     fn drop(&mut self) {
+        for life in self.lives.lock().unwrap().drain(..) {
+            life.end();
+        }
         if let Some(kms) = self.kms.take() {
             self.runtime.block_on(kms.stop());
         }

@@ -66,6 +66,30 @@ fn nothing_signs_and_no_thread_goes_on_once_a_life_ended() {
     wait_until(<[String]>::is_empty);
 }
 
+/// A test's fields drop in their order: a deployment, and its directory, before its enclaves.
+#[test]
+fn a_life_ends_though_its_socket_has_no_name_any_more() {
+    let _turn = ONE_AT_A_TIME.lock();
+    let (deployment, enclave) = Deployment::serving();
+    let socket = enclave.socket().to_owned();
+    assert_eq!(running(), SERVING);
+    std::fs::remove_file(&socket).unwrap();
+    drop(enclave);
+    wait_until(<[String]>::is_empty);
+    drop(deployment);
+}
+
+/// Nobody holds such a life in hand, as a host's test that connects to its socket does not.
+#[test]
+fn a_life_without_an_enclave_in_hand_ends_with_its_deployment() {
+    let _turn = ONE_AT_A_TIME.lock();
+    let deployment = Deployment::unborn();
+    deployment.run_at(&deployment.path("enclave.sock"));
+    wait_until(|running| running == ["accept"]);
+    drop(deployment);
+    wait_until(<[String]>::is_empty);
+}
+
 /// Its log is read while it is told to end; what is read then does not bring it back.
 #[test]
 fn a_life_that_ended_while_it_replayed_does_not_serve() {

@@ -6,17 +6,11 @@ use crate::{
     platform::Recording,
     store::Store,
 };
-use claviger_enclave::serve::link::{Connection, Listener};
 use claviger_shared::wire::{
     FrameType, Role,
     control::{Attest, Document, Genesis, Measure, Signed, Unseal},
 };
-use std::{
-    io,
-    os::unix::net::{UnixListener, UnixStream},
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
 /// One life of an enclave.
 #[derive(Debug)]
@@ -123,28 +117,8 @@ impl Enclave {
 
     /// This life ends for its store and its courier: nothing it does is stored or carried any more. Its threads end soon after.
     pub fn crash(&self) {
-        if self.life.end() {
-            // It waits for a connection, and stops on this one.
-            let _ = UnixStream::connect(&self.socket);
-        }
+        self.life.end();
         self.control.close();
-    }
-}
-
-/// Where one life listens: it fails once that life is over, and the enclave ends on it as a process would.
-#[derive(Debug)]
-pub(super) struct Mortal {
-    pub(super) listener: UnixListener,
-    pub(super) life: Arc<Life>,
-}
-
-impl Listener for Mortal {
-    fn accept(&self) -> io::Result<Box<dyn Connection>> {
-        let (stream, _) = self.listener.accept()?;
-        if self.life.is_over() {
-            return Err(io::ErrorKind::ConnectionAborted.into());
-        }
-        Ok(Box::new(stream))
     }
 }
 
