@@ -1,4 +1,5 @@
 //! A scripted courier: connections to an enclave, frame by frame, and everything the enclave ever sent.
+//! What a command, a call or a record means is not known here.
 
 use crate::store::Store;
 use claviger_shared::{

@@ -57,7 +57,7 @@ fn nothing_signs_and_no_thread_goes_on_once_a_life_ended() {
     let granted = deployment.grant(&enclave, "gr_1", |_| {});
     let agent = Agent::connect(&deployment, &enclave, &granted);
     agent.sign(read_order("1")).unwrap();
-    assert_eq!(running(), SERVING);
+    wait_until(|running| running == SERVING);
     enclave.crash();
     wait_until(|running| !running.contains(&"journal".to_owned()));
     // Its connection is still there: a process that ends takes some milliseconds.
@@ -72,14 +72,14 @@ fn a_life_ends_though_its_socket_has_no_name_any_more() {
     let _turn = ONE_AT_A_TIME.lock();
     let (deployment, enclave) = Deployment::serving();
     let socket = enclave.socket().to_owned();
-    assert_eq!(running(), SERVING);
+    wait_until(|running| running == SERVING);
     std::fs::remove_file(&socket).unwrap();
     drop(enclave);
     wait_until(<[String]>::is_empty);
     drop(deployment);
 }
 
-/// Nobody holds such a life in hand, as a host's test that connects to its socket does not.
+/// Where a host is tested, that connects to the socket by itself, no test has the enclave in hand.
 #[test]
 fn a_life_without_an_enclave_in_hand_ends_with_its_deployment() {
     let _turn = ONE_AT_A_TIME.lock();
